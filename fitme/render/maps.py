@@ -1,0 +1,121 @@
+"""Look up the materials' maps at the visible points."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from fitme.render import cpu_texture
+from fitme.render.cpu import CpuRasterizer
+from fitme.render.ops import Rasterizer
+from fitme.render.scene import Material
+from fitme.render.stages import Points
+
+
+@dataclass(frozen=True)
+class Maps:
+    """Reflectance at N points."""
+
+    albedo: Tensor  # [N,3]
+    specular: Tensor  # [N,1 or 3]
+    bump: Tensor | None  # [N,3]; None when no material has a normal map
+    roughness: Tensor  # [N,1]
+
+
+def look_up(
+    ops: Rasterizer,
+    materials: Sequence[Material],
+    points: Points,
+    part: Tensor,
+    image: Tensor,
+    batch: int,
+) -> Maps:
+    """part [T]: each triangle's material; image [N]: which of `batch` images a point is in."""
+    bumpy = any(material.normal is not None for material in materials)
+    if len(materials) == 1:
+        return _look_up_one(ops, materials[0], points.uv, points.footprint, image, batch, bumpy)
+    part = part.long().index_select(0, points.face)
+    channels = max(material.specular_albedo.shape[3] for material in materials)
+    chosen = [(part == index).nonzero()[:, 0] for index in range(len(materials))]
+    found = [
+        _look_up_one(
+            ops,
+            material,
+            points.uv.index_select(0, rows),
+            points.footprint.index_select(0, rows),
+            image.index_select(0, rows),
+            batch,
+            bumpy,
+        )
+        for material, rows in zip(materials, chosen, strict=True)
+    ]
+    back = torch.argsort(torch.cat(chosen))
+
+    def join(values: list[Tensor]) -> Tensor:
+        return torch.cat(values).index_select(0, back)
+
+    bumps = [maps.bump for maps in found if maps.bump is not None]
+    return Maps(
+        join([maps.albedo for maps in found]),
+        join([maps.specular.expand(-1, channels) for maps in found]),
+        join(bumps) if bumpy else None,
+        join([maps.roughness for maps in found]),
+    )
+
+
+def _look_up_one(
+    ops: Rasterizer,
+    material: Material,
+    uv: Tensor,
+    footprint: Tensor,
+    image: Tensor,
+    batch: int,
+    bumpy: bool,
+) -> Maps:
+    lods: dict[tuple[int, int], Tensor] = {}
+
+    def sample(texture: Tensor) -> Tensor:
+        texture, size = texture.to(uv), (texture.shape[1], texture.shape[2])
+        if isinstance(ops, CpuRasterizer) and texture.shape[0] == 1 and size != (1, 1):
+            if size not in lods:  # maps of one size share their mip levels
+                lods[size] = cpu_texture.level_of_detail(footprint, *size)
+            found = cpu_texture.texture_at(texture, uv[None, None], lods[size][None, None])
+            return found[0, 0]
+        return _sample(ops, texture, uv, footprint, image, batch)
+
+    roughness = material.roughness
+    flat = uv.new_tensor([0.0, 0.0, 1.0])
+    bump = None
+    if bumpy:
+        normal = material.normal
+        bump = flat.expand(uv.shape[0], 3) if normal is None else sample(normal)
+    return Maps(
+        sample(material.diffuse_albedo),
+        sample(material.specular_albedo),
+        bump,
+        sample(roughness)
+        if isinstance(roughness, Tensor)
+        else uv.new_full((uv.shape[0], 1), float(roughness)),
+    )
+
+
+def _sample(
+    ops: Rasterizer, texture: Tensor, uv: Tensor, footprint: Tensor, image: Tensor, batch: int
+) -> Tensor:
+    """texture [1 or B,H,W,C] at N points -> [N,C]."""
+    if texture.shape[0] not in (1, batch):
+        raise ValueError(f"a texture has batch {texture.shape[0]}, wanted 1 or {batch}")
+    if texture.shape[1] == 1 and texture.shape[2] == 1:  # one colour: nothing to filter
+        colors = texture.reshape(-1, texture.shape[3])
+        if texture.shape[0] == 1:
+            return colors.expand(uv.shape[0], -1)
+        return colors.index_select(0, image)
+    if texture.shape[0] == 1:
+        return ops.texture(texture, uv[None, None], footprint[None, None])[0, 0]
+    counts = torch.bincount(image, minlength=batch).tolist()
+    pieces = zip(texture.split(1), uv.split(counts), footprint.split(counts), strict=True)
+    found = [ops.texture(one, at[None, None], da[None, None])[0, 0] for one, at, da in pieces]
+    return torch.cat(found)

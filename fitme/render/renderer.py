@@ -1,0 +1,210 @@
+"""Draw a textured, lit mesh, differentiably in everything that is a float tensor.
+
+Only covered pixels are shaded: they are gathered into one list of N points (over all images),
+looked up, shaded, and put back into the image, whose silhouettes are then antialiased.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from fitme.camera import Camera
+from fitme.light import Light
+from fitme.render import fused_cpu, geometry, stages
+from fitme.render.maps import look_up
+from fitme.render.ops import Rasterizer, get_backend
+from fitme.render.scene import Material, Mesh
+from fitme.render.shade_cpu import shade_points
+from fitme.render.shading import Surface, shade
+
+__all__ = ["Material", "Mesh", "RenderOutput", "render"]
+
+
+@dataclass(frozen=True)
+class RenderOutput:
+    """B images of H x W. Beyond color and alpha, images are made when first asked for; they
+    are not antialiased and zero where nothing is."""
+
+    color: Tensor  # [B,H,W,3] linear, composited over the background (zero: premultiplied)
+    alpha: Tensor  # [B,H,W,1] antialiased coverage
+    rast: Tensor  # [B,H,W,4] u, v, z/w, triangle + 1
+    pixels: Tensor  # [N] int64, covered pixels as indices into B*H*W
+    face_points: Tensor  # [N] int64 triangle
+    triangle_parts: Tensor  # [T] int, the mesh's parts
+    diffuse_points: Tensor  # [N,3] diffuse radiance
+    specular_points: Tensor  # [N,3] specular radiance
+    normal_points: Tensor  # [N,3] world
+    albedo_points: Tensor  # [N,3]
+    uv_points: Tensor  # [N,2]
+    position_points: Tensor  # [N,3] world
+
+    def image(self, points: Tensor, fill: float = 0.0) -> Tensor:
+        """Values of the N covered points [N,C] -> [B,H,W,C]."""
+        batch, height, width, _ = self.rast.shape
+        flat = points.new_full((batch * height * width, points.shape[1]), fill)
+        return flat.index_copy(0, self.pixels, points).reshape(batch, height, width, -1)
+
+    @cached_property
+    def diffuse(self) -> Tensor:
+        """[B,H,W,3] diffuse radiance."""
+        return self.image(self.diffuse_points)
+
+    @cached_property
+    def specular(self) -> Tensor:
+        """[B,H,W,3] specular radiance."""
+        return self.image(self.specular_points)
+
+    @cached_property
+    def normal(self) -> Tensor:
+        """[B,H,W,3] shading normals in the world."""
+        return self.image(self.normal_points)
+
+    @cached_property
+    def albedo(self) -> Tensor:
+        """[B,H,W,3] diffuse albedo."""
+        return self.image(self.albedo_points)
+
+    @cached_property
+    def uv(self) -> Tensor:
+        """[B,H,W,2] texture coordinates."""
+        return self.image(self.uv_points)
+
+    @cached_property
+    def position(self) -> Tensor:
+        """[B,H,W,3] surface points in the world."""
+        return self.image(self.position_points)
+
+    @cached_property
+    def part_points(self) -> Tensor:
+        """[N] int64, the material of each point."""
+        return self.triangle_parts.long().index_select(0, self.face_points)
+
+    @cached_property
+    def part(self) -> Tensor:
+        """[B,H,W] int64, the material of each pixel, -1 for none."""
+        return self.image(self.part_points[:, None] + 1)[..., 0] - 1
+
+
+def render(
+    mesh: Mesh,
+    materials: Sequence[Material],
+    camera: Camera,
+    light: Light,
+    *,
+    backend: str | Rasterizer | None = None,
+    background: Tensor | None = None,
+    antialias: bool = True,
+) -> RenderOutput:
+    """mesh and camera of B images (either may have batch 1, then it is shared), light of 1 or B,
+    background [1 or B,H,W,3] or None for black."""
+    device = mesh.vertices.device
+    ops = get_backend(backend, device) if backend is None or isinstance(backend, str) else backend
+    batch = max(mesh.vertices.shape[0], camera.batch)
+    mesh = _expand(mesh, batch)
+    _check_scene(mesh, materials, camera, batch)
+    size = (camera.height, camera.width)
+    clip = camera.to_clip(mesh.vertices)
+    triangles = mesh.triangles.int()
+    rast, rast_db = ops.rasterize(clip, triangles, size)
+    fused = getattr(ops, "fused", False)
+    pixels = fused_cpu.covered_pixels(rast) if fused else stages.covered_pixels(rast)
+    image = pixels // (size[0] * size[1]) if batch > 1 else torch.zeros_like(pixels)
+
+    bumpy = any(material.normal is not None for material in materials)
+    points = _points(ops, fused, mesh, rast, rast_db, pixels, bumpy)
+    maps = look_up(ops, materials, points, mesh.part, image, batch)
+    sign = None
+    if bumpy:
+        signs = geometry.bitangent_signs(mesh.uv.to(points.uv), mesh.uv_triangles)
+        sign = signs.index_select(0, points.face)[:, None]
+    surface = Surface(
+        position=points.position,
+        normal=points.normal,
+        tangent=points.tangent,
+        sign=sign,
+        bump=maps.bump,
+        albedo=maps.albedo,
+        specular=maps.specular,
+        roughness=maps.roughness,
+        occlusion=points.occlusion,
+        image=image,
+    )
+    lights = light.to(device).expand(batch).tensors()
+    eye = camera.position.expand(batch, 3)
+    shading = shade_points if fused else shade
+    diffuse, specular, normal = shading(surface, lights, eye)
+    if background is not None:
+        background = background.to(diffuse)
+    canvas = (diffuse, specular, pixels, background, rast, clip, triangles, antialias)
+    color, alpha = fused_cpu.composite(*canvas) if fused else stages.composite(ops, *canvas)
+    return RenderOutput(
+        color=color,
+        alpha=alpha,
+        rast=rast,
+        pixels=pixels,
+        face_points=points.face,
+        triangle_parts=mesh.part,
+        diffuse_points=diffuse,
+        specular_points=specular,
+        normal_points=normal,
+        albedo_points=surface.albedo,
+        uv_points=points.uv,
+        position_points=surface.position,
+    )
+
+
+def _points(
+    ops: Rasterizer,
+    fused: bool,
+    mesh: Mesh,
+    rast: Tensor,
+    rast_db: Tensor,
+    pixels: Tensor,
+    bumpy: bool,
+) -> stages.Points:
+    """Positions, normals, tangents and uv at the visible pixels."""
+    uv = mesh.uv.detach().to(mesh.vertices)
+    normals = geometry.vertex_normals(mesh.vertices, mesh.triangles)
+    tangents = None
+    if bumpy:
+        tangents = geometry.uv_tangents(mesh.vertices, mesh.triangles, uv, mesh.uv_triangles)
+    occlusion = None if mesh.occlusion is None else mesh.occlusion.to(uv)[:, None]
+    attributes = (
+        rast,
+        rast_db,
+        pixels,
+        mesh.vertices,
+        normals,
+        tangents,
+        occlusion,
+        uv,
+        mesh.triangles.int(),
+        mesh.uv_triangles.int(),
+    )
+    if fused:
+        return fused_cpu.gather_points(*attributes)
+    return stages.gather_points(ops, *attributes)
+
+
+def _expand(mesh: Mesh, batch: int) -> Mesh:
+    if mesh.vertices.shape[0] == batch:
+        return mesh
+    return replace(mesh, vertices=mesh.vertices.expand(batch, -1, -1))
+
+
+def _check_scene(mesh: Mesh, materials: Sequence[Material], camera: Camera, batch: int) -> None:
+    for name, count in (("vertices", mesh.vertices.shape[0]), ("camera", camera.batch)):
+        if count not in (1, batch):
+            raise ValueError(f"{name} has batch {count}, wanted 1 or {batch}")
+    if not torch.isfinite(mesh.vertices).all():
+        raise ValueError(f"vertices {list(mesh.vertices.shape)} have values that are not finite")
+    if mesh.part.numel() and not 0 <= int(mesh.part.min()) <= int(mesh.part.max()) < len(materials):
+        raise ValueError(
+            f"part: wanted 0..{len(materials) - 1}, got {int(mesh.part.min())}.."
+            f"{int(mesh.part.max())}"
+        )

@@ -1,0 +1,92 @@
+"""Shade a list of surface points: Lambert diffuse plus GGX specular under a `Light`.
+
+`shade` is the plain torch definition, for any device; `fitme.render.shade_cpu` has the same
+function as one fused kernel. N points, B images, L directional and P point lights.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from fitme import brdf
+from fitme.light import COSINE, band_scale, sh_basis
+
+
+@dataclass(frozen=True)
+class Surface:
+    """What is known at N visible points, world space; vectors need not be of unit length."""
+
+    position: Tensor  # [N,3]
+    normal: Tensor  # [N,3] smooth normal
+    tangent: Tensor | None  # [N,3] along growing u
+    sign: Tensor | None  # [N,1] handedness: bitangent = sign * normal x tangent
+    bump: Tensor | None  # [N,3] the tangent-space normal map's value, or None
+    albedo: Tensor  # [N,3] diffuse albedo
+    specular: Tensor  # [N,1 or 3] specular albedo F0
+    roughness: Tensor  # [N,1]
+    occlusion: Tensor | None  # [N,1] ambient visibility
+    image: Tensor  # [N] int64, which of the B images, ascending
+
+
+def shading_normal(surface: Surface) -> Tensor:
+    """Unit normals [N,3]: the map's value in the frame (tangent, bitangent, normal)."""
+    normal = F.normalize(surface.normal, dim=-1)
+    if surface.bump is None or surface.tangent is None or surface.sign is None:
+        return normal
+    along = brdf.dot(normal, surface.tangent)
+    tangent = F.normalize(surface.tangent - along * normal, dim=-1)
+    bitangent = surface.sign * torch.linalg.cross(normal, tangent)
+    x, y, z = surface.bump.unbind(-1)
+    return F.normalize(x[:, None] * tangent + y[:, None] * bitangent + z[:, None] * normal, dim=-1)
+
+
+LightTensors = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
+
+
+def shade(surface: Surface, light: LightTensors, eye: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """light: `Light.tensors()` of B images, eye [B,3] -> diffuse and specular radiance and the
+    shading normal, each [N,3].
+
+    diffuse = albedo (occlusion * SH irradiance / pi + sum of color max(N.L, 0)),
+    specular = occlusion * prefiltered SH (F0 scale + bias) + sum of color pi GGX max(N.L, 0).
+    """
+    sh, directions, colors, positions, intensities = light
+    image = surface.image
+    normal = shading_normal(surface)
+    view = F.normalize(eye[image] - surface.position, dim=-1)
+    n_dot_v = brdf.dot(normal, view).clamp_min(brdf.MIN_COSINE)
+
+    irradiance = _sh_sum(sh_basis(normal) * band_scale(COSINE, sh), sh, image)
+    bands = brdf.ggx_bands(surface.roughness)
+    bands = torch.repeat_interleave(bands, torch.tensor([1, 3, 5], device=bands.device), dim=-1)
+    mirrored = _sh_sum(sh_basis(brdf.reflect(view, normal)) * bands, sh, image)
+    scale, bias = brdf.environment_brdf(n_dot_v, surface.roughness)
+    ambient = mirrored * (surface.specular * scale + bias)
+    if surface.occlusion is not None:
+        irradiance, ambient = irradiance * surface.occlusion, ambient * surface.occlusion
+
+    received, specular = irradiance, ambient
+    for index in range(directions.shape[1]):
+        towards, color = directions[image, index], colors[image, index]
+        received = received + color * brdf.lambert(brdf.dot(normal, towards))
+        lobe = brdf.ggx_specular(normal, view, towards, surface.roughness, surface.specular)
+        specular = specular + color * lobe
+    for index in range(positions.shape[1]):
+        offset = positions[image, index] - surface.position
+        square = brdf.dot(offset, offset)
+        towards, color = offset * square.rsqrt(), intensities[image, index] / square
+        received = received + color * brdf.lambert(brdf.dot(normal, towards))
+        lobe = brdf.ggx_specular(normal, view, towards, surface.roughness, surface.specular)
+        specular = specular + color * lobe
+    return surface.albedo * received, specular, normal
+
+
+def _sh_sum(basis: Tensor, sh: Tensor, image: Tensor) -> Tensor:
+    """basis [N,9], sh [B,9,3] -> non-negative radiance [N,3]."""
+    if sh.shape[0] == 1:
+        return F.relu(basis @ sh[0])
+    return F.relu((basis[:, None] @ sh[image])[:, 0])

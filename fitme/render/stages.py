@@ -1,0 +1,108 @@
+"""The stages of `render` as a generic chain of a backend's four operations, for any device.
+`fitme.render.fused_cpu` has faster twins."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from fitme.render.ops import Rasterizer
+
+
+@dataclass(frozen=True)
+class Points:
+    """The geometry at N visible points."""
+
+    position: Tensor  # [N,3]
+    normal: Tensor  # [N,3] not of unit length
+    tangent: Tensor | None  # [N,3]
+    occlusion: Tensor | None  # [N,1]
+    uv: Tensor  # [N,2]
+    footprint: Tensor  # [N,4] du/dx, du/dy, dv/dx, dv/dy per pixel; no gradient
+    face: Tensor  # [N] int64 triangle
+
+
+def covered_pixels(rast: Tensor) -> Tensor:
+    """rast [B,H,W,4] -> ascending indices [N] of the pixels that show something."""
+    return (rast.detach()[..., 3].reshape(-1) > 0).nonzero()[:, 0]
+
+
+def gather_points(
+    ops: Rasterizer,
+    rast: Tensor,
+    rast_db: Tensor,
+    pixels: Tensor,
+    position: Tensor,
+    normal: Tensor,
+    tangent: Tensor | None,
+    occlusion: Tensor | None,
+    uv: Tensor,
+    tri: Tensor,
+    uv_tri: Tensor,
+) -> Points:
+    """position, normal [B,V,3], tangent [B,U,3], occlusion [V,1], uv [U,2] at the listed pixels.
+    The images' vertices are laid one after another, so that one list covers them all."""
+    batch = rast.shape[0]
+    points = rast.reshape(-1, 4).index_select(0, pixels)
+    points_db = rast_db.reshape(-1, 4).index_select(0, pixels)
+    face = points.detach()[:, 3].long() - 1
+    image = pixels // (rast.shape[1] * rast.shape[2])
+    shift = (image * tri.shape[0]).to(points)
+    points = torch.cat([points[:, :3], points[:, 3:] + shift[:, None]], dim=1)[None, None]
+    channels = [position, normal]
+    if occlusion is not None:
+        channels.append(occlusion.expand(batch, -1, 1))
+    smooth = torch.cat(channels, dim=2)
+    smooth, _ = ops.interpolate(
+        smooth.reshape(1, -1, smooth.shape[2]), points, _offset(tri, position.shape[1], batch)
+    )
+    mapped = uv.expand(batch, -1, 2)
+    if tangent is not None:
+        mapped = torch.cat([mapped, tangent], dim=2)
+    mapped, footprint = ops.interpolate(
+        mapped.reshape(1, -1, mapped.shape[2]),
+        points,
+        _offset(uv_tri, uv.shape[0], batch),
+        points_db[None, None],
+        2,
+    )
+    return Points(
+        smooth[0, 0, :, :3],
+        smooth[0, 0, :, 3:6],
+        None if tangent is None else mapped[0, 0, :, 2:],
+        None if occlusion is None else smooth[0, 0, :, 6:],
+        mapped[0, 0, :, :2],
+        footprint[0, 0],
+        face,
+    )
+
+
+def _offset(triangles: Tensor, vertices: int, batch: int) -> Tensor:
+    """[T,3] -> [B*T,3] for `batch` copies of the vertices."""
+    shift = torch.arange(batch, dtype=torch.int32, device=triangles.device) * vertices
+    return (triangles[None] + shift[:, None, None]).reshape(-1, 3)
+
+
+def composite(
+    ops: Rasterizer,
+    diffuse: Tensor,
+    specular: Tensor,
+    pixels: Tensor,
+    background: Tensor | None,
+    rast: Tensor,
+    clip: Tensor,
+    tri: Tensor,
+    antialias: bool,
+) -> tuple[Tensor, Tensor]:
+    """Points [N,3] -> color [B,H,W,3] over the background, alpha [B,H,W,1], antialiased."""
+    shape = rast.shape[:3]
+    lit = torch.cat([diffuse + specular, torch.ones_like(diffuse[:, :1])], dim=1)
+    canvas = lit.new_zeros(*shape, 4)
+    if background is not None:
+        canvas = torch.cat([background.expand(*shape, 3), canvas[..., 3:]], dim=-1)
+    canvas = canvas.reshape(-1, 4).index_copy(0, pixels, lit).reshape(*shape, 4)
+    if antialias:
+        canvas = ops.antialias(canvas, rast, clip, tri)
+    return canvas[..., :3], canvas[..., 3:]
