@@ -1,0 +1,35 @@
+"""Fixtures that several test modules share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command line does, before torch loads
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def astronaut() -> Path:
+    """A 512x512 public-domain portrait (NASA) that ships with the repository."""
+    return REPOSITORY / "examples" / "astronaut.png"
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of development data, outside the repository: FITME_SHARED or ../shared."""
+    folder = Path(os.environ.get("FITME_SHARED", REPOSITORY.parent / "shared"))
+    if not folder.is_dir():
+        pytest.skip("no shared development data (set FITME_SHARED)")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def provider():
+    """The default landmark provider; loading its networks once takes a few seconds."""
+    from fitme.mediapipe_landmarks import MediaPipeLandmarks
+
+    return MediaPipeLandmarks()
