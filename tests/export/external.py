@@ -1,0 +1,58 @@
+"""Independent readers of our files: Khronos' validator, three.js, Blender. Skipped if absent.
+
+node packages are looked for in $FITME_NODE_MODULES, else in node_modules/ of the repository:
+    npm install --no-save --no-package-lock gltf-validator three
+Blender is a Python that has the `bpy` wheel: $FITME_BPY_PYTHON, else the one running the tests.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+REPOSITORY = HERE.parent.parent
+
+
+def _node(script: str, package: str, file: Path) -> dict:
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("node is not installed")
+    modules = Path(os.environ.get("FITME_NODE_MODULES") or REPOSITORY / "node_modules")
+    if not (modules / package).is_dir():
+        pytest.skip(f"the node package {package} is not in {modules} (npm install {package})")
+    command = [node, str(HERE / script), str(modules / package), str(file)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def validate(file: Path) -> dict:
+    """The Khronos validator's report on a file."""
+    return _node("validator.mjs", "gltf-validator", file)
+
+
+def load_in_three(file: Path) -> dict:
+    """What three.js's GLTFLoader makes of a file (see three_probe.mjs)."""
+    return _node("three_probe.mjs", "three", file)
+
+
+def load_in_blender(file: Path) -> dict:
+    """What Blender's importer makes of a file (see blender_probe.py)."""
+    python = os.environ.get("FITME_BPY_PYTHON")
+    if python is None:
+        if importlib.util.find_spec("bpy") is None:
+            pytest.skip("no Blender: bpy is not importable and FITME_BPY_PYTHON is not set")
+        python = sys.executable
+    command = [python, str(HERE / "blender_probe.py"), str(file)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    reports = [line for line in done.stdout.splitlines() if line.startswith("REPORT ")]
+    assert done.returncode == 0 and reports, done.stdout[-2000:] + done.stderr[-2000:]
+    return json.loads(reports[0].removeprefix("REPORT "))
