@@ -1,0 +1,254 @@
+"""Assembles the template: mirrored head, eyes, mouth; parts, UVs, region masks, expressions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.path import Path as Polygon
+from scipy.interpolate import make_interp_spline
+from scipy.spatial import cKDTree
+
+from fitme.head import ARKIT_NAMES
+from fitme.models.train import ict as ict_data
+from fitme.models.train.atlas import MIDLINE, HalfHead, frontal_weight, smoothstep
+from fitme.models.train.interior import EYE_SECTORS, Part, decimated, eyeball, mouth_cavity
+from fitme.models.train.remesh import HalfTemplate
+
+# Multi-PIE landmarks of the ICT mesh (data README): left brow and left outer lip, midline first.
+BROW_LEFT = (3615, 4240, 4114, 2734, 2509)
+OUTER_LIP_LEFT = (5708, 5695, 2081, 0, 4275, 6200, 6213, 6346, 6461, 5518, 5957, 5841)
+
+
+@dataclass(frozen=True)
+class Template:
+    """Own mesh with the ICT model's linear basis carried over."""
+
+    basis: np.ndarray  # [158, V, 3] neutral, 100 identity, 57 expression
+    triangles: np.ndarray
+    uv: np.ndarray
+    uv_triangles: np.ndarray
+    part: np.ndarray  # [T]
+    part_names: tuple[str, ...]
+    regions: dict[str, np.ndarray]  # name -> [V]
+    mirror: np.ndarray  # [V]
+    rims: dict[str, np.ndarray]  # "eye_L", "eye_R", "lips": vertex runs on the head
+    eye_ring: np.ndarray  # [2, R]
+
+
+def assemble(
+    model: ict_data.IctModel, half: HalfHead, uv: np.ndarray, own: HalfTemplate
+) -> Template:
+    """Mirror the half template and add the inner parts."""
+    head, mirror, rims, masks = _mirrored_head(half, uv, own)
+    lips = rims["lips"]
+    parts = [
+        head,
+        eyeball(model, "L"),
+        eyeball(model, "R"),
+        mouth_cavity(model, head.basis[:, lips]),
+        decimated(model, "teeth", ict_data.TEETH, 2600, within=(-0.0455, -0.0215)),
+        decimated(model, "tongue", ict_data.GUMS_TONGUE, 1800),
+    ]
+    vertex_start = np.cumsum([0] + [p.basis.shape[1] for p in parts])
+    uv_start = np.cumsum([0] + [len(p.uv) for p in parts])
+    triangles = [p.triangles + s for p, s in zip(parts, vertex_start[:-1], strict=True)]
+    uv_triangles = [p.uv_triangles + s for p, s in zip(parts, uv_start[:-1], strict=True)]
+    count = int(vertex_start[-1])
+    regions = {}
+    for name, mask in masks.items():
+        regions[name] = np.zeros(count)
+        regions[name][: len(mask)] = mask
+    regions["mouth_inside"] = np.zeros(count)
+    regions["mouth_inside"][vertex_start[3] :] = 1.0
+    full_mirror = np.arange(count)
+    full_mirror[: len(mirror)] = mirror
+    # Eye rings start after the pole; the ring at a polar angle of 90 degrees is the equator.
+    equator = _equator(parts[1], EYE_SECTORS)
+    eye_ring = np.stack([vertex_start[k] + equator for k in (1, 2)])
+    return Template(
+        basis=np.concatenate([p.basis for p in parts], axis=1),
+        triangles=np.concatenate(triangles),
+        uv=np.concatenate([p.uv for p in parts]),
+        uv_triangles=np.concatenate(uv_triangles),
+        part=np.repeat(np.arange(len(parts)), [len(p.triangles) for p in parts]),
+        part_names=tuple(p.name for p in parts),
+        regions=regions,
+        mirror=full_mirror,
+        rims=rims,
+        eye_ring=eye_ring,
+    )
+
+
+def _equator(eye: Part, sectors: int) -> np.ndarray:
+    """The ring of eyeball vertices widest around the gaze axis."""
+    rings = eye.basis[0][1:].reshape(-1, sectors, 3)
+    width = np.ptp(rings[:, :, 0], axis=1)
+    return 1 + int(np.argmax(width)) * sectors + np.arange(sectors)
+
+
+def _mirrored_head(
+    half: HalfHead, uv: np.ndarray, own: HalfTemplate
+) -> tuple[Part, np.ndarray, dict[str, np.ndarray], dict[str, np.ndarray]]:
+    neutral = own.weights @ half.vertices
+    count = len(neutral)
+    shared = np.abs(neutral[:, 0]) < MIDLINE
+    twin = np.arange(count)
+    twin[~shared] = count + np.arange((~shared).sum())
+    left = np.stack([own.weights @ b for b in half.basis_left])
+    right = np.stack([own.weights @ b for b in half.basis_right])
+    basis = np.concatenate([left, right[:, ~shared]], axis=1)
+    mirror = np.concatenate([twin, np.flatnonzero(~shared)])
+
+    front = shared & (np.abs(own.uv[:, 0] - 0.5) < 1e-9)
+    uv_twin = np.arange(count)
+    uv_twin[~front] = count + np.arange((~front).sum())
+    full_uv = np.concatenate([own.uv, (own.uv * [-1, 1] + [1, 0])[~front]])
+    triangles = np.concatenate([own.triangles, twin[own.triangles][:, ::-1]])
+    uv_triangles = np.concatenate([own.triangles, uv_twin[own.triangles][:, ::-1]])
+
+    lips = own.rims["lips"]
+    rims = {
+        "eye_L": own.rims["eye"],
+        "eye_R": twin[own.rims["eye"]],
+        "nostril_L": own.rims["nostril"],
+        "nostril_R": twin[own.rims["nostril"]],
+        "lips": np.concatenate([lips, twin[lips][-2:0:-1]]),
+    }
+    masks = region_masks(half, uv, own, neutral)
+    masks = {k: np.concatenate([m, m[~shared]]) for k, m in masks.items()}
+    return Part("head", basis, triangles, full_uv, uv_triangles), mirror, rims, masks
+
+
+def region_masks(
+    half: HalfHead, uv: np.ndarray, own: HalfTemplate, neutral: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Soft masks on the half template, {name: [N]} in 0..1."""
+    x, y, z = neutral[:, 0], neutral[:, 1], neutral[:, 2]
+
+    def distance(points: np.ndarray) -> np.ndarray:
+        return cKDTree(points).query(neutral)[0]
+
+    def inside(loop: np.ndarray) -> np.ndarray:
+        return Polygon(loop).contains_points(own.uv)
+
+    eye = neutral[own.rims["eye"]]
+    lids = smoothstep(distance(_dense(eye, closed=True)), 0.0075, 0.0045)
+    outline = _lip_outline(half, uv, own)
+    border = cKDTree(_dense(outline[1:-1], closed=False)).query(own.uv)[0]
+    lips = smoothstep(np.where(inside(outline), border, -border), -0.0045, 0.0045)  # about 1.3 mm
+    nostril = inside(own.uv[own.rims["nostril"]]).astype(float)
+    nostril[own.rims["nostril"]] = 0.5
+    brow = _landmark_positions(half, BROW_LEFT)
+    brow = _dense(brow[np.argsort(brow[:, 0])], closed=False) - [0, 0.0015, 0]
+    brows = smoothstep(distance(brow), 0.0060, 0.0035)
+    nose_width = np.interp(y, [-0.016, 0.0, 0.02, 0.038], [0.020, 0.021, 0.013, 0.009])
+    nose = smoothstep(x - nose_width, 0.002, -0.002) * smoothstep(y, -0.015, -0.009)
+    nose = nose * smoothstep(y, 0.040, 0.034) * smoothstep(z, 0.088, 0.095)
+    ears = smoothstep(x, 0.064, 0.070) * smoothstep(y, -0.045, -0.037)
+    ears = (
+        ears
+        * smoothstep(y, 0.058, 0.05)
+        * smoothstep(z, -0.045, -0.035)
+        * smoothstep(z, 0.022, 0.015)
+    )
+    face = frontal_weight(neutral)
+    neck = smoothstep(y, -0.055, -0.075) * (1 - face)
+    behind = smoothstep(z, 0.03, 0.01) * smoothstep(y, -0.06, -0.045)
+    scalp = np.maximum(smoothstep(y, 0.088, 0.100), behind) * (1 - ears) * (1 - neck)
+    skin = (1 - lips) * (1 - scalp)
+    return {
+        "skin": skin, "face": face, "lips": lips, "brows": brows, "lids": lids, "nose": nose,
+        "nostrils": nostril, "ears": ears, "neck": neck, "scalp": scalp,
+    }  # fmt: skip
+
+
+def _dense(points: np.ndarray, closed: bool) -> np.ndarray:
+    ring = np.concatenate([points, points[:1]]) if closed else points
+    t = np.linspace(0, 1, 9)[:-1, None, None]
+    return ((1 - t) * ring[:-1] + t * ring[1:]).reshape(-1, points.shape[1])
+
+
+def _landmark_positions(half: HalfHead, indices: Sequence[int]) -> np.ndarray:
+    """Positions [N, 3] of ICT vertices, folded onto the left half."""
+    return np.abs(half.source[list(indices)] * [1, 0, 0]) + half.source[list(indices)] * [0, 1, 1]
+
+
+def _lip_outline(half: HalfHead, uv: np.ndarray, own: HalfTemplate) -> np.ndarray:
+    """Closed UV polygon of the left half of the lips' red, [N, 2]."""
+    points = half.source[list(OUTER_LIP_LEFT)]
+    points = points[points[:, 0] > -1e-4]
+    _, nearest = cKDTree(half.vertices).query(points)
+    top = nearest[(points[:, 1] > points[np.argmax(points[:, 0]), 1])]
+    bottom = nearest[(points[:, 1] < points[np.argmax(points[:, 0]), 1])]
+    corner = nearest[np.argmax(points[:, 0])]
+    top = top[np.argsort(uv[top, 0])]
+    bottom = bottom[np.argsort(-uv[bottom, 0])]
+    run = uv[np.concatenate([top, [corner], bottom])]
+    t = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(run, axis=0), axis=1))])
+    upper = make_interp_spline(t[: len(top) + 1], run[: len(top) + 1], k=min(3, len(top)))
+    lower = make_interp_spline(t[len(top) :], run[len(top) :], k=min(3, len(bottom)))
+    curve = np.concatenate(
+        [upper(np.linspace(0, t[len(top)], 40)), lower(np.linspace(t[len(top)], t[-1], 40))]
+    )
+    return np.concatenate([[[0.499, curve[0, 1]]], curve, [[0.499, curve[-1, 1]]]])
+
+
+def arkit_expressions(model: ict_data.IctModel, template: Template) -> np.ndarray:
+    """The 52 ARKit shapes [52, V, 3] from the 57 ICT ones, in `ARKIT_NAMES` order.
+
+    ICT splits browInnerUp and cheekPuff by side, and has no tongueOut: that one is modelled.
+    """
+    offsets = template.basis[101:]
+    by_name = dict(zip(model.expression_names, offsets, strict=True))
+
+    def shape(name: str) -> np.ndarray:
+        if name in ("browInnerUp", "cheekPuff"):
+            return by_name[f"{name}_L"] + by_name[f"{name}_R"]
+        if name == "tongueOut":
+            return tongue_out(template, by_name["jawOpen"])
+        return by_name[name.replace("Left", "_L").replace("Right", "_R")] if name not in (
+            "jawLeft", "jawRight", "mouthLeft", "mouthRight",
+        ) else by_name[name]  # fmt: skip
+
+    return symmetric_pairs(np.stack([shape(name) for name in ARKIT_NAMES]), template)
+
+
+def symmetric_pairs(shapes: np.ndarray, template: Template) -> np.ndarray:
+    """Make left and right shapes [52, V, 3] exact mirror images on the head, and the others
+    symmetric; the scans behind them differ by half a millimetre."""
+
+    def twin(name: str) -> str:
+        for word, other in (("Left", "Right"), ("Right", "Left")):
+            if name.endswith(word):
+                return name[: -len(word)] + other
+        return name
+
+    partner = [ARKIT_NAMES.index(twin(name)) for name in ARKIT_NAMES]
+    mirrored = shapes[partner][:, template.mirror] * [-1, 1, 1]
+    head = np.unique(template.triangles[template.part == 0])
+    out = shapes.copy()
+    out[:, head] = 0.5 * (shapes + mirrored)[:, head]
+    return out
+
+
+def tongue_out(template: Template, jaw_open: np.ndarray) -> np.ndarray:
+    """Offsets [V, 3] that stretch the tongue forward over the lower teeth and dip its tip."""
+    index = template.part_names.index("tongue")
+    used = np.unique(template.triangles[template.part == index])
+    neutral = template.basis[0]
+    # Gums, floor and tongue are one sheet: the tongue moves with the jaw between the teeth.
+    x, y, z = neutral[used].T
+    jaw = np.linalg.norm(jaw_open[used], axis=1)
+    width = np.interp(z, [0.05, 0.08, 0.092, 0.0975], [0.0175, 0.0135, 0.0095, 0.004])
+    inside = smoothstep(np.abs(x) / width, 1.12, 0.88) * smoothstep(y, -0.0468, -0.0440)
+    inside *= (jaw > 0.35 * jaw.max()) & (z < 0.0979)
+    tongue, share = used[inside > 0], inside[inside > 0]
+    z = neutral[tongue, 2]
+    along = (z - z.min()) / np.ptp(z)
+    offsets = np.zeros_like(neutral)
+    offsets[tongue, 2] = share * 0.030 * smoothstep(along, 0.25, 1.0)
+    lift = 0.006 * smoothstep(along, 0.3, 0.7) - 0.012 * smoothstep(along, 0.7, 1.0)
+    offsets[tongue, 1] = share * lift
+    return offsets
