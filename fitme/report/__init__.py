@@ -1,0 +1,1 @@
+"""Pictures of an avatar for people to look at."""

@@ -1,0 +1,144 @@
+"""A photo's view: its camera, what it says of the head's angles, and its JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+import torch
+from tiny_head import tiny_head
+
+from fitme.camera import Camera, axis_angle_to_matrix
+from fitme.head import HeadModel
+from fitme.report.overlay import turned_camera
+from fitme.view import View, head_angles
+
+NOSE, CROWN, EAR = ([0.0, 0.0, 0.1], [0.0, 0.1, 0.0], [0.1, 0.0, 0.0])
+
+
+@pytest.fixture(scope="module")
+def head() -> HeadModel:
+    return tiny_head()
+
+
+@pytest.fixture
+def view() -> View:
+    """A head 0.9 m away, tilted, with a smile and the eyes apart."""
+    return View(
+        rotation=torch.tensor([[math.pi - 0.1, 0.12, 0.25]]),
+        translation=torch.tensor([[0.03, 0.02, 0.9]]),
+        focal=torch.tensor([1400.0]),
+        width=640,
+        height=801,
+        expression=torch.tensor([[0.0, 0.25]]),
+        gaze=torch.tensor([[[0.1, -0.2], [-0.3, 0.4]]]),
+    )
+
+
+def rolled(degrees: float) -> torch.Tensor:
+    """Rotation [3, 3] about the nose that tilts an upright head to the image's right."""
+    return axis_angle_to_matrix(torch.tensor([[0.0, 0.0, -math.radians(degrees)]]))[0]
+
+
+class TestAngles:
+    @pytest.mark.parametrize("yaw", [-80.0, -25.0, 0.0, 25.0, 60.0])
+    @pytest.mark.parametrize("pitch", [-50.0, 0.0, 20.0])
+    def test_a_turned_camera_is_read_back(self, view: View, yaw: float, pitch: float) -> None:
+        camera = turned_camera(view.camera(), torch.tensor([0.01, -0.02, 0.03]), yaw, pitch)
+        angles = head_angles(camera.world_to_camera[0, :3, :3])
+        assert angles == pytest.approx(
+            {"yaw_deg": yaw, "pitch_deg": pitch, "roll_deg": 0.0}, abs=1e-4
+        )
+
+    @pytest.mark.parametrize("roll", [-120.0, -30.0, 15.0])
+    def test_roll_changes_neither_yaw_nor_pitch(self, view: View, roll: float) -> None:
+        camera = turned_camera(view.camera(), torch.zeros(3), 35.0, -15.0)
+        angles = head_angles(camera.world_to_camera[0, :3, :3] @ rolled(roll))
+        assert angles == pytest.approx(
+            {"yaw_deg": 35.0, "pitch_deg": -15.0, "roll_deg": roll}, abs=1e-4
+        )
+
+    def test_signs_in_the_picture(self, view: View) -> None:
+        def moved(camera: Camera, point: list[float]) -> torch.Tensor:
+            centre, there = camera.project(torch.tensor([[[0.0, 0.0, 0.0], point]]))[0]
+            return there - centre
+
+        whole, centre = view.camera(), torch.zeros(3)
+        assert moved(turned_camera(whole, centre, 30.0), NOSE)[0] > 20  # to the right
+        assert moved(turned_camera(whole, centre, 0.0, 30.0), NOSE)[1] < -20  # up
+        front = turned_camera(whole, centre, 0.0)
+        assert moved(front, CROWN)[1] < -100 and moved(front, EAR)[0] > 100
+        pose = front.world_to_camera.clone()
+        pose[0, :3, :3] = pose[0, :3, :3] @ rolled(20.0)
+        assert moved(Camera(front.K, pose, front.height, front.width), CROWN)[0] > 20
+
+    def test_the_turn_keeps_the_centre_in_place(self, view: View) -> None:
+        whole, centre = view.camera(), torch.tensor([0.02, 0.05, -0.04])
+        for yaw, pitch in ((0.0, 0.0), (70.0, -20.0)):
+            turned = turned_camera(whole, centre, yaw, pitch)
+            torch.testing.assert_close(
+                turned.transform(centre[None, None]), whole.transform(centre[None, None])
+            )
+            rotation = turned.world_to_camera[0, :3, :3]
+            torch.testing.assert_close(rotation @ rotation.T, torch.eye(3), atol=1e-6, rtol=0)
+            assert float(torch.linalg.det(rotation)) == pytest.approx(1.0, abs=1e-5)
+
+
+class TestView:
+    def test_camera_projects_about_the_middle_of_the_photo(self, view: View) -> None:
+        camera = view.camera()
+        assert (camera.width, camera.height) == (640, 801)
+        points = torch.tensor([[[0.0, 0.0, 0.0], [0.05, -0.08, 0.1], [-0.07, 0.11, -0.02]]])
+        x, y, z = (points[0] @ axis_angle_to_matrix(view.rotation)[0].T + view.translation).T
+        expected = torch.stack([1400 * x / z + 320, 1400 * y / z + 400.5], -1)
+        torch.testing.assert_close(camera.project(points)[0], expected)
+
+    def test_posed_applies_expression_and_gaze(self, view: View, head: HeadModel) -> None:
+        identity = torch.tensor([[0.5, -1.0]])
+        posed, rest = view.posed(head, identity), head.shape(identity)
+        skin = head.part_vertices("head")
+        smile = 0.25 * head.expression[1, skin]
+        torch.testing.assert_close(posed[0, skin] - rest[0, skin], smile)
+        centres = head.eye_centres(rest)
+        torch.testing.assert_close(head.eye_centres(posed), centres)
+        assert not torch.allclose(posed[:, head.part_vertices("eye_L")],
+                                  rest[:, head.part_vertices("eye_L")], atol=1e-4)  # fmt: skip
+
+    def test_detached(self, view: View) -> None:
+        view.rotation.requires_grad_(True)
+        free = view.detached()
+        assert not free.camera().world_to_camera.requires_grad
+        assert (free.width, free.height) == (view.width, view.height)
+        torch.testing.assert_close(free.camera().K, view.camera().K)
+
+
+class TestJson:
+    def test_survives_json_and_reproduces_the_view(self, view: View, head: HeadModel) -> None:
+        data = json.loads(json.dumps(view.to_dict(head), allow_nan=False))
+        assert (data["width"], data["height"]) == (640, 801)
+        camera = view.camera()
+        assert torch.equal(torch.tensor(data["K"]), camera.K[0])
+        assert torch.equal(torch.tensor(data["world_to_camera"]), camera.world_to_camera[0])
+        assert data["expression"] == {"jawOpen": 0.0, "smile": 0.25}
+        assert data["head_pose"]["distance_m"] == pytest.approx(
+            math.dist((0, 0, 0), (0.03, 0.02, 0.9)), rel=1e-5
+        )
+
+    def test_eyes_turn_as_the_json_says(self, view: View, head: HeadModel) -> None:
+        eyes = view.to_dict(head)["eye_pose"]
+        assert eyes["left"]["yaw_deg"] == pytest.approx(math.degrees(-0.2), abs=1e-4)
+        assert eyes["right"]["pitch_deg"] == pytest.approx(math.degrees(-0.3), abs=1e-4)
+        rest = head.shape(torch.zeros(1, 2))
+        posed = view.posed(head, torch.zeros(1, 2))
+        centres = head.eye_centres(rest)[0]
+        for k, (side, part) in enumerate((("left", "eye_L"), ("right", "eye_R"))):
+            index = head.part_vertices(part)
+            rotation = torch.tensor(eyes[side]["rotation"])
+            turned = (rest[0, index] - centres[k]) @ rotation.T + centres[k]
+            torch.testing.assert_close(posed[0, index], turned)
+            ahead = rotation @ torch.tensor([0.0, 0.0, 1.0])
+            assert float(ahead[0]) == pytest.approx(
+                math.sin(math.radians(eyes[side]["yaw_deg"]))
+                * math.cos(math.radians(eyes[side]["pitch_deg"])), abs=1e-5
+            )  # fmt: skip
