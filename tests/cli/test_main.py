@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+import types
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from fitme.cli.main import app
+from fitme.errors import InputError, OutputError
+from fitme.progress import SilentProgress, TqdmProgress
+
+runner = CliRunner()
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[tuple, dict[str, Any]]]:
+    """Replaces the library call; collects its arguments."""
+    collected: list[tuple[tuple, dict[str, Any]]] = []
+    module = types.ModuleType("fitme.fit.pipeline")
+    module.fit_photos = lambda *args, **kwargs: collected.append((args, kwargs))  # type: ignore
+    monkeypatch.setitem(sys.modules, "fitme.fit.pipeline", module)
+    return collected
+
+
+@pytest.fixture
+def failing(monkeypatch: pytest.MonkeyPatch):
+    """Replaces the library call by one that raises."""
+
+    def install(error: BaseException) -> None:
+        def fit_photos(*args: object, **kwargs: object) -> None:
+            raise error
+
+        module = types.ModuleType("fitme.fit.pipeline")
+        module.fit_photos = fit_photos  # type: ignore
+        monkeypatch.setitem(sys.modules, "fitme.fit.pipeline", module)
+
+    return install
+
+
+def console(*arguments: str, code: str = "") -> subprocess.CompletedProcess[str]:
+    """The application in a fresh interpreter, `code` afterwards."""
+    program = (
+        "import sys\nfrom fitme.cli.main import main\n"
+        f"sys.argv = ['fitme', *{arguments!r}]\n"
+        f"try:\n    main()\nfinally:\n    {code or 'pass'}\n"
+    )
+    return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+
+
+class TestFit:
+    def test_defaults(self, calls) -> None:
+        result = runner.invoke(app, ["fit", "a.jpg", "--out", "result"])
+        assert result.exit_code == 0, result.output
+        ((args, kwargs),) = calls
+        assert args == ([Path("a.jpg")], Path("result"))
+        assert isinstance(kwargs.pop("progress"), TqdmProgress)
+        assert kwargs == {
+            "face": None,
+            "landmarks": None,
+            "device": "auto",
+            "seed": 0,
+            "size": 1024,
+            "overwrite": False,
+        }
+        assert "wrote result" in result.output
+
+    def test_options_arrive(self, calls) -> None:
+        arguments = (
+            "fit a.jpg --out r --face 1 --landmarks p.json --device cpu --seed 7 --size 512 "
+            "--overwrite -q"
+        )
+        result = runner.invoke(app, arguments.split())
+        assert result.exit_code == 0 and result.output == ""
+        kwargs = calls[0][1]
+        assert isinstance(kwargs.pop("progress"), SilentProgress)
+        assert kwargs == {
+            "face": 1,
+            "landmarks": Path("p.json"),
+            "device": "cpu",
+            "seed": 7,
+            "size": 512,
+            "overwrite": True,
+        }
+
+    @pytest.mark.parametrize("error", [InputError("a.jpg is\nbad; cure"), OutputError("a; b")])
+    def test_user_error_is_one_line(self, failing, error: Exception) -> None:
+        failing(error)
+        result = runner.invoke(app, ["fit", "a.jpg", "--out", "r"])
+        assert result.exit_code == 2
+        assert result.stderr == f"fitme: error: {' '.join(str(error).split())}\n"
+        assert result.stdout == ""
+
+    def test_interrupt(self, failing) -> None:
+        failing(KeyboardInterrupt())
+        result = runner.invoke(app, ["fit", "a.jpg", "--out", "r"])
+        assert result.exit_code == 130
+        assert result.stderr == "fitme: interrupted\n"
+
+    def test_bug_keeps_its_traceback(self, failing) -> None:
+        failing(ZeroDivisionError("bug"))
+        result = runner.invoke(app, ["fit", "a.jpg", "--out", "r"])
+        assert isinstance(result.exception, ZeroDivisionError)
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            "fit",
+            "fit a.jpg",
+            "fit --out r",
+            "nonsense",
+            "fit a.jpg --out r --device gpu",
+            "fit a.jpg --out r --face x",
+            "fit a.jpg --out r --size 3",
+            "fit a.jpg --out r --seed -1",
+            "fit a.jpg --out r --unknown",
+        ],
+    )
+    def test_wrong_usage(self, calls, arguments: str) -> None:
+        result = runner.invoke(app, arguments.split())
+        assert result.exit_code == 2
+        assert "Traceback" not in result.output and not calls
+
+    @pytest.mark.parametrize(
+        ("arguments", "words"),
+        [("fit a.jpg b.jpg --out r", "2 photos"), ("fit a.jpg --out r -v -q", "--quiet")],
+    )
+    def test_contradictions(self, calls, arguments: str, words: str) -> None:
+        result = runner.invoke(app, arguments.split())
+        assert result.exit_code == 2 and not calls
+        assert result.stderr.startswith("fitme: error: ") and words in result.stderr
+        assert result.stderr.count("\n") == 1
+
+
+class TestVersionAndHelp:
+    @pytest.mark.parametrize("arguments", [["--version"], ["version"]])
+    def test_version(self, arguments: list[str]) -> None:
+        result = runner.invoke(app, arguments)
+        assert result.exit_code == 0
+        assert result.output.startswith("fitme ") and result.output[6].isdigit()
+
+    def test_help_imports_nothing_heavy(self) -> None:
+        code = (
+            "heavy = ('torch', 'mediapipe', 'numba', 'numpy', 'PIL'); "
+            "print([name for name in heavy if name in sys.modules])"
+        )
+        done = console("--help", code=code)
+        assert done.returncode == 0 and done.stderr == ""
+        assert "fit" in done.stdout and done.stdout.endswith("[]\n")
+
+    def test_console_exit_codes(self) -> None:
+        done = console("fit", "a.jpg", "b.jpg", "--out", "r")
+        assert done.returncode == 2
+        assert done.stderr.startswith("fitme: error: ") and done.stderr.count("\n") == 1
