@@ -1,0 +1,123 @@
+"""Recipe of the reflectance generator.
+
+    python -m fitme.models.train.reflectance --preset cpu|gpu --out DIR --resume
+
+Phases: regression (parameters -> z -> w -> maps), grown from 64 to the full resolution, makes W
+semantic; the adversarial phase adds what regression blurs. See `reflectance_prior` for why z
+needs no phase of its own, and `reflectance_config` for the schedules.
+
+DIR/log.jsonl, DIR/sheets/step-N.png, DIR/checkpoints/step-N; `--weights FILE` writes the
+moving average as the file that `ReflectanceGenerator.load` reads.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from fitme.errors import FitmeError
+from fitme.models.stylegan2 import GENERATORS, keep_large_blocks
+from fitme.models.train.reflectance_config import PRESETS, TrainConfig
+from fitme.models.train.reflectance_data import open_source
+from fitme.models.train.reflectance_trainer import Trainer
+
+
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m fitme.models.train.reflectance",
+                                     description=(__doc__ or "").splitlines()[0])  # fmt: skip
+    add = parser.add_argument
+    add("--preset", choices=list(PRESETS), required=True)
+    add("--network", choices=list(PRESETS), help="sizes of the networks; default: the preset's")
+    add("--out", type=Path, required=True, metavar="DIR")
+    add("--data-source", choices=["synth", "toy"], default="synth")
+    add("--resume", action="store_true", help="go on from the newest checkpoint in DIR, if any")
+    add("--from", dest="start", type=Path, metavar="CHECKPOINT",
+        help="a step-N folder to start from where DIR has no checkpoint yet")  # fmt: skip
+    add("--stage", type=int, metavar="N",
+        help="with --from: begin at the Nth stage of the schedule, counted from 1")  # fmt: skip
+    add("--minutes", type=float, help="stop after so long, with a checkpoint")
+    add("--steps", type=int, help="stop after so many steps, with a checkpoint")
+    add("--images", type=float, default=1.0, metavar="FACTOR", help="scales every stage's length")
+    add("--seed", type=int, default=0)
+    add("--device", help="default: cuda where there is one")
+    add("--dtype", choices=["auto", "float32", "bfloat16", "float16"], default="auto",
+        help="of features from 64x64 up; auto: bfloat16 on cuda")  # fmt: skip
+    add("--threads", type=int)
+    add("--precision", choices=["exact", "half"], default="exact", help="of checkpoints")
+    add("--shard-mb", type=float, metavar="MB", help="largest checkpoint file")
+    add("--save-minutes", type=float, default=10.0)
+    add("--slim-to", type=Path, metavar="DIR",
+        help="at the end also a half-precision checkpoint without model and Adam")  # fmt: skip
+    add("--weights", type=Path, metavar="FILE", help="at the end write the generator")
+    return parser.parse_args(arguments)
+
+
+def scaled(config: TrainConfig, factor: float) -> TrainConfig:
+    stages = tuple(replace(s, images=max(int(s.images * factor), s.batch)) for s in config.stages)
+    return replace(config, stages=stages)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    args = parse(arguments)
+    keep_large_blocks()
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    device = torch.device(args.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    name = args.dtype
+    if name == "auto":
+        name = "bfloat16" if device.type == "cuda" else "float32"
+    if device.type == "cuda":
+        torch.set_float32_matmul_precision("high")
+        torch.backends.cudnn.benchmark = True
+
+    def report(text: str) -> None:
+        print(text, flush=True)
+
+    try:
+        network = args.network or args.preset
+        config = replace(scaled(PRESETS[args.preset], args.images), seed=args.seed,
+                         network=network, generator=GENERATORS[network])  # fmt: skip
+        source = open_source(args.data_source, device)
+        trainer = Trainer(config, source, args.out, device=device,
+                          dtype=getattr(torch, name), report=report)  # fmt: skip
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: setattr(trainer, "stopping", True))
+        stage = None if args.stage is None else args.stage - 1
+        if (args.resume and trainer.resume()) or (args.start and trainer.resume(args.start, stage)):
+            report(f"resumed at step {trainer.step} of {trainer.config.steps}")
+        elif (args.out / "checkpoints").exists() and not args.resume:
+            raise FitmeError(f"{args.out} holds a run; pass --resume or choose another --out")
+        trainer.run(args.steps, args.minutes, args.save_minutes,
+                    precision=args.precision, shard_mb=args.shard_mb)  # fmt: skip
+        if args.slim_to:
+            trainer.save(precision="half", slim=True, shard_mb=args.shard_mb, folder=args.slim_to)
+        if args.weights:
+            write_weights(trainer, args.weights)
+            report(f"wrote {args.weights}")
+    except FitmeError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    report("finished" if trainer.finished else f"stopped at step {trainer.step}; --resume goes on")
+    return 0
+
+
+def write_weights(trainer: Trainer, path: Path) -> None:
+    """The moving average with the statistics of W, and how it came about, as safetensors."""
+    average = trainer.average
+    average.measure_w(torch.Generator().manual_seed(trainer.config.seed))
+    reached = trainer.locate(trainer.step)[0]
+    done = [stage.name for stage in trainer.config.stages[: reached + 1]]
+    average.save(path, {
+        "training": f"network {trainer.config.network}, seed {trainer.config.seed}, "
+        f"{trainer.step} steps, {trainer.images} images, {trainer.seconds / 3600:.2f} h",
+        "phases": ", ".join(done),
+    })  # fmt: skip
+
+
+if __name__ == "__main__":
+    sys.exit(main())
