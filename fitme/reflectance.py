@@ -60,7 +60,7 @@ def skin_albedo(melanin: Tensor, haemoglobin: Tensor) -> Tensor:
 
     Melanin is log-normal, so that +2 is a very dark skin and -2 a very light one.
     """
-    m = 0.55 * torch.exp(0.75 * melanin)
+    m = 0.55 * torch.exp(0.82 * melanin)
     h = 0.42 * torch.exp(0.45 * haemoglobin)
     log = torch.log(m.new_tensor(BASE)) - m * m.new_tensor(MELANIN) - h * m.new_tensor(HAEMOGLOBIN)
     return log.exp()
@@ -98,8 +98,7 @@ class MeanReflectance:
         brow = brows * torch.sigmoid(wide(tone.brows) + 0.4)
         hair = albedo.new_tensor((0.10, 0.07, 0.05)) * wide(0.35 + torch.sigmoid(-tone.melanin))
         albedo = torch.lerp(albedo, torch.minimum(hair, albedo), 0.8 * brow)
-        # Light hardly reaches into a nostril and is not seen coming out.
-        specular = torch.full_like(albedo[..., :1], SKIN_F0) * (1 - self.masks["nostrils"][None])
+        specular = torch.full_like(albedo[..., :1], SKIN_F0)
         roughness = (0.46 - 0.10 * lips).expand_as(specular)
         return Material(albedo, specular, None, roughness)
 

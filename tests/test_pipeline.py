@@ -120,7 +120,7 @@ class TestJson:
         np.testing.assert_allclose(pose[:3, :3] @ pose[:3, :3].T, np.eye(3), atol=1e-5)
         assert np.linalg.det(pose[:3, :3]) == pytest.approx(1, abs=1e-5)
         assert pose[3].tolist() == [0, 0, 0, 1]
-        angles = photo["head_pose"]  # she turns to the image's left, a little
+        angles = photo["head_pose"]  # she nearly faces the camera
         assert abs(angles["yaw_deg"]) < 45 and abs(angles["pitch_deg"]) < 30
         assert abs(angles["roll_deg"]) < 25 and 0.3 < angles["distance_m"] < 4
 

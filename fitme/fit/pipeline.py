@@ -98,8 +98,8 @@ def fit_photos(
         "timings_s": clock.seconds,
     }
     avatar = Avatar(avatar.head, avatar.identity, avatar.materials, avatar.photos, about)
-    with clock.stage("write"), atomic_directory(out, overwrite) as folder:
-        with progress.stage("write", 4) as stage:
+    with atomic_directory(out, overwrite) as folder:
+        with clock.stage("write"), progress.stage("write", 4) as stage:
             write_avatar(avatar, photo, folder, stage.step)
         clock.seconds["total"] = round(sum(clock.seconds.values()), 3)
         write_json(folder / "fit.json", fit_json(avatar))

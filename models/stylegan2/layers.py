@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from fitme.models.stylegan2.convolution import convolve
 from fitme.models.stylegan2.filters import binomial, upfirdn
 
 SLOPE = 0.2  # of the leaky ReLU
@@ -74,11 +75,11 @@ class EqualConv(nn.Module):
         weight = (self.weight * (self.scale * gain)).to(x.dtype)
         bias = None if self.bias is None else (self.bias * gain).to(x.dtype)
         if not self.down:
-            y = F.conv2d(x, weight, bias, padding=self.kernel // 2)
+            y = convolve(x, weight, bias, padding=self.kernel // 2)
         elif self.kernel == 1:  # filter straight to the lower resolution, then mix channels
-            y = F.conv2d(upfirdn(x, binomial(), down=2, pad=1), weight, bias)
+            y = convolve(upfirdn(x, binomial(), down=2, pad=1), weight, bias)
         else:  # the filter at full resolution; the strided convolution does the rest
-            y = F.conv2d(upfirdn(x, binomial(), pad=2), weight, bias, stride=2)
+            y = convolve(upfirdn(x, binomial(), pad=2), weight, bias, stride=2)
         return leaky(y) if self.activate else y
 
 
@@ -152,10 +153,10 @@ def _convolve(
 ) -> Tensor:  # fmt: skip
     """x [B,G I,H,W], weight [G O,I,k,k], bias [G O]; doubles the resolution if `up`."""
     if not up:
-        return F.conv2d(x, weight, bias, padding=weight.shape[-1] // 2, groups=groups)
+        return convolve(x, weight, bias, padding=weight.shape[-1] // 2, groups=groups)
     if groups == 1:
         turned = weight.transpose(0, 1)
     else:
         turned = weight.unflatten(0, (groups, -1)).transpose(1, 2).flatten(0, 1)
-    y = F.conv_transpose2d(x, turned, stride=2, groups=groups)  # [.., 2H+1, 2W+1] for k = 3
+    y = convolve(x, turned, stride=2, transposed=True, groups=groups)  # [.., 2H+1, 2W+1] for k = 3
     return upfirdn(y, binomial(4.0), bias, pad=1)
