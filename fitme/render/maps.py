@@ -75,31 +75,45 @@ def _look_up_one(
     batch: int,
     bumpy: bool,
 ) -> Maps:
-    lods: dict[tuple[int, int], Tensor] = {}
+    textures = {"albedo": material.diffuse_albedo, "specular": material.specular_albedo}
+    if bumpy and material.normal is not None:
+        textures["bump"] = material.normal
+    if isinstance(material.roughness, Tensor):
+        textures["roughness"] = material.roughness
+    found: dict[str, Tensor] = {}
+    if isinstance(ops, CpuRasterizer):
+        found = _sample_stacked(textures, uv, footprint)
+    for name, texture in textures.items():
+        if name not in found:
+            found[name] = _sample(ops, texture.to(uv), uv, footprint, image, batch)
+    if bumpy and "bump" not in found:
+        found["bump"] = uv.new_tensor([0.0, 0.0, 1.0]).expand(uv.shape[0], 3)
+    if not isinstance(material.roughness, Tensor):
+        found["roughness"] = uv.new_full((uv.shape[0], 1), float(material.roughness))
+    return Maps(found["albedo"], found["specular"], found.get("bump"), found["roughness"])
 
-    def sample(texture: Tensor) -> Tensor:
-        texture, size = texture.to(uv), (texture.shape[1], texture.shape[2])
-        if isinstance(ops, CpuRasterizer) and texture.shape[0] == 1 and size != (1, 1):
-            if size not in lods:  # maps of one size share their mip levels
-                lods[size] = cpu_texture.level_of_detail(footprint, *size)
-            found = cpu_texture.texture_at(texture, uv[None, None], lods[size][None, None])
-            return found[0, 0]
-        return _sample(ops, texture, uv, footprint, image, batch)
 
-    roughness = material.roughness
-    flat = uv.new_tensor([0.0, 0.0, 1.0])
-    bump = None
-    if bumpy:
-        normal = material.normal
-        bump = flat.expand(uv.shape[0], 3) if normal is None else sample(normal)
-    return Maps(
-        sample(material.diffuse_albedo),
-        sample(material.specular_albedo),
-        bump,
-        sample(roughness)
-        if isinstance(roughness, Tensor)
-        else uv.new_full((uv.shape[0], 1), float(roughness)),
-    )
+def _sample_stacked(
+    textures: dict[str, Tensor], uv: Tensor, footprint: Tensor
+) -> dict[str, Tensor]:
+    """Look up maps of one size together: the texels and weights of a point are found only once.
+
+    Leaves out maps of several images and those of one colour.
+    """
+    sizes: dict[tuple[int, int], list[str]] = {}
+    for name, texture in textures.items():
+        batch, height, width, _ = texture.shape
+        if batch == 1 and (height, width) != (1, 1):
+            sizes.setdefault((height, width), []).append(name)
+    found: dict[str, Tensor] = {}
+    for size, names in sizes.items():
+        maps = [textures[name].to(uv) for name in names]
+        stacked = maps[0] if len(maps) == 1 else torch.cat(maps, dim=3)
+        lods = cpu_texture.level_of_detail(footprint, *size)
+        values = cpu_texture.texture_at(stacked, uv[None, None], lods[None, None])[0, 0]
+        channels = [one.shape[3] for one in maps]
+        found |= dict(zip(names, values.split(channels, dim=1), strict=True))
+    return found
 
 
 def _sample(

@@ -28,7 +28,7 @@ def convolve(
 ) -> Tensor:
     """`torch.convolution` in two dimensions, without output padding and dilation."""
     settings = (stride, padding, transposed, groups)
-    if weight.requires_grad and not x.is_cuda and torch.is_grad_enabled():
+    if weight.requires_grad and weight.shape[-1] > 1 and not x.is_cuda and torch.is_grad_enabled():
         return _Convolution.apply(x, weight, bias, settings)
     return _forward(x, weight, bias, settings)
 
@@ -60,16 +60,18 @@ class _Convolution(torch.autograd.Function):
         to_x, to_weight, to_bias, _ = ctx.needs_input_grad
         stride, padding, transposed, groups = ctx.settings
 
-        def backward(g: Tensor, x: Tensor, wanted: list[bool]) -> list[Tensor | None]:
+        def backward(g: Tensor, x: Tensor, weight: Tensor, wanted: list[bool]) -> Any:
             return _convolution_backward(
                 g, x, weight, None, [stride] * 2, [padding] * 2,
                 [1, 1], transposed, [0, 0], groups, wanted,
             )  # fmt: skip
 
-        dx = backward(gradient, x, [True, False, False])[0] if to_x else None
-        dw = None
-        if to_weight:
-            dw = backward(gradient.contiguous(), x.contiguous(), [False, True, False])[1]
+        dx = dw = None
+        if to_x:
+            dx = backward(gradient, x, weight, [True, False, False])[0]
+        if to_weight:  # the layout of any operand, the unused weight too, decides on the kernel
+            operands = (gradient.contiguous(), x.contiguous(), weight.contiguous())
+            dw = backward(*operands, [False, True, False])[1]
         # A sum over rows of a channels_last gradient is one streaming pass.
         db = gradient.sum((0, 2, 3)) if to_bias else None
         return dx, dw, db, None
