@@ -4,7 +4,8 @@
         [--repeat 5] [--threads 2] [--cpu-time] [--stylegan2-ada CHECKOUT]
 
 Batch 1, float32, the minimum of `repeat` runs in milliseconds. "to w" is what an inversion
-needs (gradients of w and of the noise), "to weights" what tuning and training need.
+needs, run in channels_last; "to weights" what training needs, run in the contiguous layout
+that the trainer uses on CPUs.
 With a checkout of NVlabs/stylegan2-ada-pytorch (whose licence forbids commercial use: for
 measuring only) its synthesis blocks are built at the same widths and output channels and
 timed alternately with ours, in the same process under the same settings.
@@ -134,7 +135,7 @@ def compare(
 ) -> None:
     """Print the table of one preset."""
     config = GENERATORS[preset]
-    generator = ReflectanceGenerator(config)
+    contiguous, generator = ReflectanceGenerator(config), ReflectanceGenerator(config)
     generator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     count = sum(p.numel() for p in generator.synthesis.parameters())
     print(f"{preset}: synthesis {count / 1e6:.1f} M parameters, channels {config.channels}")
@@ -144,12 +145,16 @@ def compare(
     def ours(size: int, w: Tensor) -> Tensor:
         return generator.signals(w, size)[size]
 
+    def training(size: int, w: Tensor) -> Tensor:
+        return contiguous.signals(w, size)[size]
+
     def theirs(size: int, w: Tensor) -> Tensor:
         assert peer is not None
         return peer(w, size)
 
     for size in sizes:
         rounds = [passes(partial(ours, size), generator.synthesis, shape)]
+        rounds[0][2] = passes(partial(training, size), contiguous.synthesis, shape)[2]
         if peer is not None:
             rounds.append(passes(partial(theirs, size), peer, shape))
         for name, *rivals in zip(("forward", "to w", "to weights"), *rounds, strict=True):
