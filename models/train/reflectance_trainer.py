@@ -60,7 +60,7 @@ class Trainer:
         self.prior = ParameterPrior.fit(samples).to(self.device)
         self.model = ReflectanceGenerator(config.generator, config.seed).to(self.device)
         self.average = ReflectanceGenerator(config.generator, config.seed).to(self.device)
-        if self.device.type == "cuda":  # on CPUs gradients of weights are faster in NCHW
+        if self.device.type == "cuda":  # on CPUs training gains nothing by it
             self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
             self.average.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average.requires_grad_(False)
