@@ -17,6 +17,11 @@ from fitme.render import Material, Mesh, RenderOutput, render
 from fitme.view import View
 
 
+def head_mesh(head: HeadModel, vertices: Tensor) -> Mesh:
+    """The renderer's mesh for vertices [B, V, 3] of a head."""
+    return Mesh(vertices, head.triangles, head.uv, head.uv_triangles, head.part, head.occlusion)
+
+
 @dataclass(frozen=True)
 class AvatarPhoto:
     """One photo the avatar was made from. Losses are by name, as the fit logged them."""
@@ -44,8 +49,7 @@ class Avatar:
 
     def mesh(self, vertices: Tensor) -> Mesh:
         """The renderer's mesh for vertices [B, V, 3] of this head."""
-        head = self.head
-        return Mesh(vertices, head.triangles, head.uv, head.uv_triangles, head.part, head.occlusion)
+        return head_mesh(self.head, vertices)
 
     def render(self, camera: Camera, light: Light, vertices: Tensor | None = None) -> RenderOutput:
         """Draw the avatar; neutral unless posed `vertices` [1, V, 3] are given."""

@@ -553,6 +553,12 @@ class FaceLandmarks:
         left = self.points[list(LEFT_EYE_CORNERS)].mean(0)
         return float((left - right).norm())
 
+    @property
+    def scale(self) -> float:
+        """Pixels that errors are measured by: the interocular distance, which a turned head
+        foreshortens, but no less than a frontal face of this size would have."""
+        return max(self.interocular, 0.35 * self.size)
+
 
 class LandmarkProvider(Protocol):
     """Finds faces. Implementations are deterministic: same pixels, same answer."""

@@ -178,7 +178,7 @@ class Aligner:
         observed = face.points.double()
         if not torch.isfinite(observed).all():
             raise FitmeError("the landmarks are not finite numbers; give other landmarks")
-        scale = max(face.interocular, 0.35 * face.size)
+        scale = face.scale
         x = self._initial(observed, scale, width, height, focal_px)
         s = self.layout.slices
         rigid = torch.zeros(self.layout.size, dtype=torch.bool)

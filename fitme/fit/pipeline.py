@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import io
 import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+import numpy as np
 import torch
 from PIL import Image
 
@@ -18,6 +18,7 @@ from fitme.avatar import Avatar, AvatarPhoto
 from fitme.device import resolve_device
 from fitme.errors import FitmeError, InputError
 from fitme.export.bundle import avatar_glb, fit_json, textures
+from fitme.export.png import encode_png
 from fitme.files import atomic_directory, check_output_dir, write_json
 from fitme.fit.align import Aligner
 from fitme.fit.polish import Polisher
@@ -97,7 +98,7 @@ def fit_photos(
         "device": target.type,
         "timings_s": clock.seconds,
     }
-    avatar = Avatar(avatar.head, avatar.identity, avatar.materials, avatar.photos, about)
+    avatar = replace(avatar, about=about)
     with atomic_directory(out, overwrite) as folder:
         with clock.stage("write"), progress.stage("write", 4) as stage:
             write_avatar(avatar, photo, folder, stage.step)
@@ -132,7 +133,7 @@ def fit_avatar(
         polisher = Polisher(head, MeanReflectance(head, FIT_RESOLUTION))
         state, losses = polisher.run(photo, face, aligned.identity, aligned.view, progress)
     points = state.view.camera().project(head.landmarks(state.vertices(head)))[0]
-    miss = (points - face.points).norm(dim=-1) / max(face.interocular, 0.35 * face.size)
+    miss = (points - face.points).norm(dim=-1) / face.scale
     error = float(miss[head.landmark_weight > 0.1].mean())
     if not torch.isfinite(points).all():
         raise FitmeError(f"{photo.path}: the fit diverged; try another photo or --landmarks")
@@ -158,17 +159,10 @@ def write_avatar(
     picture = Image.fromarray(render_rgba(avatar.render_photo(0, height)))
     if height is not None:
         picture = picture.resize((photo.width, photo.height), Image.Resampling.BICUBIC)
-    (folder / "render_00.png").write_bytes(_png(picture))
+    (folder / "render_00.png").write_bytes(encode_png(np.asarray(picture)))
     done()
-    overlay = Image.fromarray(overlay_picture(avatar, photo))
-    (folder / "overlay_00.png").write_bytes(_png(overlay))
+    (folder / "overlay_00.png").write_bytes(encode_png(overlay_picture(avatar, photo)))
     done()
-
-
-def _png(picture: Image.Image) -> bytes:
-    stream = io.BytesIO()
-    picture.save(stream, "PNG")
-    return stream.getvalue()
 
 
 def _version() -> str:

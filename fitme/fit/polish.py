@@ -15,20 +15,20 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from fitme.avatar import head_mesh
 from fitme.camera import Camera
 from fitme.color import linear_to_srgb, luminance
 from fitme.fit.align import AlignWeights
 from fitme.fit.state import FitState
 from fitme.head import HeadModel
 from fitme.landmarks import FaceLandmarks
-from fitme.light import Light
+from fitme.light import Y0, Light
 from fitme.photo import Photo
 from fitme.progress import Progress
 from fitme.reflectance import MeanReflectance, Tone
-from fitme.render import Mesh, RenderOutput, render
+from fitme.render import RenderOutput, render
 from fitme.view import View
 
-Y0 = 0.5 / math.sqrt(math.pi)
 EYE_TEXELS = 64  # enough for eyes of some twenty pixels
 
 
@@ -105,7 +105,7 @@ class Polisher:
         grey[:, 0] = 0.7 / Y0
         unknowns = {"grey": grey, "tint": torch.zeros(1, 3), "tone": torch.zeros(1, 5)}
         crop = face_crop(photo, face, w.crop, w.light_resolution)
-        vertices = FitState(identity, view, Tone.zeros(), Light.ambient(1.0)).vertices(self.head)
+        vertices = view.posed(self.head, identity)
         self._descend(
             unknowns, {"grey": 0.06, "tint": 0.025, "tone": 0.1}, w.light_steps,
             lambda u: self._appearance(u, vertices, view, crop, photo.was_gray),
@@ -116,12 +116,10 @@ class Polisher:
             "rotation": view.rotation.clone(), "translation": view.translation.clone(),
         }  # fmt: skip
         crop = face_crop(photo, face, w.crop, w.shape_resolution)
-        start = replace(view)
 
         def geometry(u: dict[str, Tensor]) -> dict[str, Tensor]:
-            moved = self._view(start, u)
-            state = FitState(u["identity"], moved, Tone.unstacked(u["tone"]), Light.ambient(1.0))
-            posed = state.vertices(self.head)
+            moved = self._view(view, u)
+            posed = moved.posed(self.head, u["identity"])
             losses = self._appearance(u, posed, moved, crop, photo.was_gray)
             losses["landmark"] = w.landmark * self._landmarks(posed, moved, face)
             losses["identity"] = w.identity * u["identity"].square().mean()
@@ -135,7 +133,7 @@ class Polisher:
         losses = self._descend(unknowns, rates, w.shape_steps, geometry, progress, "shape")
         final = {k: v.detach() for k, v in unknowns.items()}
         state = FitState(
-            final["identity"], self._view(start, final),
+            final["identity"], self._view(view, final),
             Tone.unstacked(final["tone"]), grey_light(final["grey"], final["tint"]),
         )  # fmt: skip
         return state, losses
@@ -178,8 +176,7 @@ class Polisher:
         self, u: dict[str, Tensor], vertices: Tensor, view: View, crop: FaceCrop, was_gray: bool
     ) -> dict[str, Tensor]:
         """Photometric loss and the priors of light and tone."""
-        w, head = self.weights, self.head
-        mesh = Mesh(vertices, head.triangles, head.uv, head.uv_triangles, head.part, head.occlusion)
+        w, mesh = self.weights, head_mesh(self.head, vertices)
         materials = self.reflectance.materials(Tone.unstacked(u["tone"]), EYE_TEXELS)
         out = render(mesh, materials, crop.camera(view), grey_light(u["grey"], u["tint"]))
         weight = self._skin(out)
@@ -214,6 +211,6 @@ class Polisher:
     def _landmarks(self, vertices: Tensor, view: View, face: FaceLandmarks) -> Tensor:
         """Landmark prior of the alignment, as a mean over points in squared deviations."""
         points = view.camera().project(self.head.landmarks(vertices))[0]
-        miss = (points - face.points) / max(face.interocular, 0.35 * face.size)
+        miss = (points - face.points) / face.scale
         square = miss.square().sum(-1) / AlignWeights().landmark ** 2
         return (self.head.landmark_weight * torch.log1p(square / 9) * 9).mean()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numba
 import numpy as np
 
+from fitme.models.train.remesh import vertex_normals
+
 
 @numba.njit(cache=True)
 def depth_and_triangle(
@@ -42,11 +44,7 @@ def ambient_visibility(
 
     Depth buffers from a Fibonacci sphere of directions; the bias is two buffer cells.
     """
-    a, b, c = (vertices[triangles[:, k]] for k in range(3))
-    normals = np.zeros_like(vertices)
-    for k in range(3):
-        np.add.at(normals, triangles[:, k], np.cross(b - a, c - a))
-    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-20)
+    normals = vertex_normals(vertices, triangles)
     index = np.arange(directions) + 0.5
     polar, turn = np.arccos(1 - 2 * index / directions), np.pi * (1 + 5**0.5) * index
     rays = np.stack([np.cos(turn) * np.sin(polar), np.cos(polar), np.sin(turn) * np.sin(polar)], 1)

@@ -18,6 +18,7 @@ import torch
 from scipy.spatial import cKDTree
 from tqdm import tqdm
 
+from fitme.avatar import head_mesh
 from fitme.camera import Camera, intrinsics, look_at
 from fitme.head import HeadModel, load_head, save_head
 from fitme.landmarks import LANDMARK_MIRROR
@@ -25,7 +26,7 @@ from fitme.light import Light
 from fitme.mediapipe_landmarks import MediaPipeLandmarks
 from fitme.photo import Photo
 from fitme.reflectance import MeanReflectance, Tone
-from fitme.render import Mesh, render
+from fitme.render import render
 
 SIZE = 512
 IRIS = range(468, 478)
@@ -60,7 +61,7 @@ def random_views(head: HeadModel, count: int, seed: int) -> Views:
         camera = orbit(yaw.clamp(-0.8, 0.8), pitch.clamp(-0.4, 0.4), roll, vertices)
         tone = Tone.unstacked(0.8 * torch.randn(1, 5, generator=draw))
         light = random_light(draw)
-        mesh = Mesh(vertices, head.triangles, head.uv, head.uv_triangles, head.part, head.occlusion)
+        mesh = head_mesh(head, vertices)
         background = torch.rand(1, 1, 1, 3, generator=draw) * 0.5
         with torch.no_grad():
             out = render(mesh, reflectance.materials(tone), camera, light,
