@@ -15,12 +15,17 @@ from enum import Enum
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed_version
 from pathlib import Path
-from typing import Annotated, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Annotated, ParamSpec, TypeVar
 
 import typer
 
 from fitme.cli.heads import add_head_commands
+from fitme.cli.render import add_render_commands
+from fitme.cli.sample import add_sample_command
 from fitme.errors import FitmeError, InputError
+
+if TYPE_CHECKING:
+    from fitme.fit.presets import FitPreset
 
 # Idle OpenMP threads sleep instead of spinning: where other programs want the cores too (a batch
 # of fits, a desktop), spinning made a fit five times slower. Must be set before torch loads.
@@ -102,7 +107,7 @@ def version() -> None:
 @app.command()
 @_one_line_errors
 def fit(
-    photos: Annotated[list[Path], typer.Argument(metavar="PHOTO", help="Photo of the person.")],
+    photos: Annotated[list[Path], typer.Argument(metavar="PHOTO", help="Photos of one person.")],
     out: Annotated[
         Path, typer.Option(metavar="DIR", help="Directory for the avatar; new or empty.")
     ],
@@ -125,6 +130,20 @@ def fit(
     size: Annotated[
         int, typer.Option(min=64, max=4096, metavar="N", help="Side of the texture maps.")
     ] = 1024,
+    preset: Annotated[
+        str, typer.Option(metavar="NAME", help="fast, default or best; see `fitme presets`.")
+    ] = "default",
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="Change one setting of the preset."),
+    ] = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A generator of your own instead of the one shipped."),
+    ] = None,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Leave out photos that cannot be used.")
+    ] = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace an earlier result in DIR.")
     ] = False,
@@ -133,13 +152,9 @@ def fit(
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
 ) -> None:
-    """Fit a 3D head to a photo and write it to DIR."""
+    """Fit a 3D head to one or several photos of a person and write it to DIR."""
     if verbose and quiet:
         raise InputError("--verbose and --quiet contradict each other; give one of them")
-    if len(photos) > 1:
-        raise InputError(
-            f"{len(photos)} photos given, but only one can be fitted so far; give one photo"
-        )
     if verbose:
         logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s")
 
@@ -155,6 +170,9 @@ def fit(
         device=device.value,
         seed=seed,
         size=size,
+        preset=_preset(preset, changes or []),
+        weights=weights,
+        skip_bad=skip_bad,
         overwrite=overwrite,
         progress=progress,
     )
@@ -162,7 +180,38 @@ def fit(
         typer.echo(f"wrote {out}")
 
 
+def _preset(name: str, changes: list[str]) -> str | FitPreset:
+    """The preset's name, or the preset with the user's changes."""
+    from fitme.fit.presets import choose_preset, override
+
+    if not changes:
+        choose_preset(name)
+        return name
+    pairs = [text.partition("=") for text in changes]
+    for setting, sign, value in pairs:
+        if not (setting and sign and value):
+            raise InputError(f"--set {setting}{sign}{value}: give NAME=VALUE")
+    return override(choose_preset(name), {setting: value for setting, _, value in pairs})
+
+
+@app.command()
+@_one_line_errors
+def presets() -> None:
+    """Print the settings of all presets, for `fitme fit --set NAME=VALUE`."""
+    from dataclasses import asdict
+
+    from fitme.fit.presets import PRESETS
+
+    tables = {name: asdict(preset) for name, preset in PRESETS.items()}
+    typer.echo(f"{'':20s}" + "".join(f"{name:>10s}" for name in tables))
+    for setting in tables["default"]:
+        row = "".join(f"{table[setting]!s:>10s}" for table in tables.values())
+        typer.echo(f"{setting:20s}{row}")
+
+
 add_head_commands(app, _one_line_errors)
+add_render_commands(app, _one_line_errors)
+add_sample_command(app, _one_line_errors)
 
 
 def main() -> None:

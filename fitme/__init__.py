@@ -1,0 +1,29 @@
+"""One photo of a person -> a relightable 3D head.
+
+`fitme.Avatar`, `fitme.Light` and `fitme.load_head` are imported when they are first used, so that
+`import fitme` costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fitme.avatar import Avatar
+    from fitme.head import load_head
+    from fitme.light import Light
+
+__all__ = ["Avatar", "Light", "load_head"]
+
+_HOME = {"Avatar": "fitme.avatar", "Light": "fitme.light", "load_head": "fitme.head"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'fitme' has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

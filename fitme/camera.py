@@ -162,6 +162,24 @@ def axis_angle_to_matrix(vector: Tensor) -> Tensor:
     return eye + first * cross + second * (cross @ cross)
 
 
+def matrix_to_axis_angle(rotation: Tensor) -> Tensor:
+    """[...,3,3] -> [...,3] of at most pi, the inverse of `axis_angle_to_matrix`, also at half
+    turns: through the unit quaternion q, whose 4 q q^T is linear in the matrix."""
+    m = rotation.double()
+    ((xx, xy, xz), (yx, yy, yz), (zx, zy, zz)) = (row.unbind(-1) for row in m.unbind(-2))
+    w = torch.stack([1 + xx + yy + zz, zy - yz, xz - zx, yx - xy], -1)
+    x = torch.stack([zy - yz, 1 + xx - yy - zz, xy + yx, xz + zx], -1)
+    y = torch.stack([xz - zx, xy + yx, 1 - xx + yy - zz, yz + zy], -1)
+    z = torch.stack([yx - xy, xz + zx, yz + zy, 1 - xx - yy + zz], -1)
+    outer = torch.stack([w, x, y, z], -2)
+    largest = outer.diagonal(dim1=-2, dim2=-1).argmax(-1)[..., None, None]
+    q = F.normalize(outer.take_along_dim(largest, -2)[..., 0, :], dim=-1)
+    q = torch.where(q[..., :1] < 0, -q, q)
+    sine = q[..., 1:].norm(dim=-1, keepdim=True)
+    angle = 2 * torch.atan2(sine, q[..., :1])
+    return (q[..., 1:] * torch.where(sine < 1e-9, 2.0, angle / sine.clamp_min(1e-9))).to(rotation)
+
+
 def sixd_to_matrix(sixd: Tensor) -> Tensor:
     """The 6D representation of Zhou et al. 2019 (1812.07035): [...,6] -> [...,3,3]; the first
     two rows, orthonormalised by Gram and Schmidt."""

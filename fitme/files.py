@@ -24,16 +24,22 @@ from typing import Any
 
 from fitme.errors import OutputError, show_path
 
+#: One of these marks a directory as an earlier result.
+RESULT_FILES = ("fit.json", "fitme_sample.json")
+
 #: What an earlier result may contain and `--overwrite` may therefore delete, as patterns of
 #: paths relative to the output directory. A new kind of output file is added here.
 OUTPUT_FILES = (
-    "fit.json",
+    *RESULT_FILES,
     "avatar.*",
     "report.html",
     "render_*.png",
     "overlay_*.png",
     "turntable*",
     "textures/*",
+    "sheet.png",
+    "[0-9][0-9][0-9]/render_*.png",
+    "[0-9][0-9][0-9]/textures/*",
 )
 _SYSTEM_LITTER = (".DS_Store", "Thumbs.db", "desktop.ini")
 _ABANDONED_AFTER_S = 7 * 24 * 3600  # a temporary nobody here can ask about (another machine's)
@@ -43,8 +49,8 @@ def check_output_dir(path: str | Path, overwrite: bool = False) -> None:
     """Raise OutputError, in one line with the cure, unless `path` can become the output.
 
     It may be new (missing parents are made later), an empty directory or, with `overwrite`,
-    an earlier result: a directory with a fit.json and nothing else than `OUTPUT_FILES`.
-    Anything else is never deleted. Creates nothing that outlives the call.
+    an earlier result: a directory with one of `RESULT_FILES` and nothing else than
+    `OUTPUT_FILES`. Anything else is never deleted. Creates nothing that outlives the call.
     """
     target, shown = _resolve(path), show_path(path)
     if target.is_dir():
@@ -69,6 +75,18 @@ def check_output_dir(path: str | Path, overwrite: bool = False) -> None:
             f"{shown} cannot be created: {show_path(parent)} is not writable ({error.strerror});"
             " choose another output directory or change its permissions"
         ) from error
+
+
+def check_output_file(path: str | Path, suffixes: tuple[str, ...], overwrite: bool = False) -> None:
+    """Raise OutputError, in one line with the cure, unless `path` may become a file of ours: one of
+    the `suffixes` (lower case), in a directory that is there, and new unless `overwrite`."""
+    target, shown = Path(path), show_path(path)
+    if target.suffix.lower() not in suffixes:
+        raise OutputError(f"{shown} must end in {' or '.join(suffixes)}; rename the output")
+    if target.is_dir() or not target.absolute().parent.is_dir():
+        raise OutputError(f"{shown} is a directory or its folder does not exist; make the folder")
+    if target.exists() and not overwrite:
+        raise OutputError(f"{shown} exists; pass --overwrite to replace it or choose another name")
 
 
 @contextlib.contextmanager
@@ -156,7 +174,7 @@ def _check_replaceable(shown: str, target: Path, overwrite: bool) -> None:
         )
     if not entries:
         return
-    if "fit.json" not in entries:
+    if not set(RESULT_FILES) & set(entries):
         raise OutputError(
             f"{shown} holds other files (such as {show_path(entries[0])}) and no earlier result;"
             " choose a new or empty output directory"

@@ -8,6 +8,7 @@ eyes and a skinned neck. Files of other models become the same `HeadModel` in
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -98,6 +99,17 @@ class HeadModel:
         regions = {name: mask.to(device) for name, mask in self.regions.items()}
         return replace(self, **moved, regions=regions)
 
+    def fingerprint(self) -> str:
+        """32 hexadecimal digits that change with anything coefficients or maps depend on.
+
+        The same for a model and for what `load_head` reads of its file.
+        """
+        digest = hashlib.blake2b(digest_size=16)
+        for name in ("mean", "identity", "expression", "triangles", "uv", "uv_triangles", "part"):
+            digest.update(_stored(name, getattr(self, name)).numpy().tobytes())
+        digest.update(json.dumps([self.expression_names, self.part_names]).encode())
+        return digest.hexdigest()
+
     def part_triangles(self, name: str) -> Tensor:
         """Triangles [T', 3] of one part. Raises KeyError for an unknown name."""
         return self.triangles[self.part == self._part_index(name)]
@@ -181,6 +193,12 @@ _HALF = ("identity", "expression")
 _INDEX = ("triangles", "uv_triangles", "part", "landmark_triangles", "eye_ring", "mirror")
 
 
+def _stored(name: str, value: Tensor) -> Tensor:
+    """A tensor of the model as its file holds it."""
+    kind = torch.half if name in _HALF else torch.int32 if name in _INDEX else torch.float32
+    return value.detach().cpu().to(kind).contiguous()
+
+
 def save_head(model: HeadModel, path: Path) -> None:
     """Write a model as safetensors: bases in half precision, indices as int32.
 
@@ -188,9 +206,7 @@ def save_head(model: HeadModel, path: Path) -> None:
     """
     tensors = {name: getattr(model, name) for name in _TENSORS}
     tensors |= {f"region.{name}": mask for name, mask in model.regions.items()}
-    for name, value in tensors.items():
-        kind = torch.half if name in _HALF else torch.int32 if name in _INDEX else torch.float32
-        tensors[name] = value.detach().cpu().to(kind).contiguous()
+    tensors = {name: _stored(name, value) for name, value in tensors.items()}
     names = {"expression_names": model.expression_names, "part_names": model.part_names}
     metadata = {"format": FORMAT, **{k: json.dumps(v) for k, v in names.items()}}
     atomic_write_bytes(path, save(tensors, metadata={**model.metadata, **metadata}))

@@ -117,14 +117,18 @@ class Light:
             optional(self.intensities),
         )
 
-    def rotated(self, rotation: Tensor) -> Light:
-        """Turn the whole light by `rotation` [3,3] or [B,3,3] about the world's origin."""
+    def rotated(self, rotation: Tensor, about: Tensor | None = None) -> Light:
+        """Turn the whole light by `rotation` [3,3] or [B,3,3] about a world point [3], by default
+        the origin (only point lights depend on it)."""
         rotation = rotation.to(self.sh)
         if rotation.ndim == 2:
             rotation = rotation[None]
         rotation = rotation.expand(self.batch, 3, 3)
         turn = rotation.transpose(1, 2)
-        positions = None if self.positions is None else self.positions @ turn
+        positions = self.positions
+        if positions is not None:
+            centre = positions.new_zeros(3) if about is None else about.to(positions)
+            positions = (positions - centre) @ turn + centre
         sh = sh_rotation(rotation) @ self.sh
         return replace(self, sh=sh, directions=self.directions @ turn, positions=positions)
 
@@ -260,7 +264,7 @@ def _check_pair(name: str, first: Tensor, other: str, second: Tensor) -> None:
 def _read(data: Mapping[str, Any], key: str, tail: tuple[int, int], batch: int = -1) -> Tensor:
     try:
         value = torch.tensor(data[key], dtype=torch.float32)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, RuntimeError, OverflowError) as error:
         raise ValueError(f"light: {key} is missing or not a table of numbers") from error
     if value.numel() == 0 and tail[0] == -1:
         value = value.reshape(max(batch, 1), 0, 3)

@@ -11,6 +11,7 @@ from fitme.camera import (
     focal_from_fov,
     intrinsics,
     look_at,
+    matrix_to_axis_angle,
     matrix_to_sixd,
     perspective,
     sixd_to_matrix,
@@ -81,6 +82,17 @@ class TestException:
 
 
 class TestGradcheck:
+    @pytest.mark.parametrize("angle", [0.0, 1e-6, 1e-3, 1.0, 3.0, math.pi - 1e-4, math.pi])
+    def test_axis_angle_of_a_matrix(self, angle: float) -> None:
+        axes = torch.nn.functional.normalize(
+            torch.tensor([[1.0, 0, 0], [0, -1.0, 0], [0, 0, 1.0], [1.0, -2.0, 0.5]]), dim=-1
+        )
+        matrix = axis_angle_to_matrix(angle * axes)
+        vector = matrix_to_axis_angle(matrix)
+        torch.testing.assert_close(axis_angle_to_matrix(vector), matrix, atol=1e-6, rtol=0)
+        length = vector.norm(dim=-1)
+        torch.testing.assert_close(length, torch.full((4,), angle), atol=1e-6, rtol=0)
+
     def test_axis_angle_at_and_near_the_identity(self) -> None:
         for scale in (0.0, 1e-9, 1e-3, 0.0099, 0.0101, 1.0):
             vector = (torch.tensor([0.3, -0.5, 0.8]).double() * scale).requires_grad_()

@@ -172,6 +172,18 @@ class TestFile:
         assert loaded.regions.keys() == {"face"}
         torch.testing.assert_close(loaded.mean, tiny.mean, rtol=0, atol=0)
 
+    def test_fingerprint_is_that_of_the_file(self, tiny, tmp_path: Path) -> None:
+        path = tmp_path / "head.safetensors"
+        save_head(tiny, path)
+        assert load_head(path).fingerprint() == tiny.fingerprint()
+        others = [
+            replace(tiny, mean=tiny.mean + 1e-6),
+            replace(tiny, uv=tiny.uv * 0.5),
+            replace(tiny, identity=-tiny.identity),
+            replace(tiny, expression_names=("smile", "jawOpen")),
+        ]
+        assert len({tiny.fingerprint(), *(head.fingerprint() for head in others)}) == 5
+
     def test_saving_replaces_whole_or_not_at_all(self, tiny, tmp_path: Path) -> None:
         path = tmp_path / "head.safetensors"
         path.write_bytes(b"old")

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -60,6 +61,15 @@ class TestFeature:
         before, after = sh_radiance(light.sh, probe), sh_radiance(turned.sh, probe @ rotation.T)
         assert torch.allclose(before, after, atol=1e-5)
         assert torch.allclose(turned.directions, light.directions @ rotation.T)
+
+    def test_point_lights_turn_about_a_point(self) -> None:
+        lamp, pivot = torch.tensor([[[0.3, 0.2, 0.8]]]), torch.tensor([0.1, -0.1, 0.0])
+        light = replace(Light.ambient(), positions=lamp, intensities=torch.ones(1, 1, 3))
+        half = torch.diag(torch.tensor([-1.0, 1.0, -1.0]))
+        turned = light.rotated(half, about=pivot)
+        wanted = torch.tensor([[[-0.1, 0.2, -0.8]]])
+        torch.testing.assert_close(turned.positions, wanted)
+        torch.testing.assert_close(light.rotated(half).positions, lamp * torch.tensor([-1, 1, -1]))
 
     def test_json_round_trip(self) -> None:
         plain = Light.preset("rim")

@@ -6,7 +6,6 @@ import json
 import signal
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +20,11 @@ from glb_reader import Glb
 
 from fitme.errors import InputError, OutputError
 from fitme.files import atomic_directory, check_output_dir
-from fitme.fit import polish
 from fitme.fit.pipeline import FitSummary, fit_photos
+from fitme.fit.presets import FitPreset
 from fitme.head import ARKIT_NAMES
 from fitme.light import Light
+from fitme.progress import SilentProgress
 
 SIZE = 128
 TEXTURES = ("diffuse_albedo.png", "specular_albedo.png", "normal.png")
@@ -49,14 +49,11 @@ def glb(fitted: FitSummary) -> Glb:
     return Glb((fitted.out / "avatar.glb").read_bytes())
 
 
-@pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A polish of few steps on few pixels, where only the way matters and not the goal."""
-    weights = replace(
-        polish.PolishWeights(), light_steps=2, shape_steps=2, light_resolution=64,
-        shape_resolution=64,
-    )  # fmt: skip
-    monkeypatch.setattr(polish, "PolishWeights", lambda: weights)
+# Few steps on few pixels, where only the way matters and not the goal.
+QUICK = FitPreset(
+    light_steps=2, light_pixels=64, invert_steps=2, invert_pixels=160, invert_texels=128,
+    tune_steps=2, tune_pixels=160, tune_texels=128,
+)  # fmt: skip
 
 
 class TestFiles:
@@ -100,7 +97,7 @@ class TestJson:
         assert len(report["identity"]) == fitted.avatar.identity.shape[1]
         times = report["timings_s"]
         assert min(times.values()) >= 0
-        assert times["total"] >= times["align"] + times["polish"]
+        assert times["total"] >= times["align"] + times["invert"]
 
     def test_photo(self, report: dict, astronaut: Path) -> None:
         (photo,) = report["photos"]
@@ -108,7 +105,11 @@ class TestJson:
         assert (photo["width"], photo["height"]) == (512, 512)
         assert tuple(photo["expression"]) == ARKIT_NAMES
         assert all(0 <= weight <= 1 for weight in photo["expression"].values())
-        assert photo["losses"].keys() >= {"photometric", "landmark"}
+        assert photo["losses"].keys() >= {
+            "invert/photometric",
+            "invert/landmark",
+            "tune/photometric",
+        }
         assert photo["landmark_error"] < 0.02
         assert Light.from_dict(photo["light"]).total().min() > 0
 
@@ -187,8 +188,8 @@ CHILD = """
 import sys
 from dataclasses import replace
 from pathlib import Path
-from fitme.fit import polish
 from fitme.fit.pipeline import fit_photos
+from fitme.fit.presets import FitPreset
 from fitme.progress import SilentProgress
 
 class Loud(SilentProgress):
@@ -196,18 +197,17 @@ class Loud(SilentProgress):
         print(name, flush=True)
         return super().stage(name, steps)
 
-weights = replace(polish.PolishWeights(), light_steps=1, shape_steps=1)
-polish.PolishWeights = lambda: weights
 photo, out, points = map(Path, sys.argv[1:])
-fit_photos([photo], out, landmarks=points, progress=Loud())
+preset = FitPreset(light_steps=1, invert_steps=2, tune_steps=1)
+fit_photos([photo], out, landmarks=points, progress=Loud(), preset=preset)
 """
 
 
 class TestRuns:
-    def test_same_seed_same_bytes(self, quick: None, astronaut: Path, tmp_path: Path) -> None:
+    def test_same_seed_same_bytes(self, astronaut: Path, tmp_path: Path) -> None:
         contents = []
         for name in ("first", "second"):
-            fit_photos([astronaut], tmp_path / name, size=64, seed=3)
+            fit_photos([astronaut], tmp_path / name, size=64, seed=3, preset=QUICK)
             files = sorted(p for p in (tmp_path / name).rglob("*") if p.is_file())
             content = {p.relative_to(tmp_path / name).as_posix(): p.read_bytes() for p in files}
             parsed = json.loads(content.pop("fit.json"))
@@ -236,7 +236,7 @@ class TestRuns:
             if stages[-1] == "write":
                 child.kill()
         assert child.wait(timeout=60) == -signal.SIGKILL, child.stderr.read()
-        assert stages == ["align", "light", "shape", "write"]
+        assert stages == ["align", "light", "invert", "tune", "write"]
         # A hidden sibling may stay; the next run into the same folder removes it.
         left = {p.name for p in tmp_path.iterdir()} - {"points.json"}
         assert len(left) == 1 and left.pop().startswith(".out.fitme-")
@@ -244,10 +244,38 @@ class TestRuns:
             (folder / "fit.json").touch()
         assert {p.name for p in tmp_path.iterdir()} == {"out", "points.json"}
 
-    def test_two_photos_are_refused(self, astronaut: Path, tmp_path: Path) -> None:
-        with pytest.raises(InputError, match="2 photos"):
-            fit_photos([astronaut, astronaut], tmp_path / "out")
-        assert list(tmp_path.iterdir()) == []
+    def test_two_photos_of_one_person(self, astronaut: Path, tmp_path: Path) -> None:
+        with Image.open(astronaut) as image:
+            image.crop((60, 0, 420, 360)).save(tmp_path / "closer.png")
+        summary = fit_photos(
+            [astronaut, tmp_path / "closer.png"], tmp_path / "out", size=64, preset=QUICK
+        )
+        data = json.loads((tmp_path / "out" / "fit.json").read_text())
+        assert [photo["width"] for photo in data["photos"]] == [512, 360]
+        assert max(photo["landmark_error"] for photo in data["photos"]) < 0.03
+        assert summary.avatar.identity.shape[0] == 1
+        for index, size in enumerate((512, 360)):
+            with Image.open(tmp_path / "out" / f"render_{index:02d}.png") as image:
+                assert image.size == (size, size)
+
+    def test_a_photo_without_a_face_is_refused_or_left_out(
+        self, astronaut: Path, tmp_path: Path
+    ) -> None:
+        Image.new("RGB", (300, 300), (90, 120, 80)).save(tmp_path / "lawn.png")
+        photos = [astronaut, tmp_path / "lawn.png"]
+        with pytest.raises(InputError, match=r"lawn\.png"):
+            fit_photos(photos, tmp_path / "out", preset=QUICK)
+        assert not (tmp_path / "out").exists()
+        notes: list[str] = []
+
+        class Noting(SilentProgress):
+            def note(self, text: str) -> None:
+                notes.append(text)
+
+        summary = fit_photos(
+            photos, tmp_path / "out", size=64, preset=QUICK, skip_bad=True, progress=Noting()
+        )
+        assert len(summary.avatar.photos) == 1 and "lawn.png" in "".join(notes)
 
 
 def posed_avatar(fitted: FitSummary) -> np.ndarray:

@@ -12,7 +12,7 @@ from tiny_head import tiny_head
 from fitme.camera import Camera, axis_angle_to_matrix
 from fitme.head import HeadModel
 from fitme.report.overlay import turned_camera
-from fitme.view import View, head_angles
+from fitme.view import FACING_PITCH_DEG, View, head_angles, head_rotation
 
 NOSE, CROWN, EAR = ([0.0, 0.0, 0.1], [0.0, 0.1, 0.0], [0.1, 0.0, 0.0])
 
@@ -37,8 +37,9 @@ def view() -> View:
 
 
 def rolled(degrees: float) -> torch.Tensor:
-    """Rotation [3, 3] about the nose that tilts an upright head to the image's right."""
-    return axis_angle_to_matrix(torch.tensor([[0.0, 0.0, -math.radians(degrees)]]))[0]
+    """Rotation [3, 3] about the face's direction that tilts a head to the image's right."""
+    facing = axis_angle_to_matrix(torch.tensor([math.radians(FACING_PITCH_DEG), 0.0, 0.0]))
+    return facing @ axis_angle_to_matrix(torch.tensor([0, 0, -math.radians(degrees)])) @ facing.T
 
 
 class TestAngles:
@@ -72,6 +73,13 @@ class TestAngles:
         pose = front.world_to_camera.clone()
         pose[0, :3, :3] = pose[0, :3, :3] @ rolled(20.0)
         assert moved(Camera(front.K, pose, front.height, front.width), CROWN)[0] > 20
+
+    def test_a_facing_head_looks_up_in_its_template(self) -> None:
+        ahead = head_rotation(0.0).T @ torch.tensor([0.0, 0.0, -1.0])  # towards the camera
+        angle = math.degrees(math.atan2(ahead[1], ahead[2]))
+        assert ahead[0] == 0 and angle == pytest.approx(-FACING_PITCH_DEG, abs=1e-4)
+        level = torch.diag(torch.tensor([1.0, -1.0, -1.0]))  # the template's axes level
+        assert head_angles(level)["pitch_deg"] == pytest.approx(-FACING_PITCH_DEG, abs=1e-4)
 
     def test_the_turn_keeps_the_centre_in_place(self, view: View) -> None:
         whole, centre = view.camera(), torch.tensor([0.02, 0.05, -0.04])
@@ -142,3 +150,37 @@ class TestJson:
                 math.sin(math.radians(eyes[side]["yaw_deg"]))
                 * math.cos(math.radians(eyes[side]["pitch_deg"])), abs=1e-5
             )  # fmt: skip
+
+    def test_is_read_back(self, view: View, head: HeadModel) -> None:
+        again = View.from_dict(json.loads(json.dumps(view.to_dict(head))), head)
+        for name in ("translation", "focal", "expression", "gaze"):
+            assert torch.equal(getattr(again, name), getattr(view, name)), name
+        assert (again.width, again.height) == (view.width, view.height)
+        pose = again.camera().world_to_camera
+        torch.testing.assert_close(pose, view.camera().world_to_camera, atol=5e-7, rtol=0)
+
+    @pytest.mark.parametrize(
+        ("key", "value", "word"),
+        [
+            ("width", 0, "width"), ("height", "801", "height"), ("width", True, "width"),
+            ("width", 1 << 40, "width"), ("K", [[1, 0], [0, 1]], "K has shape"),
+            ("K", [[-5, 0, 320], [0, -5, 400.5], [0, 0, 1]], "K is no camera"),
+            ("K", [[5, 0, 3], [0, 5, 400.5], [0, 0, 1]], "K is no camera"),
+            ("K", [[1e400, 0, 320], [0, 5, 400.5], [0, 0, 1]], "not finite"),
+            ("world_to_camera", [[2.0, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]],
+             "not rigid"),
+            ("world_to_camera", [[-1.0, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]],
+             "not rigid"),
+            ("world_to_camera", None, "world_to_camera"),
+            ("expression", {"jawOpen": 0.5}, "names of the head"),
+            ("expression", {"jawOpen": 0.5, "smile": "x"}, "smile"),
+            ("expression", [0.5, 0.5], "expression"),
+            ("eye_pose", {"left": {}}, "pitch_deg"),
+            ("eye_pose", {"left": {"pitch_deg": 10**400, "yaw_deg": 0}}, "pitch_deg"),
+        ],
+    )  # fmt: skip
+    def test_damage_is_named(
+        self, view: View, head: HeadModel, key: str, value: object, word: str
+    ) -> None:
+        with pytest.raises(ValueError, match=word):
+            View.from_dict({**view.to_dict(head), key: value}, head)

@@ -10,6 +10,7 @@ import torch
 
 from fitme.avatar import Avatar
 from fitme.export.glb import write_glb
+from fitme.export.materials import describe_materials, encode_materials
 from fitme.export.mesh import ExportMaterial, ExportMesh, specular_to_khr
 from fitme.export.textures import (
     encode_albedo,
@@ -20,6 +21,7 @@ from fitme.export.textures import (
 from fitme.head import EYE_LOOK_DEGREES, HeadModel, gaze_rotation
 from fitme.render import Material
 
+AVATAR_FORMAT = "fitme-avatar-1"
 MORPH_THRESHOLD = 1e-5  # metres; inner parts leave out the shapes that do not move them
 
 
@@ -35,6 +37,13 @@ def textures(avatar: Avatar) -> dict[str, bytes]:
         "specular_albedo.png": encode_specular(material.specular_albedo[0].cpu().numpy()),
         "normal.png": encode_normals(normal[0].cpu().numpy()),
     }
+
+
+def all_textures(avatar: Avatar) -> dict[str, bytes]:
+    """PNG bytes of every map of the avatar, by file name: the head's three, then its roughness and
+    the maps of the other parts where they are not one colour."""
+    maps = textures(avatar)
+    return maps | encode_materials(avatar.head.part_names, avatar.materials, maps)
 
 
 def avatar_glb(avatar: Avatar, maps: dict[str, bytes] | None = None) -> bytes:
@@ -134,7 +143,7 @@ def eye_look_offsets(local: torch.Tensor, side: str) -> dict[str, np.ndarray]:
 
 
 def fit_json(avatar: Avatar) -> dict[str, Any]:
-    """The data of `fit.json`."""
+    """The data of `fit.json`. The files that its materials name are those of `all_textures`."""
     head: HeadModel = avatar.head
     photos = [
         {
@@ -146,4 +155,11 @@ def fit_json(avatar: Avatar) -> dict[str, Any]:
         }
         for photo in avatar.photos
     ]
-    return {**avatar.about, "identity": avatar.identity[0].tolist(), "photos": photos}
+    return {
+        "format": AVATAR_FORMAT,
+        **avatar.about,
+        "head": head.fingerprint(),
+        "identity": avatar.identity[0].tolist(),
+        "materials": describe_materials(head.part_names, avatar.materials),
+        "photos": photos,
+    }

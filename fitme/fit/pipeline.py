@@ -6,32 +6,32 @@ import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import numpy as np
 import torch
-from PIL import Image
 
 from fitme.avatar import Avatar, AvatarPhoto
 from fitme.device import resolve_device
 from fitme.errors import FitmeError, InputError
-from fitme.export.bundle import avatar_glb, fit_json, textures
+from fitme.export.bundle import all_textures, avatar_glb, fit_json
 from fitme.export.png import encode_png
 from fitme.files import atomic_directory, check_output_dir, write_json
 from fitme.fit.align import Aligner
-from fitme.fit.polish import Polisher
+from fitme.fit.descent import History
+from fitme.fit.fitter import Fitter
+from fitme.fit.observation import Observation
+from fitme.fit.presets import FitPreset, choose_preset
+from fitme.generated import generated_materials
 from fitme.head import HeadModel, load_head
 from fitme.landmarks import FaceLandmarks, LandmarkProvider, load_landmarks, select_face
 from fitme.mediapipe_landmarks import MediaPipeLandmarks
+from fitme.models.stylegan2 import ReflectanceGenerator, keep_large_blocks, load_generator
 from fitme.photo import Photo, load_photo
 from fitme.progress import Progress, SilentProgress
-from fitme.reflectance import MeanReflectance
-from fitme.report.overlay import overlay_picture, render_rgba
-
-FIT_RESOLUTION = 256  # texels a side of the mean reflectance while fitting
-MAX_RENDER_PX = 4096  # a larger photo's render_00.png keeps its size but is drawn at this side
+from fitme.report.overlay import overlay_picture
+from fitme.report.views import view_picture
 
 
 @dataclass(frozen=True)
@@ -66,45 +66,78 @@ def fit_photos(
     device: str = "auto",
     seed: int = 0,
     size: int = 1024,
+    preset: str | FitPreset = "default",
+    weights: Path | None = None,
+    skip_bad: bool = False,
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> FitSummary:
-    """Fit one photo and write the avatar to `out`, whole or not at all.
+    """Fit photos of one person and write the avatar to `out`, whole or not at all.
 
-    Raises InputError, PhotoError, LandmarkError or OutputError (one line, with the cure) for
-    what the user can mend; nothing is left in `out` then.
+    `weights` replaces the generator that comes with the package. A photo that cannot be used is
+    an error, or is left out with a note where `skip_bad`, as long as one remains. Raises
+    InputError, PhotoError, LandmarkError or OutputError (one line, with the cure) for what the
+    user can mend; nothing is left in `out` then.
     """
-    if len(paths) != 1:
-        raise InputError(f"{len(paths)} photos given, but only one can be fitted so far; give one")
     progress = progress or SilentProgress()
     target = resolve_device(device)
     check_output_dir(out, overwrite)
+    if landmarks is not None and len(paths) != 1:
+        raise InputError(f"--landmarks {landmarks} is for one photo, {len(paths)} are given")
+    chosen = choose_preset(preset)
+    keep_large_blocks()
     torch.manual_seed(seed)
     clock = _Clock()
-    with clock.stage("photo"):
-        photo = load_photo(paths[0])
-        for note in photo.notes:
-            progress.note(f"{paths[0]}: {note}")
-    with clock.stage("landmarks"):
-        found = detect_face(photo, face, landmarks, progress)
+    with clock.stage("photos"):
+        seen = _open_photos(paths, face, landmarks, skip_bad, progress)
     with clock.stage("models"):
-        head = load_head()
-    avatar = fit_avatar(photo, found, head, size=size, progress=progress, clock=clock)
+        head, generator = load_head(device=target), load_generator(weights, target)
+    avatar = fit_avatar(
+        seen, head, generator, size=size, preset=chosen, progress=progress, clock=clock
+    )  # fmt: skip
     about = {
         "fitme": _version(),
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
-        "preset": "align",
+        "preset": preset if isinstance(preset, str) else "custom",
+        "settings": asdict(chosen),
         "seed": seed,
         "device": target.type,
         "timings_s": clock.seconds,
     }
-    avatar = replace(avatar, about=about)
+    avatar = replace(avatar, about={**about, **avatar.about})
     with atomic_directory(out, overwrite) as folder:
         with clock.stage("write"), progress.stage("write", 4) as stage:
-            write_avatar(avatar, photo, folder, stage.step)
+            write_avatar(avatar, [photo for photo, _ in seen], folder, stage.step)
         clock.seconds["total"] = round(sum(clock.seconds.values()), 3)
         write_json(folder / "fit.json", fit_json(avatar))
-    return FitSummary(out, avatar, clock.seconds, avatar.photos[0].landmark_error)
+    error = max(photo.landmark_error for photo in avatar.photos)
+    return FitSummary(out, avatar, clock.seconds, error)
+
+
+def _open_photos(
+    paths: Sequence[Path], face: int | None, landmarks: Path | None, skip_bad: bool,
+    progress: Progress,
+) -> list[tuple[Photo, FaceLandmarks]]:  # fmt: skip
+    """Photos with the face to fit; unusable ones raise, or are skipped with a note."""
+    if not paths:
+        raise InputError("no photo is given; give one or several of the same person")
+    provider = None if landmarks is not None else MediaPipeLandmarks()
+    seen = []
+    for path in paths:
+        try:
+            photo = load_photo(path)
+            found = detect_face(photo, face, landmarks, progress, provider)
+        except InputError as error:
+            if not skip_bad:
+                raise
+            progress.note(f"left out: {error}")
+            continue
+        for note in photo.notes:
+            progress.note(f"{path}: {note}")
+        seen.append((photo, found))
+    if not seen:
+        raise InputError(f"none of the {len(paths)} photos can be used")
+    return seen
 
 
 def detect_face(
@@ -121,47 +154,68 @@ def detect_face(
 
 
 def fit_avatar(
-    photo: Photo, face: FaceLandmarks, head: HeadModel, *,
-    size: int = 1024, progress: Progress | None = None, clock: _Clock | None = None,
+    seen: Sequence[tuple[Photo, FaceLandmarks]], head: HeadModel, generator: ReflectanceGenerator,
+    *, size: int = 1024, preset: FitPreset | None = None, progress: Progress | None = None,
+    clock: _Clock | None = None,
 ) -> Avatar:  # fmt: skip
-    """Landmarks, then pixels, to an `Avatar` with maps of `size` texels; writes nothing."""
-    progress, clock = progress or SilentProgress(), clock or _Clock()
-    with clock.stage("align"), progress.stage("align", 1) as stage:
-        aligned = Aligner(head).align(face, photo.width, photo.height, photo.focal_px)
-        stage.step(error=aligned.error)
-    with clock.stage("polish"):
-        polisher = Polisher(head, MeanReflectance(head, FIT_RESOLUTION))
-        state, losses = polisher.run(photo, face, aligned.identity, aligned.view, progress)
-    points = state.view.camera().project(head.landmarks(state.vertices(head)))[0]
-    miss = (points - face.points).norm(dim=-1) / face.scale
-    error = float(miss[head.landmark_weight > 0.1].mean())
-    if not torch.isfinite(points).all():
-        raise FitmeError(f"{photo.path}: the fit diverged; try another photo or --landmarks")
+    """Photos of one person to an `Avatar` with maps of `size` texels; writes nothing.
+
+    The generator is tuned in place: load it again for the next person.
+    """
+    progress, clock, preset = progress or SilentProgress(), clock or _Clock(), preset or FitPreset()
+    with clock.stage("align"), progress.stage("align", len(seen)) as stage:
+        aligner = Aligner(head.to("cpu"))
+        aligned = []
+        for photo, face in seen:
+            aligned.append(aligner.align(face, photo.width, photo.height, photo.focal_px))
+            stage.step(error=aligned[-1].error)
+    observations = [
+        Observation(photo, face, start.view)
+        for (photo, face), start in zip(seen, aligned, strict=True)
+    ]
+    identity = torch.stack([start.identity for start in aligned]).mean(0).to(head.device)
+    fitter = Fitter(head, generator, preset, progress)
+    state = fitter.start(observations, identity)
+    history: dict[str, History] = {}
+    for name, run in fitter.stages():
+        with clock.stage(name):
+            history[name] = run(state, observations)
+    if not all(bool(value.isfinite().all()) for value in state.tensors().values()):
+        raise FitmeError(f"{seen[0][0].path}: the fit diverged; try another photo or --landmarks")
     with clock.stage("maps"):
-        materials = tuple(MeanReflectance(head, size).materials(state.tone))
-    seen = AvatarPhoto(photo.path, state.view, state.light, losses, error)
-    return Avatar(head, state.identity, materials, (seen,))
+        maps = fitter.maps(state, observations, size)
+        materials = generated_materials(head, fitter.regions, maps, state.iris)
+    vertices = state.posed(head)
+    photos = []
+    for index, (photo, face) in enumerate(seen):
+        view = state.view(index, observations[index].view)
+        points = view.camera().project(head.landmarks(vertices[index : index + 1]))[0]
+        miss = (points.cpu() - face.points).norm(dim=-1) / face.scale
+        error = float(miss[head.landmark_weight.cpu() > 0.1].mean())
+        losses = {f"{s}/{k}": v[-1] for s, terms in history.items() for k, v in terms.items()}
+        photos.append(AvatarPhoto(photo.path, view, state.light_of(index), losses, error))
+    return Avatar(head, state.identity, tuple(materials), tuple(photos)).to("cpu")
 
 
 def write_avatar(
-    avatar: Avatar, photo: Photo, folder: Path, done: Callable[[], None] = lambda: None
+    avatar: Avatar, photos: Sequence[Photo], folder: Path, done: Callable[[], None] = lambda: None
 ) -> None:
     """Write everything but fit.json into an empty folder; `done` is called after each file kind."""
-    maps = textures(avatar)
+    maps = all_textures(avatar)
     (folder / "textures").mkdir()
     for name, data in maps.items():
         (folder / "textures" / name).write_bytes(data)
     done()
     (folder / "avatar.glb").write_bytes(avatar_glb(avatar, maps))
     done()
-    longest = max(photo.width, photo.height)
-    height = round(photo.height * MAX_RENDER_PX / longest) if longest > MAX_RENDER_PX else None
-    picture = Image.fromarray(render_rgba(avatar.render_photo(0, height)))
-    if height is not None:
-        picture = picture.resize((photo.width, photo.height), Image.Resampling.BICUBIC)
-    (folder / "render_00.png").write_bytes(encode_png(np.asarray(picture)))
+    for index in range(len(photos)):
+        (folder / f"render_{index:02d}.png").write_bytes(
+            encode_png(view_picture(avatar, photo=index))
+        )
     done()
-    (folder / "overlay_00.png").write_bytes(encode_png(overlay_picture(avatar, photo)))
+    for index, photo in enumerate(photos):
+        picture = overlay_picture(avatar, photo, index)
+        (folder / f"overlay_{index:02d}.png").write_bytes(encode_png(picture))
     done()
 
 

@@ -1,26 +1,86 @@
-"""What a fit estimates: one identity and tone, and per photo a view and a light."""
+"""What a fit estimates: one person, and per photo a view and a light."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 
+import torch
 from torch import Tensor
 
+from fitme.fit.observation import Observation
+from fitme.generated import WCode
 from fitme.head import HeadModel
-from fitme.light import Light
-from fitme.reflectance import Tone
+from fitme.light import Y0, Light
 from fitme.view import View
 
+START_LIGHT = 0.7  # mean radiance before anything is known
 
-@dataclass(frozen=True)
+
+@dataclass
 class FitState:
-    """The current estimate of everything."""
+    """The current estimate of everything, P photos; the optimiser changes the tensors in place."""
 
-    identity: Tensor  # [1, K]
-    view: View
-    tone: Tone
-    light: Light
+    code: Tensor  # [1,D] of W, see `WCode`
+    iris: Tensor  # [1,1] colour, see `eye_material`
+    identity: Tensor  # [1,K]
+    expression: Tensor  # [P,E] in 0..1
+    gaze: Tensor  # [P,2,2] radians
+    rotation: Tensor  # [P,3] axis-angle, world to camera
+    translation: Tensor  # [P,3] metres
+    grey: Tensor  # [P,9] spherical harmonics of the light before its colour
+    tint: Tensor  # [P,3] log colour of the light
+    color: Tensor  # [P,9,3] coloured deviations of the harmonics
+    lamp: Tensor  # [P,3] one directional light: direction times intensity
 
-    def vertices(self, head: HeadModel) -> Tensor:
-        """Posed vertices [1, V, 3] for the view's expression and gaze."""
-        return self.view.posed(head, self.identity)
+    @staticmethod
+    def start(observations: Sequence[Observation], identity: Tensor, codes: WCode) -> FitState:
+        """From aligned views: the mean reflectance in grey ambient light."""
+        views = [seen.view for seen in observations]
+        count = len(views)
+        grey = identity.new_zeros(count, 9)
+        grey[:, 0] = START_LIGHT / Y0
+
+        def each(name: str) -> Tensor:
+            return torch.cat([getattr(view, name) for view in views]).float().clone()
+
+        return FitState(
+            codes.zeros(), identity.new_zeros(1, 1), identity.float().clone(),
+            each("expression"), each("gaze"), each("rotation"), each("translation"),
+            grey, identity.new_zeros(count, 3), identity.new_zeros(count, 9, 3),
+            identity.new_zeros(count, 3),
+        )  # fmt: skip
+
+    def tensors(self) -> dict[str, Tensor]:
+        return {item.name: getattr(self, item.name) for item in fields(self)}
+
+    def light(self) -> Light:
+        """The P lights."""
+        colour = self.tint.exp()[:, None]
+        intensity = self.lamp.square().sum(-1, keepdim=True).add(1e-8).sqrt()
+        direction = (self.lamp / intensity)[:, None]
+        sh = self.grey[..., None] * colour + self.color
+        return Light(sh, direction, intensity[:, None] * colour)
+
+    def strength(self) -> Tensor:
+        """Mean radiance of each light, [P]."""
+        return self.grey[:, 0] * Y0 + 0.25 * self.lamp.square().sum(-1).add(1e-8).sqrt()
+
+    def posed(self, head: HeadModel) -> Tensor:
+        """Vertices [P,V,3] with each photo's expression and gaze."""
+        count = len(self.expression)
+        shape = head.shape(self.identity.expand(count, -1), self.expression.clamp(0, 1))
+        return head.pose(shape, gaze=self.gaze)
+
+    def view(self, index: int, start: View) -> View:
+        """How photo `index` sees the head; `start` has the camera's constants."""
+        at = slice(index, index + 1)
+        return replace(
+            start, rotation=self.rotation[at], translation=self.translation[at],
+            expression=self.expression[at].clamp(0, 1), gaze=self.gaze[at],
+        )  # fmt: skip
+
+    def light_of(self, index: int) -> Light:
+        """The light [1] of photo `index`."""
+        light, at = self.light(), slice(index, index + 1)
+        return Light(light.sh[at], light.directions[at], light.colors[at])

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, get_args
 
-from fitme.errors import OutputError, show_path
+from fitme.files import check_output_file
 from fitme.head import HeadModel, save_head
 from fitme.head_formats.checks import check_file, fail, read_npz
 
@@ -55,12 +55,7 @@ def convert_head(
     than .safetensors, exists without `overwrite`, or cannot be written.
     """
     out = Path(out)
-    if out.suffix != ".safetensors":
-        raise OutputError(f"{show_path(out)}: heads are safetensors; name it ….safetensors")
-    if out.is_dir() or not out.absolute().parent.is_dir():
-        raise OutputError(f"{show_path(out)}: is a directory or its folder does not exist; make it")
-    if out.exists() and not overwrite:
-        raise OutputError(f"{show_path(out)} exists; pass --overwrite to replace it")
+    check_output_file(out, (".safetensors",), overwrite)
     model = read_head_file(path, kind, landmarks)
     save_head(model, out)
     return model

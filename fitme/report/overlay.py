@@ -2,48 +2,31 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from fitme.avatar import Avatar
-from fitme.camera import Camera, axis_angle_to_matrix
-from fitme.color import linear_to_srgb
+from fitme.camera import Camera
 from fitme.light import Light
 from fitme.photo import Photo
+from fitme.picture import BACKDROP, over, to_bytes
+from fitme.relight import view_light
 from fitme.render import RenderOutput
+from fitme.view import head_rotation
 
 GRID = 40  # lines of the atlas across its tile
 SIDE_YAW = (-45.0, 45.0)
-BACKDROP = 0.18  # linear grey
-
-
-def to_bytes(linear: Tensor) -> np.ndarray:
-    """Linear RGB [H, W, 3] as display-encoded uint8."""
-    return (linear_to_srgb(linear.clamp(0, 1)) * 255 + 0.5).to(torch.uint8).cpu().numpy()
-
-
-def render_rgba(out: RenderOutput) -> np.ndarray:
-    """A render [1, H, W] over nothing as straight-alpha RGBA uint8 [H, W, 4]."""
-    alpha = out.alpha[0].clamp(0, 1)
-    colour = to_bytes(out.color[0] / alpha.clamp_min(1e-4))
-    return np.concatenate([colour, (alpha * 255 + 0.5).to(torch.uint8).cpu().numpy()], axis=-1)
 
 
 def turned_camera(camera: Camera, centre: Tensor, yaw: float, pitch: float = 0.0) -> Camera:
     """The camera with the head at absolute yaw and pitch (degrees), no roll, same place.
 
-    0, 0 faces the camera; positive yaw turns the nose to the image's right, positive pitch
-    lifts it. `centre` [3] is the world point that stays where it is in the picture.
+    The angles are those of `head_rotation`; `centre` [3] is the world point that stays where it is
+    in the picture.
     """
-    radians = [math.radians(a) for a in (yaw, pitch)]
-    upright = centre.new_tensor([[1.0, 0, 0], [0, -1.0, 0], [0, 0, -1.0]])
-    about_y = axis_angle_to_matrix(centre.new_tensor([[0.0, radians[0], 0.0]]))[0]
-    about_x = axis_angle_to_matrix(centre.new_tensor([[-radians[1], 0.0, 0.0]]))[0]
-    rotation = upright @ about_y @ about_x
+    rotation = head_rotation(yaw, pitch).to(centre)
     seen = camera.transform(centre[None, None])[0, 0]
     pose = torch.eye(4).to(centre)
     pose[:3, :3] = rotation
@@ -96,17 +79,10 @@ def overlay_picture(avatar: Avatar, photo: Photo, index: int = 0, size: int = 51
     window = head_window(avatar, index, size)
     pixels = photo_window(photo, seen.view.camera(), window)
     out = avatar.render(window, seen.light, posed)
-    over = out.color[0] + (1 - out.alpha[0]) * pixels
     centre = 0.5 * (posed[0].amin(0) + posed[0].amax(0))
-    panels = [pixels, wire(out, pixels), over]
+    panels = [pixels, wire(out, pixels), over(out, pixels)]
     for yaw in SIDE_YAW:
-        side = avatar.render(turned_camera(window, centre, yaw), side_light(yaw), posed)
-        panels.append(side.color[0] + (1 - side.alpha[0]) * BACKDROP)
+        camera = turned_camera(window, centre, yaw)
+        light = view_light(avatar, camera, Light.preset("studio"))
+        panels.append(over(avatar.render(camera, light, posed), BACKDROP))
     return np.concatenate([to_bytes(F.relu(panel)) for panel in panels], axis=1)
-
-
-def side_light(yaw: float) -> Light:
-    """The studio light, turned with the camera so that it still comes from the front."""
-    return Light.preset("studio").rotated(
-        axis_angle_to_matrix(torch.tensor([[0.0, -math.radians(yaw), 0.0]]))[0]
-    )

@@ -11,7 +11,7 @@ from fitme.models.stylegan2.config import (
     discriminator_config,
 )
 from fitme.models.stylegan2.discriminator import Discriminator
-from fitme.models.stylegan2.generator import ReflectanceGenerator
+from fitme.models.stylegan2.generator import ReflectanceGenerator, load_generator
 from fitme.models.stylegan2.maps import ReflectanceMaps
 from fitme.models.stylegan2.memory import keep_large_blocks
 from fitme.models.stylegan2.synthesis import Window
@@ -26,4 +26,5 @@ __all__ = [
     "Window",
     "discriminator_config",
     "keep_large_blocks",
+    "load_generator",
 ]

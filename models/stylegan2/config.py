@@ -26,12 +26,24 @@ class GeneratorConfig:
     w_dim: int = 512
     mapping_layers: int = 4
     mapping_rate: float = 0.01  # learning-rate multiplier of the mapping network
+    #: Learned position features at each resolution, multiples of 3, at most `channels`; () = none.
+    position: tuple[int, ...] = ()
+    #: (resolution, components) of the linear base (`synthesis.LinearBase`); (0, 0) = none.
+    base: tuple[int, int] = (0, 0)
 
     def __post_init__(self) -> None:
         if not 2 <= len(self.channels) <= 10:
             raise ValueError(f"2 to 10 resolutions are supported, got {len(self.channels)}")
         if any(not 0 < c <= 1024 or c % BRANCHES for c in self.channels):
             raise ValueError(f"channels must be multiples of {BRANCHES}, got {self.channels}")
+        positions = self.position
+        if len(positions) > len(self.channels) or any(
+            p < 0 or p > c or p % BRANCHES for p, c in zip(positions, self.channels, strict=False)
+        ):
+            raise ValueError(f"position must be multiples of {BRANCHES} up to the channels, "
+                             f"got {positions}")  # fmt: skip
+        if self.base != (0, 0) and (self.base[0] not in self.resolutions or self.base[1] < 1):
+            raise ValueError(f"base must be (resolution, components), got {self.base}")
         if not (0 < self.z_dim <= 4096 and 0 < self.w_dim <= 4096):
             raise ValueError(f"z_dim {self.z_dim} and w_dim {self.w_dim} must be 1 to 4096")
         if not 0 < self.mapping_layers <= 16:
@@ -60,7 +72,11 @@ class GeneratorConfig:
         try:
             fields: dict[str, Any] = json.loads(text)
             channels = tuple(int(c) for c in fields.pop("channels"))
-            return GeneratorConfig(channels=channels, **fields)
+            position = tuple(int(c) for c in fields.pop("position", ()))
+            low, components = (int(c) for c in fields.pop("base", (0, 0)))
+            return GeneratorConfig(
+                channels=channels, position=position, base=(low, components), **fields
+            )
         except (TypeError, KeyError, AttributeError) as error:
             raise ValueError(f"bad generator configuration: {error}") from error
 
@@ -80,10 +96,23 @@ class DiscriminatorConfig:
 
 
 GENERATORS: dict[str, GeneratorConfig] = {
-    "tiny": GeneratorConfig((24, 24, 24, 12), z_dim=16, w_dim=24, mapping_layers=2),
+    "tiny": GeneratorConfig(
+        (24, 24, 24, 12), z_dim=16, w_dim=24, mapping_layers=2, position=(0, 0, 6, 6), base=(16, 6)
+    ),
     # Multiples of 24 so that each branch is a multiple of 8, the width of AVX2.
-    "cpu": GeneratorConfig((384, 384, 384, 288, 192, 96, 48, 24, 24)),
-    "gpu": GeneratorConfig((384, 384, 384, 384, 288, 144, 72, 48, 24), mapping_layers=6),
+    # The linear base carries most of what differs between people and the position features what
+    # is always at the same place of the atlas, both nearly free: the convolutions can be narrow.
+    "cpu": GeneratorConfig(
+        (192, 192, 144, 96, 72, 48, 24, 24, 24),
+        position=(0, 0, 0, 0, 72, 48, 24, 12),
+        base=(128, 64),
+    ),
+    "gpu": GeneratorConfig(
+        (384, 384, 384, 384, 288, 144, 72, 48, 24),
+        mapping_layers=6,
+        position=(0, 0, 0, 0, 96, 72, 24, 12),
+        base=(128, 96),
+    ),
 }
 
 #: Channels of one branch by resolution. Discriminators of one network agree below the smaller

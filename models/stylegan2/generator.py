@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from fitme.errors import InputError, show_path
 from fitme.files import atomic_write_bytes
+from fitme.models import weight_path
 from fitme.models.stylegan2.config import MAX_RESOLUTION, GeneratorConfig
 from fitme.models.stylegan2.mapping import Mapping
 from fitme.models.stylegan2.maps import ReflectanceMaps
@@ -175,6 +176,13 @@ class ReflectanceGenerator(nn.Module):
             reason = str(error).splitlines()[0]
             raise InputError(f"{show_path(path)} is damaged: {reason}") from error
         return generator.to(device).eval().requires_grad_(False)
+
+
+def load_generator(
+    path: str | Path | None = None, device: torch.device | str = "cpu"
+) -> ReflectanceGenerator:
+    """The shipped generator, or the one in `path`. Raises InputError."""
+    return ReflectanceGenerator.load(path or weight_path("reflectance.safetensors"), device)
 
 
 @torch.no_grad()

@@ -13,7 +13,7 @@ from fitme.models.stylegan2 import GENERATORS, GeneratorConfig
 class Stage:
     """A stretch of training at one resolution."""
 
-    kind: Literal["regress", "adversarial"]
+    kind: Literal["regress", "detail", "adversarial"]
     resolution: int
     images: int  # drawn in this stage
     batch: int
@@ -42,6 +42,7 @@ class Weights:
 
     l1: float = 1.0
     laplacian: float = 4.0
+    energy: float = 4.0  # detail phase, instead of `laplacian`
     exits: float = 0.5
     anchor: float = 2.0  # adversarial phase: low frequencies of paired images stay put
     r1: float = 1.0  # gamma / 2
@@ -60,6 +61,7 @@ class TrainConfig:
     free_dimensions: int = 64  # of z, beyond the parameters
     mapping_boost: float = 100.0  # on the mapping network's rate in regression: 0.01 -> 1.
     # The low rate keeps adversarial training stable; regression has to shape W in few images.
+    # With a linear base W is shaped before, from large batches: small ones would only blur it.
     warm_up: int = 100  # steps in which the rate of a stage rises
     r1_every: int = 16
     path_every: int = 8
@@ -67,6 +69,10 @@ class TrainConfig:
     augmentation: float = 0.1
     ema_half_life: float = 10_000  # images
     prior_samples: int = 50_000
+    #: (resolution, draws) that are made once, kept in the run's folder and drawn again, ascending;
+    #: stages above the largest take fresh draws, and so do all without.
+    cache: tuple[tuple[int, int], ...] = ()
+    base_draws: int = 0  # draws that the linear base is measured on; 0: four per component
     log_every: int = 20  # steps
     sheet_every: int = 1000
     sheet_faces: int = 6
@@ -82,7 +88,7 @@ PRESETS: dict[str, TrainConfig] = {
         GENERATORS["tiny"],
         (
             Stage("regress", 16, 16, 4),
-            Stage("regress", 32, 16, 4, crop=16, windows=2),
+            Stage("detail", 32, 16, 4, crop=16, windows=2),
             Stage("adversarial", 16, 16, 4),
             Stage("adversarial", 32, 16, 4, crop=16),
         ),
@@ -96,20 +102,23 @@ PRESETS: dict[str, TrainConfig] = {
         log_every=1,
         sheet_every=8,
         sheet_faces=2,
+        cache=((16, 12),),
     ),
     # Two cores: see the card for the hours it took.
     "cpu": TrainConfig(
         "cpu",
         GENERATORS["cpu"],
         (
-            Stage("regress", 64, 24_000, 16),
-            Stage("regress", 128, 12_000, 8),
-            Stage("regress", 256, 8_000, 8, 1.5e-3),
-            Stage("regress", 1024, 2_000, 2, 1e-3, crop=256, windows=2),
-            Stage("adversarial", 128, 12_000, 8, 1.5e-3),
-            Stage("adversarial", 256, 8_000, 8, 1.5e-3),
+            Stage("regress", 128, 6_000, 8),
+            Stage("regress", 256, 8_000, 8),
+            Stage("detail", 256, 2_400, 4, 1.5e-3),
+            Stage("detail", 1024, 3_000, 4, 1.5e-3, crop=256),
+            Stage("adversarial", 256, 4_000, 8, 1e-3, crop=128),
             Stage("adversarial", 1024, 4_000, 4, 1e-3, crop=256),
         ),
+        cache=((256, 4096), (1024, 256)),
+        mapping_boost=4.0,
+        base_draws=4096,
     ),
     # One data-centre GPU, three slices of under ten minutes; longer runs scale `--images`.
     "gpu": TrainConfig(
@@ -119,11 +128,12 @@ PRESETS: dict[str, TrainConfig] = {
             Stage("regress", 64, 100_000, 64, 3e-3),
             Stage("regress", 128, 60_000, 32),
             Stage("regress", 256, 40_000, 32),
-            Stage("regress", 1024, 8_000, 8, 1e-3, crop=512, windows=2),
+            Stage("detail", 256, 20_000, 16, 1.5e-3),
+            Stage("detail", 1024, 8_000, 8, 1.5e-3, crop=512, windows=2),
             Stage("adversarial", 256, 120_000, 32, 2e-3),
             Stage("adversarial", 1024, 40_000, 16, 1.5e-3, crop=256),
         ),
-        free_dimensions=64,
-        ema_half_life=10_000,
+        mapping_boost=4.0,
+        base_draws=16_384,
     ),
 }

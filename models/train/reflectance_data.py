@@ -28,6 +28,9 @@ class DataSource(Protocol):
     ) -> tuple[Tensor, ReflectanceMaps]:
         """(parameters [B,P], maps [B,R,R,.]) on the training device; CPU generator."""
 
+    def mirror_parameters(self, parameters: Tensor) -> Tensor:
+        """[B,P] of the draws turned left to right."""
+
 
 class ToySource:
     """Coloured discs on a plain ground: quick, for tests and for trying the harness.
@@ -44,6 +47,9 @@ class ToySource:
         unit = torch.rand(count, 4, generator=generator)
         normal = torch.randn(count, 4, generator=generator).clamp(-2.5, 2.5)
         return torch.cat([unit, normal], 1)
+
+    def mirror_parameters(self, parameters: Tensor) -> Tensor:
+        return parameters * torch.where(torch.arange(8) == 4, -1.0, 1.0)  # the disc's x
 
     def draw(
         self, batch: int, resolution: int, generator: torch.Generator
@@ -82,6 +88,13 @@ class SynthesizerSource:
         from fitme.models.train.synth_parameters import draw_parameters
 
         return draw_parameters(count, generator)
+
+    def mirror_parameters(self, parameters: Tensor) -> Tensor:
+        from fitme.models.train.synth_parameters import NAMES
+
+        sign = torch.ones(len(NAMES))
+        sign[NAMES.index("brow_asymmetry")] = -1  # the only one with a side
+        return parameters * sign.to(parameters)
 
     def draw(
         self, batch: int, resolution: int, generator: torch.Generator

@@ -33,28 +33,43 @@ def regression_step(
     batch: Batch,
     config: TrainConfig,
     dtype: torch.dtype,
+    detail: bool = False,
 ) -> Losses:
-    """z(parameters) -> w -> maps against the maps drawn: L1, Laplacian pyramid, exits."""
+    """z(parameters) -> w -> maps against the maps drawn: L1, structure, exits.
+
+    Without noise the structure is a Laplacian pyramid's L1; `detail` compares two noisy outputs
+    to the target by their energy score and puts the L1 on their low frequencies only.
+    """
     weights = config.weights
     optimizer.zero_grad(set_to_none=True)
     w = model.map(batch.z)
     leaf = w.detach().requires_grad_()  # several windows share one pass of the mapping network
     sums: Losses = {}
+    resolution = batch.target.shape[-1]
     for window in batch.windows:
-        resolution = batch.target.shape[-1]
-        signals = model.signals(leaf, resolution, noise="none", window=window, dtype=dtype)
-        output, target = signals[resolution], crop(batch.target, window)
-        terms = {
-            "l1": losses.l1(output, target),
-            "laplacian": losses.laplacian_l1(output, target),
-            "exits": losses.exits_l1(signals, batch.target),
-        }
-        total = (
-            weights.l1 * terms["l1"]
-            + weights.laplacian * terms["laplacian"]
-            + weights.exits * terms["exits"]
-        )
-        (total / len(batch.windows)).backward()
+        target = crop(batch.target, window)
+        if detail:
+            twice = leaf.repeat(2, 1)
+            signals = model.signals(twice, resolution, noise="random", window=window, dtype=dtype,
+                                    generator=batch.generator)  # fmt: skip
+            output = signals[resolution]
+            coarse = output.shape[-1] // 8
+            seen, whole = target.repeat(2, 1, 1, 1), batch.target.repeat(2, 1, 1, 1)
+            structure = losses.energy_score(*output.chunk(2), target)
+            terms = {
+                "l1": weights.l1 * losses.l1(shrink(output, coarse), shrink(seen, coarse)),
+                "energy": weights.energy * structure,
+                "exits": weights.exits * losses.exits_l1(signals, whole),
+            }
+        else:
+            signals = model.signals(leaf, resolution, noise="none", window=window, dtype=dtype)
+            output = signals[resolution]
+            terms = {
+                "l1": weights.l1 * losses.l1(output, target),
+                "laplacian": weights.laplacian * losses.laplacian_l1(output, target),
+                "exits": weights.exits * losses.exits_l1(signals, batch.target),
+            }
+        (torch.stack(list(terms.values())).sum() / len(batch.windows)).backward()
         for name, value in terms.items():
             sums[name] = sums.get(name, 0) + value.detach() / len(batch.windows)
     assert leaf.grad is not None

@@ -31,6 +31,8 @@ from fitme.models.train.checkpoint import (
 )
 from fitme.models.train.losses_gan import ema_decay, update_ema
 from fitme.models.train.reflectance_adam import make_adam, schedule, set_rate
+from fitme.models.train.reflectance_base import RAW_LIMIT, fit_base
+from fitme.models.train.reflectance_cache import DrawCache
 from fitme.models.train.reflectance_config import Stage, TrainConfig
 from fitme.models.train.reflectance_data import DataSource, random_window
 from fitme.models.train.reflectance_log import LossLog
@@ -67,6 +69,7 @@ class Trainer:
         self.discriminator: Discriminator | None = None
         self.optimizers: list[torch.optim.Optimizer] = []
         self.path_mean = torch.zeros((), device=self.device)
+        self._cache: DrawCache | None = None
         self.log = LossLog(folder / "log.jsonl")
         self.step = self.images = 0  # over all stages
         self.seconds = 0.0  # spent training, all sessions together
@@ -100,7 +103,7 @@ class Trainer:
     def _begin_stage(self) -> None:
         """Optimisers and discriminator of the current stage, fresh."""
         stage, config = self.stage, self.config
-        regress = stage.kind == "regress"
+        regress = stage.kind != "adversarial"
         betas, every = ((0.9, 0.99), None) if regress else ((0.0, 0.99), config.path_every)
         groups = [
             (list(self.model.synthesis.parameters()), 1.0),
@@ -137,6 +140,13 @@ class Trainer:
         began = saved = logged = time.monotonic()
         last = self.config.steps if max_steps is None else self.step + max_steps
         pending: list[dict[str, Tensor]] = []
+        if self.images == 0 and not self._base_is_fitted():
+            fit_base(self.model, self.source, self.prior, self._base_draws(),
+                     self.random("base", 0, cpu=True), self.report)  # fmt: skip
+            self.average.load_state_dict(self.model.state_dict())
+            self.seconds += time.monotonic() - began
+            self.save(**saving)  # minutes of work that no step would repeat
+            logged = saved = time.monotonic()
         while self.step < min(last, self.config.steps) and not self.stopping:
             stage_index = self.locate(self.step)[0]
             pending.append(self.train_step())
@@ -169,8 +179,9 @@ class Trainer:
         batch = self._draw(stage)
         for optimizer in self.optimizers:
             set_rate(optimizer, schedule(inside, stage.steps, config.warm_up))
-        if stage.kind == "regress":
-            losses = regression_step(self.model, self.optimizers[0], batch, config, self.dtype)
+        if stage.kind != "adversarial":
+            losses = regression_step(self.model, self.optimizers[0], batch, config, self.dtype,
+                                     stage.kind == "detail")  # fmt: skip
         else:
             assert self.discriminator is not None
             pair = (self.optimizers[0], self.optimizers[1])
@@ -186,7 +197,7 @@ class Trainer:
 
     def _draw(self, stage: Stage) -> Batch:
         draws = self.random("draw", self.step, cpu=True)
-        parameters, maps = self.source.draw(stage.batch, stage.resolution, draws)
+        parameters, target = self._targets(stage, draws)
         windows = [
             random_window(stage.resolution, stage.size, draws) for _ in range(stage.windows)
         ]  # fmt: skip
@@ -197,7 +208,46 @@ class Trainer:
             paired = stage.batch // 2
             free = torch.randn(z[paired:].shape, generator=generator, device=self.device)
             z = torch.cat([z[:paired], free])
-        return Batch(z, maps.to_signal(), paired, windows, generator)
+        return Batch(z, target, paired, windows, generator)
+
+    def _base_is_fitted(self) -> bool:
+        base = self.model.synthesis.base
+        return base is None or bool(base.components.any())
+
+    def _base_draws(self) -> tuple[Tensor, Tensor]:
+        """(parameters [N,P], raw maps [N,6,R,R], half precision) to measure the base on."""
+        resolution, components = self.config.generator.base
+        count = self.config.base_draws or 4 * components
+        parameters, signals = [], []
+        cache = next((c for c in self.config.cache if c[0] >= resolution), None)
+        draws = self.random("base draws", 0, cpu=True)
+        for start in range(0, count, 16):
+            size = min(16, count - start)
+            if cache is not None:
+                entries = [index % cache[1] for index in range(start, start + size)]
+                drawn, signal = self._open_cache(*cache).get(entries, resolution)
+            else:
+                drawn, maps = self.source.draw(size, resolution, draws)
+                signal = maps.to_signal()
+            parameters.append(drawn.cpu())
+            signals.append(torch.atanh(signal.clamp(-RAW_LIMIT, RAW_LIMIT)).half().cpu())
+        return torch.cat(parameters), torch.cat(signals)
+
+    def _open_cache(self, resolution: int, count: int) -> DrawCache:
+        if self._cache is None or self._cache.resolution != resolution:
+            folder = self.folder / "cache"
+            self._cache = DrawCache(self.source, folder, resolution, count, self.config.seed)
+        return self._cache
+
+    def _targets(self, stage: Stage, draws: torch.Generator) -> tuple[Tensor, Tensor]:
+        """(parameters [B,P], signals [B,6,R,R]) from the run's cache or fresh."""
+        for resolution, count in self.config.cache:
+            if stage.resolution <= resolution:
+                cache = self._open_cache(resolution, count)
+                parameters, signal = cache.draw(stage.batch, stage.resolution, draws)
+                return parameters.to(self.device), signal.to(self.device)
+        parameters, maps = self.source.draw(stage.batch, stage.resolution, draws)
+        return parameters, maps.to_signal()
 
     # Records
 

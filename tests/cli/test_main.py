@@ -51,6 +51,37 @@ def console(*arguments: str, code: str = "") -> subprocess.CompletedProcess[str]
     return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
 
 
+class TestPreset:
+    def test_changed_by_set(self, calls) -> None:
+        arguments = ["--preset", "fast", "--set", "tune_steps=7", "--set", "refine=false"]
+        result = runner.invoke(app, ["fit", "a.jpg", "--out", "result", *arguments])
+        assert result.exit_code == 0, result.output
+        preset = calls[0][1]["preset"]
+        assert (preset.tune_steps, preset.refine) == (7, False)
+        assert preset.light_steps == 40  # of fast
+
+    @pytest.mark.parametrize(
+        ("arguments", "words"),
+        [
+            (["--preset", "quick"], "fast, default, best"),
+            (["--set", "tune_steps"], "NAME=VALUE"),
+            (["--set", "speed=3"], "fitme presets"),
+            (["--set", "tune_steps=many"], "whole number"),
+            (["--set", "refine=maybe"], "true or false"),
+            (["--set", "code=nan"], "finite"),
+        ],
+    )
+    def test_bad_settings_are_one_line(self, calls, arguments: list[str], words: str) -> None:
+        result = runner.invoke(app, ["fit", "a.jpg", "--out", "result", *arguments])
+        assert result.exit_code == 2 and calls == []
+        assert words in result.output and result.output.count("\n") == 1
+
+    def test_table(self) -> None:
+        result = runner.invoke(app, ["presets"])
+        rows = {line.split()[0]: line.split()[1:] for line in result.output.splitlines()}
+        assert rows["fast"] == ["default", "best"] and len(rows["tune_steps"]) == 3
+
+
 class TestFit:
     def test_defaults(self, calls) -> None:
         result = runner.invoke(app, ["fit", "a.jpg", "--out", "result"])
@@ -64,6 +95,9 @@ class TestFit:
             "device": "auto",
             "seed": 0,
             "size": 1024,
+            "preset": "default",
+            "weights": None,
+            "skip_bad": False,
             "overwrite": False,
         }
         assert "wrote result" in result.output
@@ -83,6 +117,9 @@ class TestFit:
             "device": "cpu",
             "seed": 7,
             "size": 512,
+            "preset": "default",
+            "weights": None,
+            "skip_bad": False,
             "overwrite": True,
         }
 
@@ -126,7 +163,7 @@ class TestFit:
 
     @pytest.mark.parametrize(
         ("arguments", "words"),
-        [("fit a.jpg b.jpg --out r", "2 photos"), ("fit a.jpg --out r -v -q", "--quiet")],
+        [("fit a.jpg --out r -v -q", "--quiet")],
     )
     def test_contradictions(self, calls, arguments: str, words: str) -> None:
         result = runner.invoke(app, arguments.split())

@@ -1,0 +1,140 @@
+"""Materials of all parts as plain data and PNG files, and back.
+
+`fit.json` has one entry per part under "materials". Each of diffuse_albedo, specular_albedo,
+normal and roughness is the name of a file in textures/, a number or list of linear values where
+the map is one colour, or null for smooth normals. What the numbers in the files mean says
+`fitme.export.textures`; they are 8-bit, so a loaded map is within half a step of the saved one.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from fitme.export import textures
+from fitme.render import Material
+
+MAPS = ("diffuse_albedo", "specular_albedo", "normal", "roughness")
+_FILE = re.compile(r"\w[\w.-]*\.png")
+_CHANNELS = {"diffuse_albedo": (3,), "specular_albedo": (1, 3)}
+
+
+def describe_materials(names: Sequence[str], materials: Sequence[Material]) -> dict[str, Any]:
+    """JSON-ready data of one material per part name; maps are named, not encoded.
+
+    The maps of "head" have files even where they are one colour. Parts that share a material
+    share its files.
+    """
+    out: dict[str, Any] = {}
+    for name, material in zip(names, materials, strict=True):
+        first = next(n for n, m in zip(names, materials, strict=True) if m is material)
+        out[name] = {key: _describe(first, key, getattr(material, key)) for key in MAPS}
+    return out
+
+
+def encode_materials(
+    names: Sequence[str], materials: Sequence[Material], known: Mapping[str, bytes]
+) -> dict[str, bytes]:
+    """PNG bytes of every file that `describe_materials` names, but those already `known`."""
+    files: dict[str, bytes] = {}
+    for part, spec in describe_materials(names, materials).items():
+        material = materials[names.index(part)]
+        for key, file in spec.items():
+            if isinstance(file, str) and file not in known and file not in files:
+                pixels = getattr(material, key)[0].detach().cpu().numpy()
+                files[file] = _ENCODERS[key](pixels)
+    return files
+
+
+def decode_materials(
+    data: Mapping[str, Any], names: Sequence[str], read: Callable[[str], bytes]
+) -> tuple[Material, ...]:
+    """One material per part name, in that order; `read` gives the bytes of a file of textures/.
+
+    Equal entries become one shared material. Raises ValueError naming the part and map, and what
+    `read` raises.
+    """
+    made: dict[str, Material] = {}
+    out = []
+    for name in names:
+        spec = data.get(name)
+        if not isinstance(spec, dict) or not set(MAPS) <= spec.keys():
+            raise ValueError(f"material {name!r} is missing or incomplete")
+        key = json.dumps([spec[k] for k in MAPS])
+        if key not in made:
+            made[key] = Material(**{k: _decode(f"{name}: {k}", k, spec[k], read) for k in MAPS})
+        out.append(made[key])
+    return tuple(out)
+
+
+def _describe(
+    part: str, key: str, value: Tensor | float | None
+) -> str | list[float] | float | None:
+    if value is None:
+        return None
+    if not isinstance(value, Tensor):
+        return float(value)
+    pixels = value[0].detach()
+    flat = pixels.reshape(-1, pixels.shape[-1])
+    contract = part == "head" and key != "roughness"
+    if not contract and key != "normal" and bool((flat == flat[0]).all()):
+        colour: list[float] = flat[0].tolist()
+        return colour[0] if key == "roughness" else colour
+    name = "metallic_roughness" if key == "roughness" else key
+    prefix = "" if part == "head" else re.sub(r"[^\w-]", "_", part) + "_"
+    return f"{prefix}{name}.png"
+
+
+def _decode(where: str, key: str, value: Any, read: Callable[[str], bytes]) -> Any:
+    """Tensor [1, H, W, C], number or None: what `Material` takes for `key`."""
+    if value is None and key == "normal":
+        return None
+    if isinstance(value, str):
+        # A name and nothing else: fit.json must not lead out of its own directory.
+        if not _FILE.fullmatch(value):
+            raise ValueError(f"{where} is {value!r}, which is no name of a PNG file")
+        try:
+            return torch.from_numpy(_DECODERS[key](read(value)).copy())[None]
+        except ValueError as error:
+            raise ValueError(f"textures/{value}: {error}") from error
+    numbers = value if isinstance(value, list) else [value]
+    plain = all(isinstance(n, int | float) and 0 <= n <= 1 for n in numbers)
+    if plain and key == "roughness" and not isinstance(value, list):
+        return float(value)
+    if not plain or not isinstance(value, list) or len(value) not in _CHANNELS.get(key, ()):
+        raise ValueError(f"{where} is neither a file name nor numbers in 0..1")
+    return torch.tensor(value, dtype=torch.float32).reshape(1, 1, 1, -1)
+
+
+def _encode_roughness(pixels: NDArray[Any]) -> bytes:
+    return textures.encode_metallic_roughness(pixels[..., 0])
+
+
+def _decode_roughness(data: bytes) -> NDArray[Any]:
+    return textures.decode_metallic_roughness(data)[0][..., None]
+
+
+def _decode_specular(data: bytes) -> NDArray[Any]:
+    pixels = textures.decode_specular(data)
+    return pixels[..., :1] if bool(np.all(pixels == pixels[..., :1])) else pixels
+
+
+_ENCODERS: dict[str, Callable[[NDArray[Any]], bytes]] = {
+    "diffuse_albedo": textures.encode_albedo,
+    "specular_albedo": textures.encode_specular,
+    "normal": textures.encode_normals,
+    "roughness": _encode_roughness,
+}
+_DECODERS: dict[str, Callable[[bytes], NDArray[Any]]] = {
+    "diffuse_albedo": textures.decode_albedo,
+    "specular_albedo": _decode_specular,
+    "normal": textures.decode_normals,
+    "roughness": _decode_roughness,
+}

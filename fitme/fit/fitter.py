@@ -1,0 +1,285 @@
+"""The stages after alignment: light -> invert -> tune, all through the renderer.
+
+FitMe (arXiv 2305.09641, section 3.3): inversion in W together with shape, camera and light, then
+pivotal tuning (Roich et al., arXiv 2106.05744) of the generator with W held. Coarse to fine in
+texels and pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from fitme.avatar import head_mesh
+from fitme.camera import Camera
+from fitme.fit import losses
+from fitme.fit.descent import History, Losses, descend
+from fitme.fit.observation import Crops, Observation, crop_size, cut
+from fitme.fit.presets import FitPreset
+from fitme.fit.refine import refine
+from fitme.fit.state import FitState
+from fitme.fit.visibility import texel_weights
+from fitme.generated import AtlasRegions, WCode, generated_materials
+from fitme.head import HeadModel
+from fitme.light import Y0
+from fitme.models.stylegan2 import ReflectanceGenerator, ReflectanceMaps
+from fitme.progress import Progress
+from fitme.render import RenderOutput, render
+
+EYE_TEXELS = 64
+REGION_TEXELS = 256
+MARKED = 1.5  # brows and lips may differ from the model by so much more than bare skin
+MIRROR = (1.0, 1.0, 1.0, 1.0, -1.0, 1.0)  # signal channels: slopes along x turn round in a mirror
+
+
+Stage = Callable[[FitState, Sequence[Observation]], History]
+
+
+class Fitter:
+    """Runs the stages for one head model and generator."""
+
+    def __init__(
+        self, head: HeadModel, generator: ReflectanceGenerator, preset: FitPreset,
+        progress: Progress,
+    ) -> None:  # fmt: skip
+        self.head, self.generator, self.preset, self.progress = head, generator, preset, progress
+        self.regions = AtlasRegions(head, REGION_TEXELS)
+        self.codes = WCode(generator)
+        names = head.part_names
+        self.eyes = [names.index(n) for n in ("eye_L", "eye_R") if n in names]
+        eyes_weight = torch.zeros(len(names))
+        eyes_weight[self.eyes] = 0.5
+        self.part_weight = eyes_weight.to(head.device)
+
+    def start(self, observations: Sequence[Observation], identity: Tensor) -> FitState:
+        """The state from aligned photos and a first identity [1,K]."""
+        self.trusted: Tensor | None = None
+        return FitState.start(observations, identity, self.codes)
+
+    def stages(self) -> list[tuple[str, Stage]]:
+        """The stages in their order, by name; each changes the state and returns its losses."""
+        stages: list[tuple[str, Stage]] = [("light", self._light), ("invert", self._invert)]
+        return [*stages, ("tune", self._tune)] if self.preset.tune_steps else stages
+
+    @torch.no_grad()
+    def maps(
+        self, state: FitState, observations: Sequence[Observation], size: int
+    ) -> ReflectanceMaps:
+        """The person's maps of `size` texels, after the stages."""
+        highest = self.generator.config.resolution
+        texels = min(1 << max(6, (size - 1).bit_length()), highest)
+        maps = self._maps(self.codes.w(state.code), texels)
+        if self.preset.refine and self.trusted is not None:
+            maps = refine(maps, self.head, self.regions, state, observations, self.trusted)
+        return maps if texels == size else resized(maps, size)
+
+    # Stages
+
+    def _light(self, state: FitState, observations: Sequence[Observation]) -> History:
+        """Light and the generator's tone at low resolution; geometry stays as aligned."""
+        preset = self.preset
+        crops = cut(observations, preset.light_pixels)
+        vertices = state.posed(self.head)
+        camera = crops.camera(state.rotation, state.translation)
+
+        def evaluate(_: int) -> Losses:
+            maps = self._maps(self.codes.w(state.code), preset.light_texels)
+            out = self._render(state, vertices, camera, maps)
+            return self._appearance(state, out, crops, None) | self._priors(state)
+
+        rates = {"grey": 0.05, "tint": 0.02, "code": 0.08, "iris": 0.1}
+        history = descend(
+            "light", state.tensors(), rates, preset.light_steps, evaluate, self.progress
+        )  # fmt: skip
+        self.place_lamp(state)
+        return history
+
+    @staticmethod
+    def place_lamp(state: FitState, share: float = 0.3) -> None:
+        """Turn a share of the first harmonics into a directional light, which has a highlight."""
+        first = state.grey[:, [3, 1, 2]]  # along x, y, z
+        state.lamp += share * first * (Y0 / 0.5)
+        state.grey[:, 1:4] *= 1 - share
+
+    def _invert(self, state: FitState, observations: Sequence[Observation]) -> History:
+        """W, shape, pose and light together; from half way with a mask of what is not skin."""
+        preset = self.preset
+        size = crop_size(observations, preset.invert_pixels)
+        crops = cut(observations, size)
+        trusted = torch.ones(len(observations), size, size)
+        observed = torch.stack([seen.face.points for seen in observations]).float()
+        scale = torch.tensor([float(seen.face.scale) for seen in observations])
+
+        def evaluate(step: int) -> Losses:
+            nonlocal trusted
+            maps = self._maps(self.codes.w(state.code), preset.invert_texels)
+            camera = crops.camera(state.rotation, state.translation)
+            vertices = state.posed(self.head)
+            out = self._render(state, vertices, camera, maps)
+            if step in (preset.invert_steps // 2, preset.invert_steps - 1):
+                trusted = self.trust(out, crops)
+            photo = torch.cat([seen_points(state, vertices, self.head, crops)])
+            terms = self._appearance(state, out, crops, trusted) | self._priors(state)
+            terms["landmark"] = preset.landmark * losses.landmarks(
+                photo, observed, scale, self.head.landmark_weight, preset.landmark_sigma
+            )
+            return terms
+
+        rates = {
+            "code": 0.05, "iris": 0.05, "grey": 0.02, "tint": 0.01, "color": 0.005, "lamp": 0.02,
+            "identity": 0.03, "expression": 0.01, "rotation": 0.002, "translation": 0.0006,
+        }  # fmt: skip
+        history = descend(
+            "invert", state.tensors(), rates, preset.invert_steps, evaluate, self.progress
+        )  # fmt: skip
+        self.trusted = trusted
+        return history
+
+    def _tune(self, state: FitState, observations: Sequence[Observation]) -> History:
+        """Pivotal tuning: the generator's middle layers, where texels were seen."""
+        preset = self.preset
+        crops = cut(observations, crop_size(observations, preset.tune_pixels))
+        assert self.trusted is not None
+        square = (crops.size, crops.size)
+        trusted = F.interpolate(self.trusted[:, None], square, mode="bilinear")[:, 0]
+        vertices = state.posed(self.head)
+        camera = crops.camera(state.rotation, state.translation)
+        w = self.codes.w(state.code)
+        texels = preset.tune_texels
+        with torch.no_grad():
+            pivot = self._signal(w, texels)
+            seen = texel_weights(self.head, vertices, camera, trusted, texels).amax(0)
+            seen = seen * F.interpolate(self.regions.skin[None, None], (texels, texels))[0, 0]
+        sign = torch.tensor(MIRROR)
+        unseen = (1 - seen) * seen.flip(-1)
+        coarse = F.avg_pool2d(pivot, 8)
+        away = F.avg_pool2d((1 - seen)[None, None], 8)[0, 0]
+
+        def evaluate(_: int) -> Losses:
+            signal = self._signal(w, texels)
+            maps = ReflectanceMaps.from_signal(signal)
+            out = self._render(state, vertices, camera, maps)
+            terms = self._appearance(state, out, crops, trusted, preset.tune_scale)
+            terms["mirror"] = preset.mirror * losses.mirror_difference(signal, unseen, sign)
+            moved = (F.avg_pool2d(signal, 8) - coarse).abs().mean(1)
+            terms["pivot"] = preset.pivot * (moved * (0.1 + away)).mean()
+            return terms
+
+        layers = [
+            parameter
+            for layer in self.generator.layers()
+            if 32 <= layer.resolution <= texels
+            for parameter in [layer.weight, layer.position]
+            if parameter is not None
+        ]
+        lights = {name: state.tensors()[name] for name in ("grey", "lamp")}
+        return descend(
+            "tune", {"generator": layers, **lights},
+            {"generator": preset.tune_rate, "grey": 0.005, "lamp": 0.005},
+            preset.tune_steps, evaluate, self.progress,
+        )  # fmt: skip
+
+    # Pieces
+
+    def _signal(self, w: Tensor, texels: int) -> Tensor:
+        return self.generator.signals(w, texels)[texels]
+
+    def _maps(self, w: Tensor, texels: int) -> ReflectanceMaps:
+        return ReflectanceMaps.from_signal(self._signal(w, texels))
+
+    def _render(
+        self, state: FitState, vertices: Tensor, camera: Camera, maps: ReflectanceMaps
+    ) -> RenderOutput:
+        materials = generated_materials(self.head, self.regions, maps, state.iris, EYE_TEXELS)
+        return render(head_mesh(self.head, vertices), materials, camera, state.light())
+
+    def _appearance(
+        self, state: FitState, out: RenderOutput, crops: Crops, trusted: Tensor | None,
+        scale: float | None = None,
+    ) -> Losses:  # fmt: skip
+        """Colour and structure where the face is and the photo is trusted."""
+        preset = self.preset
+        weight = self.skin(out)
+        if trusted is not None:
+            weight = weight * trusted
+        seen = losses.display(out.color, crops.gray)
+        wanted = losses.display(crops.pixels, crops.gray)
+        bend = scale or preset.photometric_scale
+        return {
+            "photometric": preset.photometric * losses.photometric(seen, wanted, weight, bend),
+            "structure": preset.structure * losses.structure(seen, wanted, weight),
+        }
+
+    def _priors(self, state: FitState) -> Losses:
+        preset, strength = self.preset, state.strength()
+        bands = state.grey[:, 1:]
+        return {
+            "code": preset.code * state.code.square().mean(),
+            "iris": preset.iris * state.iris.square().mean(),
+            "identity": preset.identity * state.identity.square().mean(),
+            "expression": preset.expression * losses.expression_prior(state.expression),
+            "tint": preset.tint * losses.tint_prior(state.tint),
+            "strength": preset.strength * losses.strength_prior(strength),
+            "smooth": preset.smooth * losses.smooth_prior(bands, strength),
+            "color": preset.color * losses.smooth_prior(state.color, strength),
+            "lamp": preset.lamp * (state.lamp.square().sum(-1) / strength.square()).mean(),
+        }
+
+    def skin(self, out: RenderOutput) -> Tensor:
+        """Weight of each pixel [P,n,n]: the frontal face, half for the eyes, none elsewhere."""
+        eyes = out.image(self.part_weight[out.part_points][:, None])[..., 0]
+        return self.pixels_of(out, self.regions.skin) + eyes
+
+    @staticmethod
+    def pixels_of(out: RenderOutput, mask: Tensor) -> Tensor:
+        """A mask of the head's atlas [R,R] as the pictures see it, [P,n,n]."""
+        size = len(mask)
+        uv = (out.uv_points.detach() * size).long().clamp(0, size - 1)
+        seen = mask[uv[:, 1], uv[:, 0]] * (out.part_points == 0)
+        return out.image(seen[:, None])[..., 0]
+
+    @torch.no_grad()
+    def trust(self, out: RenderOutput, crops: Crops) -> Tensor:
+        """[P,n,n] in 0..1: how likely each pixel shows skin that the model can explain.
+
+        The difference to the render, smoothed, against its own spread in the face: hair, glasses,
+        hands and hard shadows stand out. Brows, lips and beards may differ more than bare skin.
+        """
+        seen = losses.display(out.color, crops.gray)
+        wanted = losses.display(crops.pixels, crops.gray)
+        inside = self.skin(out)
+        marked = self.pixels_of(out, (self.regions["brows"] + self.regions["lips"]).clamp(0, 1))
+        miss = (seen - wanted).square().sum(-1, keepdim=True).sqrt().movedim(-1, 1)
+        kernel = max(3, crops.size // 48 | 1)
+        near = F.avg_pool2d(miss, kernel, 1, kernel // 2, count_include_pad=False)[:, 0]
+        trusted = []
+        for part, within, mark in zip(near, inside, marked, strict=True):
+            values = part[within > 0.5]
+            middle = values.median() if len(values) else part.new_tensor(0.1)
+            limit = (3.5 * middle).clamp(0.12, 0.30) * (1 + MARKED * mark)
+            trusted.append(torch.sigmoid((limit - part) / (0.15 * limit)))
+        return torch.stack(trusted)
+
+
+def seen_points(state: FitState, vertices: Tensor, head: HeadModel, crops: Crops) -> Tensor:
+    """The head's landmarks [P,N,2] in photo pixels."""
+    points = crops.camera(state.rotation, state.translation).project(head.landmarks(vertices))
+    homogeneous = torch.cat([points, torch.ones_like(points[..., :1])], -1)
+    return (homogeneous @ crops.to_photo.mT)[..., :2]
+
+
+def resized(maps: ReflectanceMaps, size: int) -> ReflectanceMaps:
+    """Maps of another side; normals are made unit again."""
+
+    def change(image: Tensor) -> Tensor:
+        image = image.movedim(-1, 1)
+        image = F.interpolate(image, (size, size), mode="bilinear", antialias=True)
+        return image.movedim(1, -1)
+
+    return ReflectanceMaps(
+        change(maps.diffuse_albedo), change(maps.specular_albedo),
+        F.normalize(change(maps.normal), dim=-1),
+    )  # fmt: skip

@@ -1,0 +1,66 @@
+"""What is fitted to: photos with landmarks, their aligned views, and crops around the faces."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from fitme.camera import Camera, axis_angle_to_matrix, rigid
+from fitme.landmarks import FaceLandmarks
+from fitme.photo import Photo
+from fitme.view import View
+
+CROP = 1.9  # side of the square crop over the face's longer side
+
+
+@dataclass(frozen=True)
+class Observation:
+    """One photo of the person, and how the landmarks say it sees the head."""
+
+    photo: Photo
+    face: FaceLandmarks
+    view: View
+
+
+@dataclass(frozen=True)
+class Crops:
+    """Square pieces of P photos around the faces, all of n x n pixels."""
+
+    pixels: Tensor  # [P,n,n,3] linear
+    intrinsics: Tensor  # [P,3,3] of the crops
+    to_photo: Tensor  # [P,3,3] crop pixels -> photo pixels
+    gray: Tensor  # [P] bool: the photo has no colour
+
+    @property
+    def size(self) -> int:
+        return self.pixels.shape[1]
+
+    def camera(self, rotation: Tensor, translation: Tensor) -> Camera:
+        """Cameras of the crops for head poses [P,3] and [P,3]."""
+        pose = rigid(axis_angle_to_matrix(rotation), translation)
+        return Camera(self.intrinsics, pose, self.size, self.size)
+
+
+def cut(observations: Sequence[Observation], size: int) -> Crops:
+    """Crops of CROP times each face's longer side, resampled to `size` pixels."""
+    pixels, intrinsics, to_photo = [], [], []
+    for seen in observations:
+        x0, y0, x1, y1 = seen.face.box
+        side = max(8, round(CROP * seen.face.size))
+        left, top = round((x0 + x1) / 2 - side / 2), round((y0 + y1) / 2 - side * 0.55)
+        crop = seen.photo.crop(left, top, side, side, (size, size))
+        pixels.append(crop.pixels)
+        matrix = torch.linalg.inv(crop.to_photo).to(torch.float32)
+        intrinsics.append(matrix @ seen.view.camera().K[0].to(torch.float32))
+        to_photo.append(crop.to_photo.to(torch.float32))
+    gray = torch.tensor([seen.photo.was_gray for seen in observations])
+    return Crops(torch.stack(pixels), torch.stack(intrinsics), torch.stack(to_photo), gray)
+
+
+def crop_size(observations: Sequence[Observation], largest: int) -> int:
+    """Pixels that use what the sharpest photo has, a multiple of 32 from 160 to `largest`."""
+    side = max(CROP * seen.face.size for seen in observations)
+    return int(min(max(round(side / 32) * 32, 160), largest))

@@ -1,0 +1,84 @@
+"""Last texel refinement: fine detail that the photos show and the tuned generator lacks.
+
+Lashes, single moles, the edge of a brow. In closed form: where a texel is seen, the photo over
+the render, as a ratio of diffuse albedos under the estimated light. Only what is finer than a
+few centimetres is taken over, so that errors of the light stay out of the albedo, and never more
+than a stop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from fitme.avatar import head_mesh
+from fitme.fit.observation import Observation, crop_size, cut
+from fitme.fit.state import FitState
+from fitme.fit.visibility import sample, texel_pixels
+from fitme.generated import AtlasRegions, generated_materials
+from fitme.head import HeadModel
+from fitme.models.stylegan2 import ReflectanceMaps
+from fitme.render import render
+
+COARSE = 1 / 14  # of the crop: detail above this size is the generator's and the light's
+LIMIT = (-0.6, 0.35)  # of the log ratio; highlights and white hairs must not be painted on
+
+
+@torch.no_grad()
+def refine(
+    maps: ReflectanceMaps,
+    head: HeadModel,
+    regions: AtlasRegions,
+    state: FitState,
+    observations: Sequence[Observation],
+    trusted: Tensor,
+    largest: int = 768,
+) -> ReflectanceMaps:
+    """maps [1,R,R,.] with the photos' fine detail in the diffuse albedo; trusted [P,n,n]."""
+    texels = maps.diffuse_albedo.shape[1]
+    crops = cut(observations, crop_size(observations, largest))
+    size = crops.size
+    vertices = state.posed(head)
+    camera = crops.camera(state.rotation, state.translation)
+    materials = generated_materials(head, regions, maps, state.iris)
+    out = render(head_mesh(head, vertices), materials, camera, state.light())
+
+    shading = out.diffuse / out.albedo.clamp_min(1e-3)
+    wanted = (crops.pixels - out.specular) / shading.clamp_min(0.02)
+    ratio = wanted.clamp_min(0.004).log() - out.albedo.clamp_min(0.004).log()
+    ratio = ratio.clamp(-1.5, 1.0)
+    gray = crops.gray[:, None, None, None]
+    ratio = torch.where(gray, ratio.mean(-1, keepdim=True).expand_as(ratio), ratio)
+    trust = F.interpolate(trusted[:, None], (size, size), mode="bilinear")[:, 0]
+    trust = trust * (out.part == 0) * (shading.amin(-1) > 0.05)
+    fine = ratio - _blur_within(ratio, trust, COARSE * size)
+    fine = fine.clamp(*LIMIT)
+
+    pixels, weight = texel_pixels(head, vertices, camera, texels)
+    weight = weight * sample(trust[..., None], pixels)[..., 0]
+    skin = F.interpolate(regions.skin[None, None], (texels, texels), mode="bilinear")[0, 0]
+    weight = weight * skin
+    found = sample(fine, pixels)
+    total = weight.square().sum(0)
+    mean = (found * weight.square()[..., None]).sum(0) / total[..., None].clamp_min(1e-6)
+    confidence = weight.amax(0).clamp(0, 1)
+    confidence = (confidence / 0.5).clamp(0, 1)
+    detail = (mean * confidence[..., None]).exp()[None]
+    albedo = (maps.diffuse_albedo * detail).clamp(0.002, 0.9)
+    return ReflectanceMaps(albedo, maps.specular_albedo, maps.normal)
+
+
+def _blur_within(values: Tensor, weight: Tensor, sigma: float) -> Tensor:
+    """Smooth mean of values [P,n,n,C] with weights [P,n,n] over about `sigma` pixels: what lies
+    outside does not count."""
+    both = torch.cat([values * weight[..., None], weight[..., None]], -1).movedim(-1, 1)
+    size = both.shape[-1]
+    few = max(4, round(size / sigma))
+    small = F.interpolate(both, (few, few), mode="bilinear", antialias=True, align_corners=False)
+    small = F.avg_pool2d(small, 3, 1, 1, count_include_pad=False)
+    smooth = F.interpolate(small, (size, size), mode="bicubic", align_corners=False)
+    smooth = smooth.movedim(1, -1)
+    return smooth[..., :-1] / smooth[..., -1:].clamp_min(1e-2)

@@ -1,0 +1,103 @@
+"""The head's materials from maps of the reflectance generator."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from fitme.head import HeadModel
+from fitme.models.stylegan2 import ReflectanceGenerator, ReflectanceMaps
+from fitme.reflectance import bake_vertex_field, eye_material, material_to
+from fitme.render import Material
+
+SKIN_ROUGHNESS = 0.46
+LIP_ROUGHNESS = 0.36
+PLAIN_PARTS = {
+    "mouth": Material.plain((0.16, 0.045, 0.04), 0.03, 0.4),
+    "teeth": Material.plain((0.60, 0.54, 0.44), 0.04, 0.25),
+    "tongue": Material.plain((0.30, 0.10, 0.09), 0.03, 0.4),
+}
+REGIONS = ("lips", "brows", "nostrils", "face")
+
+
+class AtlasRegions:
+    """Soft masks of the template's regions in the head's atlas, rasterised once."""
+
+    def __init__(self, head: HeadModel, size: int = 512) -> None:
+        self.size = size
+        present = [name for name in REGIONS if name in head.regions]
+        zero = torch.zeros(size, size, device=head.device)
+        self.masks: dict[str, Tensor] = dict.fromkeys(REGIONS, zero)
+        if present:
+            fields = torch.stack([head.regions[name] for name in present], -1)
+            baked = bake_vertex_field(head, fields, size)
+            self.masks |= {name: baked[..., k] for k, name in enumerate(present)}
+
+    def __getitem__(self, name: str) -> Tensor:
+        """[size,size] in 0..1."""
+        return self.masks[name]
+
+    @property
+    def skin(self) -> Tensor:
+        """Frontal face without nostrils, [size,size] in 0..1."""
+        return self.masks["face"] * (1 - self.masks["nostrils"])
+
+    def roughness(self, resolution: int) -> Tensor:
+        """Perceptual roughness [1,R,R,1]: lips are smoother than skin."""
+        lips = F.interpolate(
+            self.masks["lips"][None, None], (resolution, resolution), mode="bilinear",
+            antialias=True,
+        )  # fmt: skip
+        return SKIN_ROUGHNESS + (LIP_ROUGHNESS - SKIN_ROUGHNESS) * lips.movedim(1, -1)
+
+
+class WCode:
+    """Whitened coordinates of W: w = mean + code @ axes, code ~ N(0, I) over samples.
+
+    Adam moves all coordinates at one rate; in W itself a direction that changes the tone is a
+    hundred times longer than one that moves a brow.
+    """
+
+    def __init__(self, generator: ReflectanceGenerator, share: float = 1e-4) -> None:
+        """Directions below `share` of the largest variance are left out."""
+        variance, axes = torch.linalg.eigh(generator.w_covariance.double())
+        kept = variance > share * variance[-1]
+        scaled = axes[:, kept] * variance[kept].sqrt()
+        self.mean = generator.w_mean
+        self.axes = scaled.flip(1).T.to(generator.w_mean)  # [D,w_dim], longest first
+
+    @property
+    def size(self) -> int:
+        return self.axes.shape[0]
+
+    def zeros(self) -> Tensor:
+        """The mean person, [1,D]."""
+        return self.mean.new_zeros(1, self.size)
+
+    def w(self, code: Tensor) -> Tensor:
+        """[B,D] -> [B,w_dim]."""
+        return self.mean + code @ self.axes
+
+
+def generated_materials(
+    head: HeadModel, regions: AtlasRegions, maps: ReflectanceMaps, iris: Tensor, eye_size: int = 256
+) -> list[Material]:
+    """One material per part of the head, in `part_names` order.
+
+    maps of B people [B,R,R,.]; iris [B,1] from light blue (negative) to dark brown (positive).
+    """
+    resolution = maps.diffuse_albedo.shape[1]
+    skin = Material(
+        maps.diffuse_albedo, maps.specular_albedo, maps.normal, regions.roughness(resolution)
+    )
+    eyes = eye_material(iris, eye_size)
+    out = []
+    for name in head.part_names:
+        if name == "head":
+            out.append(skin)
+        elif name.startswith("eye_"):
+            out.append(eyes)
+        else:
+            out.append(material_to(PLAIN_PARTS.get(name, PLAIN_PARTS["mouth"]), head.device))
+    return out

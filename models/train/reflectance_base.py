@@ -1,0 +1,113 @@
+"""The generator's linear base: principal components of training draws, and a mapping to them.
+
+Closed form where a closed form exists: the components are measured, then the mapping network is
+trained to give their coefficients, which touches no map and takes a minute. What is left for
+the convolutions to learn is what is not linear.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from fitme.errors import FitmeError
+from fitme.models.stylegan2 import ReflectanceGenerator
+from fitme.models.train.reflectance_cache import mirror
+from fitme.models.train.reflectance_data import DataSource
+from fitme.models.train.reflectance_prior import ParameterPrior
+
+RAW_LIMIT = 0.9995  # of signals before atanh
+HELD_OUT = 16  # one draw of so many tells when to stop
+BATCH = 256
+
+
+@torch.no_grad()
+def principal_components(raw: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Of raw maps [N,6,R,R] and their mirror images: mean [6,R,R], components [count,6,R,R] times
+    their standard deviation, coefficients [2N,count] of unit variance, mirror images last.
+
+    Mirror images make every component symmetric or antisymmetric. Raises ValueError where there
+    are fewer than `count` maps.
+    """
+    if len(raw) < count:
+        raise ValueError(f"{count} components need at least as many maps, got {len(raw)}")
+    both = torch.cat([raw, mirror(raw)]).float().flatten(1)
+    mean = both.mean(0)
+    both -= mean
+    u, s, v = torch.pca_lowrank(both, q=count, center=False, niter=3)
+    spread = s / len(both) ** 0.5
+    shape = raw.shape[1:]
+    return mean.view(shape), (v * spread).T.reshape(count, *shape), u * len(both) ** 0.5
+
+
+def fit_base(
+    model: ReflectanceGenerator,
+    source: DataSource,
+    prior: ParameterPrior,
+    draws: tuple[Tensor, Tensor],
+    generator: torch.Generator,
+    report: Callable[[str], None],
+    steps: int = 4000,
+) -> None:
+    """Measure `model`'s base on draws (parameters [N,P], raw maps [N,6,R,R]) and train its
+    mapping network and coefficients on them; CPU generator."""
+    parameters, raw = draws
+    base = model.synthesis.base
+    if base is None:
+        raise FitmeError("this generator has no linear base")
+    device = model.device
+    with torch.random.fork_rng(devices=[]):  # pca_lowrank starts from random directions
+        torch.manual_seed(int(torch.randint(2**31, (1,), generator=generator)))
+        mean, components, targets = principal_components(
+            raw.to(device), len(base.components)
+        )  # fmt: skip
+    base.mean.copy_(mean)
+    base.components.copy_(components)
+    both = torch.cat([parameters, source.mirror_parameters(parameters)]).to(device)
+    # Coefficients count by what they do to the maps: the components' squared size.
+    weight = components.flatten(1).square().sum(1)
+    weight = weight / weight.sum()
+    local = torch.Generator(device).manual_seed(
+        int(torch.randint(2**31, (1,), generator=generator))
+    )
+    order = torch.randperm(len(parameters), generator=generator).to(device)
+    held = torch.zeros(len(both), dtype=torch.bool, device=device)
+    chosen = order[: max(1, len(order) // HELD_OUT)]
+    held[chosen], held[chosen + len(parameters)] = True, True
+    train = (~held).nonzero()[:, 0]
+
+    learned = [*model.mapping.parameters(), *base.coefficients.parameters()]
+    rate = model.config.mapping_rate  # parameters of the mapping network are stored larger by it
+    optimizer = torch.optim.AdamW(
+        [{"params": learned[:-2], "lr": 2e-3 / rate, "weight_decay": 1e-4 * rate},
+         {"params": learned[-2:], "lr": 2e-3}], betas=(0.9, 0.99),
+    )  # fmt: skip
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, [2e-3 / rate, 2e-3], total_steps=steps, pct_start=0.1
+    )
+    best, kept = float("inf"), [p.detach().clone() for p in learned]
+
+    def miss(rows: Tensor) -> Tensor:
+        z = prior.z(both[rows], model.config.z_dim, local)
+        error = base.coefficients(model.map(z)) - targets[rows]
+        return (error.square() * weight).sum(1).mean()
+
+    for step in range(steps):
+        picked = torch.randint(len(train), (BATCH,), generator=local, device=device)
+        loss = miss(train[picked])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+        if step % 200 == 199 or step == steps - 1:
+            with torch.no_grad():
+                value = float(miss(held.nonzero()[:, 0]))
+            report(f"base: step {step + 1} of {steps}, unexplained variance "
+                   f"{float(loss.detach()):.4f}, held out {value:.4f}")  # fmt: skip
+            if value < best:
+                best, kept = value, [p.detach().clone() for p in learned]
+    with torch.no_grad():
+        for parameter, value_ in zip(learned, kept, strict=True):
+            parameter.copy_(value_)

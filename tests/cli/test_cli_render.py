@@ -1,0 +1,118 @@
+"""`fitme render` on an avatar directory: the picture, its refusals, nothing half-written."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+sys.path.append(str(Path(__file__).parent.parent))
+from small_avatar import HEIGHT, WIDTH, small_avatar
+
+from fitme.cli.main import app
+from fitme.export.png import encode_png
+from fitme.picture import render_rgba
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An avatar with its render_00.png, as `fitme fit` writes it."""
+    out = tmp_path_factory.mktemp("render") / "avatar"
+    avatar = small_avatar()
+    avatar.save(out)
+    (out / "render_00.png").write_bytes(encode_png(render_rgba(avatar.render_photo())))
+    return out
+
+
+def run(*arguments: object):
+    return CliRunner().invoke(app, ["render", *map(str, arguments)])
+
+
+def drawn(folder: Path, out: Path, *arguments: object) -> np.ndarray:
+    """The picture of a run that must succeed."""
+    result = run(folder, "--out", out, *arguments)
+    assert result.exit_code == 0, result.output
+    assert result.stdout == f"wrote {out}\n"
+    with Image.open(out) as image:
+        assert image.format == "PNG" and image.mode == "RGBA"
+        return np.asarray(image).astype(int)
+
+
+class TestPicture:
+    def test_same_view_as_the_fits_render(self, folder: Path, tmp_path: Path) -> None:
+        picture = drawn(folder, tmp_path / "x.png")
+        with Image.open(folder / "render_00.png") as image:
+            wanted = np.asarray(image).astype(int)
+        assert picture.shape == wanted.shape == (HEIGHT, WIDTH, 4)
+        np.testing.assert_array_equal(picture[..., 3], wanted[..., 3])
+        assert np.abs(picture - wanted).mean() < 0.5
+
+    def test_turned_and_lit(self, folder: Path, tmp_path: Path) -> None:
+        plain = drawn(folder, tmp_path / "a.png", "--yaw", 25, "--resolution", 48)
+        assert plain.shape == (48, 48, 4)
+        assert plain[0, 0].tolist() == [0, 0, 0, 0] and plain[24, 24, 3] == 255
+        rim = drawn(
+            folder, tmp_path / "b.png", "--yaw", 25, "--resolution", 48, "--light", "rim",
+            "--background", "#102030",
+        )  # fmt: skip
+        assert rim[0, 0].tolist() == [0x10, 0x20, 0x30, 255]
+        assert np.abs(rim[20:28, 20:28] - plain[20:28, 20:28]).mean() > 5
+
+    def test_expressions(self, folder: Path, tmp_path: Path) -> None:
+        view = ("--yaw", 0, "--resolution", 48, "--neutral")
+        closed = drawn(folder, tmp_path / "a.png", *view)
+        opened = drawn(folder, tmp_path / "b.png", *view, "--expression", "jawOpen=1",
+                       "--expression", "eyeBlinkLeft=0.5")  # fmt: skip
+        assert 0.5 < np.abs(opened - closed).mean() < 40
+
+    def test_overwrite(self, folder: Path, tmp_path: Path) -> None:
+        out = tmp_path / "x.png"
+        out.write_text("precious")
+        result = run(folder, "--out", out)
+        assert result.exit_code == 2 and "--overwrite" in result.stderr
+        assert out.read_text() == "precious"
+        drawn(folder, out, "--overwrite", "--resolution", 20)
+
+
+class TestRefused:
+    @pytest.mark.parametrize(
+        ("arguments", "words"),
+        [
+            ("--light sun", "studio"),
+            ("--light gone.json", "gone.json does not exist"),
+            ("--photo 1", "--photo 1: the avatar has 1"),
+            ("--background red", "red is no colour"),
+            ("--expression jawOpen", "jawOpen=0.5"),
+            ("--expression jawopen=1", "did you mean jawOpen"),
+            ("--expression jawOpen=2", "0..1"),
+        ],
+    )
+    def test_one_line(self, folder: Path, tmp_path: Path, arguments: str, words: str) -> None:
+        result = run(folder, "--out", tmp_path / "x.png", *arguments.split())
+        assert result.exit_code == 2, result.output
+        assert result.stderr.startswith("fitme: error: ") and result.stderr.count("\n") == 1
+        assert words in result.stderr and list(tmp_path.iterdir()) == []
+
+    @pytest.mark.parametrize(
+        ("out", "words"), [("x.jpg", ".png"), ("none/x.png", "folder"), (".", ".png")]
+    )
+    def test_bad_output(self, folder: Path, tmp_path: Path, out: str, words: str) -> None:
+        result = run(folder, "--out", tmp_path / out)
+        assert result.exit_code == 2 and words in result.stderr
+        assert result.stderr.count("\n") == 1 and list(tmp_path.iterdir()) == []
+
+    def test_no_avatar(self, tmp_path: Path) -> None:
+        for where in (tmp_path, tmp_path / "gone"):
+            result = run(where, "--out", tmp_path / "x.png")
+            assert result.exit_code == 2 and "output directory of `fitme fit`" in result.stderr
+        assert list(tmp_path.iterdir()) == []
+
+    @pytest.mark.parametrize("arguments", ["--yaw nan", "--yaw 200", "--pitch x", "--photo -1"])
+    def test_wrong_usage(self, folder: Path, tmp_path: Path, arguments: str) -> None:
+        result = run(folder, "--out", tmp_path / "x.png", *arguments.split())
+        assert result.exit_code == 2 and "Traceback" not in result.output
+        assert list(tmp_path.iterdir()) == []
