@@ -1,0 +1,121 @@
+"""A face made by the project is found again from its picture alone, with the shipped generator."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+import torch
+
+from fitme.avatar import head_mesh
+from fitme.camera import matrix_to_axis_angle
+from fitme.color import linear_to_srgb
+from fitme.fit.fitter import Fitter
+from fitme.fit.observation import Observation, crop_size, cut
+from fitme.fit.presets import FitPreset
+from fitme.generated import AtlasRegions, WCode, generated_materials
+from fitme.head import HeadModel, load_head
+from fitme.landmarks import FaceLandmarks
+from fitme.light import Light
+from fitme.models.stylegan2 import ReflectanceGenerator, load_generator
+from fitme.photo import Photo
+from fitme.progress import SilentProgress
+from fitme.render import render
+from fitme.view import View, head_rotation
+
+PRESET = FitPreset(
+    light_steps=25, light_pixels=128, invert_steps=25, invert_pixels=160, invert_texels=128,
+    tune_steps=8, tune_pixels=160, tune_texels=256,
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def head() -> HeadModel:
+    return load_head()
+
+
+@pytest.fixture(scope="module")
+def generator() -> ReflectanceGenerator:
+    return load_generator()
+
+
+@pytest.fixture(scope="module")
+def made(head: HeadModel, generator: ReflectanceGenerator) -> tuple[Observation, torch.Tensor]:
+    """A dark-skinned person under side light, and the albedo's mean over the face."""
+    view = View(
+        matrix_to_axis_angle(head_rotation(0))[None],
+        torch.tensor([[0.0, 0.03, 0.9]]), torch.tensor([900.0]), 320, 320,
+        torch.zeros(1, len(head.expression_names)), torch.zeros(1, 2, 2),
+    )  # fmt: skip
+    z = torch.randn(64, generator.config.z_dim, generator=torch.Generator().manual_seed(4))
+    with torch.no_grad():
+        ws = generator.map(z)
+        tones = generator.synthesize(ws, 64).diffuse_albedo.mean((1, 2, 3))
+        maps = generator.synthesize(ws[tones.argmin()][None], 256)
+        regions = AtlasRegions(head, 256)
+        identity = torch.zeros(1, head.identity.shape[0])
+        vertices = view.posed(head, identity)
+        materials = generated_materials(head, regions, maps, torch.zeros(1, 1))
+        light = Light.ambient(0.5)
+        sh = light.sh.clone()
+        sh[:, 3] += 0.4  # from +x
+        light = Light(sh, light.directions, light.colors)
+        out = render(head_mesh(head, vertices), materials, view.camera(), light)
+    photo = Photo(Path("made.png"), out.color[0].clamp(0, 1))
+    points = view.camera().project(head.landmarks(vertices))[0]
+    mask = regions.skin > 0.5
+    return Observation(photo, FaceLandmarks(points), view), maps.diffuse_albedo[0][mask].mean(0)
+
+
+def test_crops_and_photo_agree(made: tuple[Observation, torch.Tensor], head: HeadModel) -> None:
+    seen, _ = made
+    crops = cut([seen], 128)
+    view = seen.view
+    camera = crops.camera(view.rotation, view.translation)
+    points = head.landmarks(view.posed(head, torch.zeros(1, head.identity.shape[0])))
+    inside = torch.cat([camera.project(points), torch.ones(1, len(points[0]), 1)], -1)
+    back = (inside @ crops.to_photo.mT)[0, :, :2]
+    torch.testing.assert_close(back, seen.face.points, atol=1e-2, rtol=0)
+    assert crop_size([seen], 512) % 32 == 0 and crop_size([seen], 160) == 160
+
+
+def test_face_is_found_again(
+    made: tuple[Observation, torch.Tensor], head: HeadModel, generator: ReflectanceGenerator
+) -> None:
+    seen, albedo = made
+    fitter = Fitter(head, generator, PRESET, SilentProgress())
+    state = fitter.start([seen], torch.zeros(1, head.identity.shape[0]))
+    history = {name: run(state, [seen]) for name, run in fitter.stages()}
+    assert set(history) == {"light", "invert", "tune"}
+    assert history["light"]["photometric"][-1] < 0.2 * history["light"]["photometric"][0]
+    maps = fitter.maps(state, [seen], 128)
+    assert maps.diffuse_albedo.shape == (1, 128, 128, 3)
+    found = maps.diffuse_albedo[0][AtlasRegions(head, 128).skin > 0.5].mean(0)
+    # The product of light and albedo is seen, the parts only by their priors.
+    assert (found / albedo).log().abs().max() < 0.5
+    with torch.no_grad():
+        materials = generated_materials(head, fitter.regions, maps, state.iris)
+        crops = cut([seen], 160)
+        camera = crops.camera(state.rotation, state.translation)
+        out = render(head_mesh(head, state.posed(head)), materials, camera, state.light())
+        weight = fitter.skin(out)
+        miss = linear_to_srgb(out.color.clamp(0, 1)) - linear_to_srgb(crops.pixels)
+        error = (miss.square().mean(-1) * weight).sum() / weight.sum()
+    assert -10 * math.log10(float(error)) > 28
+    light = state.light()
+    assert light.sh[0, 3].mean() + light.directions[0, 0, 0] * light.colors[0, 0].mean() > 0.1
+    assert fitter.trusted is not None  # nothing covers the face
+    assert (fitter.trusted * weight).sum() / weight.sum() > 0.8
+
+
+def test_codes_are_white(generator: ReflectanceGenerator) -> None:
+    codes = WCode(generator)
+    z = torch.randn(4000, generator.config.z_dim, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        w = generator.map(z) - codes.mean
+    found = w @ torch.linalg.pinv(codes.axes)
+    covariance = found.T @ found / len(found)
+    assert (covariance.diagonal() - 1).abs().max() < 0.25
+    assert (covariance - torch.diag(covariance.diagonal())).abs().max() < 0.12
+    torch.testing.assert_close(codes.w(codes.zeros())[0], generator.w_mean)
