@@ -1,6 +1,7 @@
 """One photo of a person -> a relightable 3D head.
 
-`fitme.Avatar`, `fitme.Light` and `fitme.load_head` are imported when they are first used, so that
+`fitme.fit_photos`, `fitme.Avatar`, `fitme.Light` and `fitme.load_head` are imported when they are
+first used, so that
 `import fitme` costs nothing.
 """
 
@@ -11,12 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fitme.avatar import Avatar
+    from fitme.fit.pipeline import fit_photos
     from fitme.head import load_head
     from fitme.light import Light
 
-__all__ = ["Avatar", "Light", "load_head"]
+__all__ = ["Avatar", "Light", "fit_photos", "load_head"]
 
-_HOME = {"Avatar": "fitme.avatar", "Light": "fitme.light", "load_head": "fitme.head"}
+_HOME = {
+    "Avatar": "fitme.avatar",
+    "Light": "fitme.light",
+    "fit_photos": "fitme.fit.pipeline",
+    "load_head": "fitme.head",
+}
 
 
 def __getattr__(name: str) -> Any:

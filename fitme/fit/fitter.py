@@ -71,7 +71,7 @@ class Fitter:
         """The person's maps of `size` texels, after the stages."""
         highest = self.generator.config.resolution
         texels = min(1 << max(6, (size - 1).bit_length()), highest)
-        maps = self._maps(self.codes.w(state.code), texels)
+        maps = self.maps_of(self.codes.w(state.code), texels)
         if self.preset.refine and self.trusted is not None:
             maps = refine(maps, self.head, self.regions, state, observations, self.trusted)
         return maps if texels == size else resized(maps, size)
@@ -86,9 +86,9 @@ class Fitter:
         camera = crops.camera(state.rotation, state.translation)
 
         def evaluate(_: int) -> Losses:
-            maps = self._maps(self.codes.w(state.code), preset.light_texels)
-            out = self._render(state, vertices, camera, maps)
-            return self._appearance(state, out, crops, None) | self._priors(state)
+            maps = self.maps_of(self.codes.w(state.code), preset.light_texels)
+            out = self.picture(state, vertices, camera, maps)
+            return self.appearance(state, out, crops, None) | self.priors(state)
 
         rates = {"grey": 0.05, "tint": 0.02, "code": 0.08, "iris": 0.1}
         history = descend(
@@ -115,14 +115,14 @@ class Fitter:
 
         def evaluate(step: int) -> Losses:
             nonlocal trusted
-            maps = self._maps(self.codes.w(state.code), preset.invert_texels)
+            maps = self.maps_of(self.codes.w(state.code), preset.invert_texels)
             camera = crops.camera(state.rotation, state.translation)
             vertices = state.posed(self.head)
-            out = self._render(state, vertices, camera, maps)
+            out = self.picture(state, vertices, camera, maps)
             if step in (preset.invert_steps // 2, preset.invert_steps - 1):
                 trusted = self.trust(out, crops)
             photo = torch.cat([seen_points(state, vertices, self.head, crops)])
-            terms = self._appearance(state, out, crops, trusted) | self._priors(state)
+            terms = self.appearance(state, out, crops, trusted) | self.priors(state)
             terms["landmark"] = preset.landmark * losses.landmarks(
                 photo, observed, scale, self.head.landmark_weight, preset.landmark_sigma
             )
@@ -161,8 +161,8 @@ class Fitter:
         def evaluate(_: int) -> Losses:
             signal = self._signal(w, texels)
             maps = ReflectanceMaps.from_signal(signal)
-            out = self._render(state, vertices, camera, maps)
-            terms = self._appearance(state, out, crops, trusted, preset.tune_scale)
+            out = self.picture(state, vertices, camera, maps)
+            terms = self.appearance(state, out, crops, trusted, preset.tune_scale)
             terms["mirror"] = preset.mirror * losses.mirror_difference(signal, unseen, sign)
             moved = (F.avg_pool2d(signal, 8) - coarse).abs().mean(1)
             terms["pivot"] = preset.pivot * (moved * (0.1 + away)).mean()
@@ -187,16 +187,16 @@ class Fitter:
     def _signal(self, w: Tensor, texels: int) -> Tensor:
         return self.generator.signals(w, texels)[texels]
 
-    def _maps(self, w: Tensor, texels: int) -> ReflectanceMaps:
+    def maps_of(self, w: Tensor, texels: int) -> ReflectanceMaps:
         return ReflectanceMaps.from_signal(self._signal(w, texels))
 
-    def _render(
+    def picture(
         self, state: FitState, vertices: Tensor, camera: Camera, maps: ReflectanceMaps
     ) -> RenderOutput:
         materials = generated_materials(self.head, self.regions, maps, state.iris, EYE_TEXELS)
         return render(head_mesh(self.head, vertices), materials, camera, state.light())
 
-    def _appearance(
+    def appearance(
         self, state: FitState, out: RenderOutput, crops: Crops, trusted: Tensor | None,
         scale: float | None = None,
     ) -> Losses:  # fmt: skip
@@ -213,7 +213,7 @@ class Fitter:
             "structure": preset.structure * losses.structure(seen, wanted, weight),
         }
 
-    def _priors(self, state: FitState) -> Losses:
+    def priors(self, state: FitState) -> Losses:
         preset, strength = self.preset, state.strength()
         bands = state.grey[:, 1:]
         return {

@@ -110,8 +110,10 @@ def write_weights(trainer: Trainer, path: Path) -> None:
     """The moving average with the statistics of W, and how it came about, as safetensors."""
     average = trainer.average
     average.measure_w(torch.Generator().manual_seed(trainer.config.seed))
-    reached = trainer.locate(trainer.step)[0]
-    done = [stage.name for stage in trainer.config.stages[: reached + 1]]
+    reached, inside = trainer.locate(trainer.step)
+    done = [stage.name for stage in trainer.config.stages[: reached + (inside > 0)]]
+    if trainer.config.generator.base[1]:
+        done.insert(0, "linear base")
     average.save(path, {
         "training": f"network {trainer.config.network}, seed {trainer.config.seed}, "
         f"{trainer.step} steps, {trainer.images} images, {trainer.seconds / 3600:.2f} h",
