@@ -81,7 +81,7 @@ class Fitter:
     def _light(self, state: FitState, observations: Sequence[Observation]) -> History:
         """Light and the generator's tone at low resolution; geometry stays as aligned."""
         preset = self.preset
-        crops = cut(observations, preset.light_pixels)
+        crops = cut(observations, preset.light_pixels, self.head.device)
         vertices = state.posed(self.head)
         camera = crops.camera(state.rotation, state.translation)
 
@@ -108,10 +108,10 @@ class Fitter:
         """W, shape, pose and light together; from half way with a mask of what is not skin."""
         preset = self.preset
         size = crop_size(observations, preset.invert_pixels)
-        crops = cut(observations, size)
-        trusted = torch.ones(len(observations), size, size)
-        observed = torch.stack([seen.face.points for seen in observations]).float()
-        scale = torch.tensor([float(seen.face.scale) for seen in observations])
+        crops = cut(observations, size, self.head.device)
+        trusted = torch.ones_like(crops.pixels[..., 0])
+        observed = torch.stack([seen.face.points for seen in observations]).to(crops.pixels)
+        scale = crops.pixels.new_tensor([float(seen.face.scale) for seen in observations])
 
         def evaluate(step: int) -> Losses:
             nonlocal trusted
@@ -121,7 +121,7 @@ class Fitter:
             out = self.picture(state, vertices, camera, maps)
             if step in (preset.invert_steps // 2, preset.invert_steps - 1):
                 trusted = self.trust(out, crops)
-            photo = torch.cat([seen_points(state, vertices, self.head, crops)])
+            photo = seen_points(state, vertices, self.head, crops)
             terms = self.appearance(state, out, crops, trusted) | self.priors(state)
             terms["landmark"] = preset.landmark * losses.landmarks(
                 photo, observed, scale, self.head.landmark_weight, preset.landmark_sigma
@@ -141,7 +141,7 @@ class Fitter:
     def _tune(self, state: FitState, observations: Sequence[Observation]) -> History:
         """Pivotal tuning: the generator's middle layers, where texels were seen."""
         preset = self.preset
-        crops = cut(observations, crop_size(observations, preset.tune_pixels))
+        crops = cut(observations, crop_size(observations, preset.tune_pixels), self.head.device)
         assert self.trusted is not None
         square = (crops.size, crops.size)
         trusted = F.interpolate(self.trusted[:, None], square, mode="bilinear")[:, 0]
@@ -153,7 +153,7 @@ class Fitter:
             pivot = self._signal(w, texels)
             seen = texel_weights(self.head, vertices, camera, trusted, texels).amax(0)
             seen = seen * F.interpolate(self.regions.skin[None, None], (texels, texels))[0, 0]
-        sign = torch.tensor(MIRROR)
+        sign = w.new_tensor(MIRROR)
         unseen = (1 - seen) * seen.flip(-1)
         coarse = F.avg_pool2d(pivot, 8)
         away = F.avg_pool2d((1 - seen)[None, None], 8)[0, 0]

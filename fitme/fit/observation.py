@@ -44,8 +44,10 @@ class Crops:
         return Camera(self.intrinsics, pose, self.size, self.size)
 
 
-def cut(observations: Sequence[Observation], size: int) -> Crops:
-    """Crops of CROP times each face's longer side, resampled to `size` pixels."""
+def cut(
+    observations: Sequence[Observation], size: int, device: torch.device | str = "cpu"
+) -> Crops:
+    """Crops of CROP times each face's longer side, resampled to `size` pixels, on `device`."""
     pixels, intrinsics, to_photo = [], [], []
     for seen in observations:
         x0, y0, x1, y1 = seen.face.box
@@ -57,7 +59,10 @@ def cut(observations: Sequence[Observation], size: int) -> Crops:
         intrinsics.append(matrix @ seen.view.camera().K[0].to(torch.float32))
         to_photo.append(crop.to_photo.to(torch.float32))
     gray = torch.tensor([seen.photo.was_gray for seen in observations])
-    return Crops(torch.stack(pixels), torch.stack(intrinsics), torch.stack(to_photo), gray)
+    return Crops(
+        torch.stack(pixels).to(device), torch.stack(intrinsics).to(device),
+        torch.stack(to_photo).to(device), gray.to(device),
+    )  # fmt: skip
 
 
 def crop_size(observations: Sequence[Observation], largest: int) -> int:

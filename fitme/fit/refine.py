@@ -39,7 +39,7 @@ def refine(
 ) -> ReflectanceMaps:
     """maps [1,R,R,.] with the photos' fine detail in the diffuse albedo; trusted [P,n,n]."""
     texels = maps.diffuse_albedo.shape[1]
-    crops = cut(observations, crop_size(observations, largest))
+    crops = cut(observations, crop_size(observations, largest), head.device)
     size = crops.size
     vertices = state.posed(head)
     camera = crops.camera(state.rotation, state.translation)

@@ -38,14 +38,15 @@ class FitState:
         """From aligned views: the mean reflectance in grey ambient light."""
         views = [seen.view for seen in observations]
         count = len(views)
+        identity = identity.to(codes.mean)
         grey = identity.new_zeros(count, 9)
         grey[:, 0] = START_LIGHT / Y0
 
         def each(name: str) -> Tensor:
-            return torch.cat([getattr(view, name) for view in views]).float().clone()
+            return torch.cat([getattr(view, name) for view in views]).to(identity).clone()
 
         return FitState(
-            codes.zeros(), identity.new_zeros(1, 1), identity.float().clone(),
+            codes.zeros(), identity.new_zeros(1, 1), identity.clone(),
             each("expression"), each("gaze"), each("rotation"), each("translation"),
             grey, identity.new_zeros(count, 3), identity.new_zeros(count, 9, 3),
             identity.new_zeros(count, 3),
@@ -78,6 +79,7 @@ class FitState:
         return replace(
             start, rotation=self.rotation[at], translation=self.translation[at],
             expression=self.expression[at].clamp(0, 1), gaze=self.gaze[at],
+            focal=start.focal.to(self.rotation),
         )  # fmt: skip
 
     def light_of(self, index: int) -> Light:
