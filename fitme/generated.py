@@ -8,16 +8,11 @@ from torch import Tensor
 
 from fitme.head import HeadModel
 from fitme.models.stylegan2 import ReflectanceGenerator, ReflectanceMaps
-from fitme.reflectance import bake_vertex_field, eye_material, material_to
+from fitme.reflectance import bake_vertex_field, eye_material, part_materials
 from fitme.render import Material
 
 SKIN_ROUGHNESS = 0.46
 LIP_ROUGHNESS = 0.36
-PLAIN_PARTS = {
-    "mouth": Material.plain((0.16, 0.045, 0.04), 0.03, 0.4),
-    "teeth": Material.plain((0.60, 0.54, 0.44), 0.04, 0.25),
-    "tongue": Material.plain((0.30, 0.10, 0.09), 0.03, 0.4),
-}
 REGIONS = ("lips", "brows", "nostrils", "face")
 
 
@@ -91,13 +86,4 @@ def generated_materials(
     skin = Material(
         maps.diffuse_albedo, maps.specular_albedo, maps.normal, regions.roughness(resolution)
     )
-    eyes = eye_material(iris, eye_size)
-    out = []
-    for name in head.part_names:
-        if name == "head":
-            out.append(skin)
-        elif name.startswith("eye_"):
-            out.append(eyes)
-        else:
-            out.append(material_to(PLAIN_PARTS.get(name, PLAIN_PARTS["mouth"]), head.device))
-    return out
+    return part_materials(head, skin, eye_material(iris, eye_size))

@@ -104,22 +104,26 @@ class MeanReflectance:
 
     def materials(self, tone: Tone, eye_size: int = 256) -> list[Material]:
         """One material per part of the head, in `part_names` order."""
-        plain = {
-            "mouth": Material.plain((0.16, 0.045, 0.04), 0.03, 0.4),
-            "teeth": Material.plain((0.60, 0.54, 0.44), 0.04, 0.25),
-            "tongue": Material.plain((0.30, 0.10, 0.09), 0.03, 0.4),
-        }
-        eyes = eye_material(tone.iris, eye_size)
-        out = []
-        for name in self.head.part_names:
-            if name == "head":
-                out.append(self.head_material(tone))
-            elif name.startswith("eye_"):
-                out.append(eyes)
-            else:
-                material = plain.get(name, plain["mouth"])
-                out.append(material_to(material, self.head.device))
-        return out
+        return part_materials(
+            self.head, self.head_material(tone), eye_material(tone.iris, eye_size)
+        )
+
+
+PLAIN_PARTS = {
+    "mouth": Material.plain((0.16, 0.045, 0.04), 0.03, 0.4),
+    "teeth": Material.plain((0.60, 0.54, 0.44), 0.04, 0.25),
+    "tongue": Material.plain((0.30, 0.10, 0.09), 0.03, 0.4),
+}
+
+
+def part_materials(head: HeadModel, skin: Material, eyes: Material) -> list[Material]:
+    """One material per part of the head, in `part_names` order; plain ones inside the mouth."""
+    plain = {k: material_to(v, head.device) for k, v in PLAIN_PARTS.items()}
+    return [
+        skin if name == "head" else eyes if name.startswith("eye_") else
+        plain.get(name, plain["mouth"])
+        for name in head.part_names
+    ]  # fmt: skip
 
 
 def material_to(material: Material, device: torch.device | str) -> Material:
