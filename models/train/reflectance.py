@@ -37,7 +37,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     add("--data-source", choices=["synth", "toy"], default="synth")
     add("--resume", action="store_true", help="go on from the newest checkpoint in DIR, if any")
     add("--from", dest="start", type=Path, metavar="CHECKPOINT",
-        help="a step-N folder to start from where DIR has no checkpoint yet")  # fmt: skip
+        help="a step-N folder or a weight file to start from where DIR has none")  # fmt: skip
     add("--stage", type=int, metavar="N",
         help="with --from: begin at the Nth stage of the schedule, counted from 1")  # fmt: skip
     add("--minutes", type=float, help="stop after so long, with a checkpoint")
@@ -88,7 +88,14 @@ def main(arguments: list[str] | None = None) -> int:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: setattr(trainer, "stopping", True))
         stage = None if args.stage is None else args.stage - 1
-        if (args.resume and trainer.resume()) or (args.start and trainer.resume(args.start, stage)):
+        if args.resume and trainer.resume():
+            report(f"resumed at step {trainer.step} of {trainer.config.steps}")
+        elif args.start and args.start.is_file():
+            if stage is None:
+                raise FitmeError("--from a weight file needs --stage N")
+            trainer.start_from_weights(args.start, stage)
+            report(f"started from {args.start} at step {trainer.step} of {trainer.config.steps}")
+        elif args.start and trainer.resume(args.start, stage):
             report(f"resumed at step {trainer.step} of {trainer.config.steps}")
         elif (args.out / "checkpoints").exists() and not args.resume:
             raise FitmeError(f"{args.out} holds a run; pass --resume or choose another --out")

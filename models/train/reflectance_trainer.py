@@ -335,6 +335,20 @@ class Trainer:
         self.log.cut(self.step)
         return True
 
+    def start_from_weights(self, path: Path, stage: int) -> None:
+        """Go on from a generator file at a stage (counted from 0). Raises InputError."""
+        generator = ReflectanceGenerator.load(path)
+        wanted, found = self.config.generator, generator.config
+        if found != wanted:
+            raise InputError(f"{path} holds another network; choose its --network")
+        if not 0 <= stage < len(self.config.stages):
+            raise InputError(f"--stage must be 1 to {len(self.config.stages)}, got {stage + 1}")
+        self.step = sum(entry.steps for entry in self.config.stages[:stage])
+        self.images = sum(entry.images for entry in self.config.stages[:stage])
+        self._begin_stage()
+        for network in (self.average, self.model):
+            network.load_state_dict(generator.state_dict())
+
     def _identity(self) -> dict[str, Any]:
         """What must agree for a checkpoint to be continued as if nothing had happened."""
         return {

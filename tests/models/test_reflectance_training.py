@@ -180,6 +180,23 @@ class TestCommand:
         assert picture.shape == (9 * 32, 2 * 32, 3) and np.ptp(picture) > 50
         assert len(checkpoint.list_checkpoints(slim)) == 1
 
+    def test_starts_a_later_stage_from_weights(self, tmp_path, capsys):
+        common = ["--preset", "tiny", "--data-source", "toy", "--device", "cpu"]
+        weights = tmp_path / "w.safetensors"
+        first = [*common, "--out", str(tmp_path / "a"), "--steps", "1", "--weights", str(weights)]
+        assert reflectance.main(first) == 0
+        before = ReflectanceGenerator.load(weights).synthesis.base.components
+        second = [*common, "--out", str(tmp_path / "b"), "--from", str(weights), "--resume"]
+        assert reflectance.main(second) == 2
+        assert "--stage" in capsys.readouterr().err
+        again = ["--stage", "3", "--steps", "2", "--weights", str(tmp_path / "v.safetensors")]
+        assert reflectance.main([*second, *again]) == 0
+        assert "at step 8 of 16" in capsys.readouterr().out
+        entries = [json.loads(line) for line in (tmp_path / "b" / "log.jsonl").open()]
+        assert [entry["step"] for entry in entries] == [9, 10] and "r1" in entries[0]
+        after = ReflectanceGenerator.load(tmp_path / "v.safetensors").synthesis.base.components
+        assert torch.equal(before, after) and bool(before.any())  # the base is not fitted again
+
     def test_the_time_limit_stops_it(self, tmp_path):
         t = trainer(tmp_path)
         t.run(minutes=0)
