@@ -13,7 +13,6 @@ from features import SIZES, RandomFeatures
 from torch import Tensor
 
 from fitme.color import individual_typology_angle
-from fitme.generated import AtlasRegions
 from fitme.head import HeadModel, load_head
 from fitme.models.stylegan2 import (
     GeneratorConfig,
@@ -25,6 +24,7 @@ from fitme.models.stylegan2.filters import shrink
 from fitme.models.stylegan2.synthesis import Noise
 from fitme.models.train.checkpoint import load_checkpoint
 from fitme.models.train.reflectance_data import SynthesizerSource
+from fitme.reflectance import AtlasRegions
 
 HELD_OUT, OTHERS, SAMPLES = 880_001_000, 880_002_000, 880_003_000  # seeds far from training's
 SAMPLE_SIZE = 256  # texels at which samples are made before they are shrunk to SIZES

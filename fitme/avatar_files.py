@@ -6,7 +6,7 @@ float, maps as 8-bit PNGs hold them. A map edited in a paint program is what is 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,12 +31,19 @@ def save_avatar(avatar: Avatar, folder: str | Path, overwrite: bool = False) -> 
     OutputError unless `folder` is new, empty or, with `overwrite`, an earlier result.
     """
     with atomic_directory(folder, overwrite) as target:
-        maps = all_textures(avatar)
-        (target / "textures").mkdir()
-        for name, data in maps.items():
-            (target / "textures" / name).write_bytes(data)
-        (target / "avatar.glb").write_bytes(avatar_glb(avatar, maps))
+        write_model(avatar, target)
         write_json(target / "fit.json", fit_json(avatar))
+
+
+def write_model(avatar: Avatar, folder: Path, done: Callable[[], None] = lambda: None) -> None:
+    """Write textures/ and avatar.glb into an empty folder; `done` is called after each."""
+    maps = all_textures(avatar)
+    (folder / "textures").mkdir()
+    for name, data in maps.items():
+        (folder / "textures" / name).write_bytes(data)
+    done()
+    (folder / "avatar.glb").write_bytes(avatar_glb(avatar, maps))
+    done()
 
 
 def load_avatar(folder: str | Path, head: HeadModel | None = None) -> Avatar:

@@ -3,48 +3,12 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from fitme.head import HeadModel
 from fitme.models.stylegan2 import ReflectanceGenerator, ReflectanceMaps
-from fitme.reflectance import bake_vertex_field, eye_material, part_materials
+from fitme.reflectance import AtlasRegions, eye_material, part_materials
 from fitme.render import Material
-
-SKIN_ROUGHNESS = 0.46
-LIP_ROUGHNESS = 0.36
-REGIONS = ("lips", "brows", "nostrils", "face")
-
-
-class AtlasRegions:
-    """Soft masks of the template's regions in the head's atlas, rasterised once."""
-
-    def __init__(self, head: HeadModel, size: int = 512) -> None:
-        self.size = size
-        present = [name for name in REGIONS if name in head.regions]
-        zero = torch.zeros(size, size, device=head.device)
-        self.masks: dict[str, Tensor] = dict.fromkeys(REGIONS, zero)
-        if present:
-            fields = torch.stack([head.regions[name] for name in present], -1)
-            baked = bake_vertex_field(head, fields, size)
-            self.masks |= {name: baked[..., k] for k, name in enumerate(present)}
-
-    def __getitem__(self, name: str) -> Tensor:
-        """[size,size] in 0..1."""
-        return self.masks[name]
-
-    @property
-    def skin(self) -> Tensor:
-        """Frontal face without nostrils, [size,size] in 0..1."""
-        return self.masks["face"] * (1 - self.masks["nostrils"])
-
-    def roughness(self, resolution: int) -> Tensor:
-        """Perceptual roughness [1,R,R,1]: lips are smoother than skin."""
-        lips = F.interpolate(
-            self.masks["lips"][None, None], (resolution, resolution), mode="bilinear",
-            antialias=True,
-        )  # fmt: skip
-        return SKIN_ROUGHNESS + (LIP_ROUGHNESS - SKIN_ROUGHNESS) * lips.movedim(1, -1)
 
 
 class WCode:

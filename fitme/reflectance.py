@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
+from functools import cached_property
 
 import torch
 import torch.nn.functional as F
@@ -66,24 +67,55 @@ def skin_albedo(melanin: Tensor, haemoglobin: Tensor) -> Tensor:
     return log.exp()
 
 
+SKIN_ROUGHNESS = 0.46
+LIP_ROUGHNESS = 0.36
+REGIONS = ("lips", "brows", "nostrils", "face")
+
+
+class AtlasRegions:
+    """Soft masks of the template's regions in the head's atlas, rasterised once."""
+
+    def __init__(self, head: HeadModel, size: int = 512) -> None:
+        self.size = size
+        self._roughness: dict[int, Tensor] = {}
+        present = [name for name in REGIONS if name in head.regions]
+        zero = torch.zeros(size, size, device=head.device)
+        self.masks: dict[str, Tensor] = dict.fromkeys(REGIONS, zero)
+        if present:
+            fields = torch.stack([head.regions[name] for name in present], -1)
+            baked = bake_vertex_field(head, fields, size)
+            self.masks |= {name: baked[..., k] for k, name in enumerate(present)}
+
+    def __getitem__(self, name: str) -> Tensor:
+        """[size,size] in 0..1."""
+        return self.masks[name]
+
+    @cached_property
+    def skin(self) -> Tensor:
+        """Frontal face without nostrils, [size,size] in 0..1."""
+        return self.masks["face"] * (1 - self.masks["nostrils"])
+
+    def roughness(self, resolution: int) -> Tensor:
+        """Perceptual roughness [1,R,R,1]: lips are smoother than skin. Kept, as every step of a fit
+        asks for the same."""
+        if resolution in self._roughness:
+            return self._roughness[resolution]
+        lips = F.interpolate(
+            self.masks["lips"][None, None], (resolution, resolution), mode="bilinear",
+            antialias=True,
+        )  # fmt: skip
+        rough = SKIN_ROUGHNESS + (LIP_ROUGHNESS - SKIN_ROUGHNESS) * lips.movedim(1, -1)
+        self._roughness[resolution] = rough
+        return rough
+
+
 class MeanReflectance:
     """Builds the materials of all parts of a head from a `Tone`; masks are rasterised once."""
 
     def __init__(self, head: HeadModel, size: int = 512) -> None:
         self.head, self.size = head, size
-        names = ("lips", "brows", "nostrils", "face")
-        fields_ = torch.stack([head.regions[n] for n in names if n in head.regions], -1)
-        layers = bake_vertex_field(head, fields_, size)
-        zero = torch.zeros_like(layers[..., :1])
-        present = [n for n in names if n in head.regions]
-        self.masks = {
-            n: layers[..., present.index(n), None] if n in present else zero for n in names
-        }
-
-    @property
-    def face_mask(self) -> Tensor:
-        """Frontal face without nostrils, [size, size] in 0..1."""
-        return (self.masks["face"] * (1 - self.masks["nostrils"]))[..., 0]
+        regions = AtlasRegions(head, size)
+        self.masks = {name: regions[name][..., None] for name in REGIONS}
 
     def head_material(self, tone: Tone) -> Material:
         """Material of the part "head": maps [B, size, size, C], flat tangent normals."""

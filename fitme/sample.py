@@ -17,12 +17,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fitme.avatar import Avatar
-from fitme.camera import Camera, focal_from_fov, intrinsics
+from fitme.camera import Camera, focal_from_fov, intrinsics, rigid
 from fitme.errors import InputError, show_path
 from fitme.export.bundle import textures
 from fitme.export.png import encode_png
 from fitme.files import atomic_directory, atomic_write_bytes, check_output_dir, write_json
-from fitme.generated import AtlasRegions, generated_materials
+from fitme.generated import generated_materials
 from fitme.head import HeadModel, load_head
 from fitme.light import PRESETS, Light
 from fitme.models import weight_path
@@ -30,6 +30,7 @@ from fitme.models.stylegan2 import ReflectanceGenerator, load_generator
 from fitme.models.stylegan2.maps import F0_MAX
 from fitme.picture import BACKDROP, render_rgba, to_bytes
 from fitme.progress import Progress, SilentProgress
+from fitme.reflectance import AtlasRegions
 from fitme.view import head_rotation
 
 IDENTITY_SPREAD = 0.8  # of the identity coefficients; at 1 too many heads are unusual
@@ -87,11 +88,11 @@ def portrait_camera(head: HeadModel, height: int, width: int, yaw: float = 0.0) 
     low, high = head.mean.amin(0), head.mean.amax(0)
     centre = (low + high) / 2
     distance = 0.57 * float((high - low).max()) / math.tan(math.radians(FOV / 2))
-    pose = torch.eye(4)
-    pose[:3, :3] = head_rotation(yaw)
-    pose[:3, 3] = torch.tensor([0.0, 0.0, distance]) - pose[:3, :3] @ centre.cpu()
+    rotation = head_rotation(yaw)
+    translation = torch.tensor([0.0, 0.0, distance]) - rotation @ centre.cpu()
+    pose = rigid(rotation[None], translation[None])
     lens = intrinsics(focal_from_fov(FOV, height), height, width).reshape(1, 3, 3)
-    return Camera(lens, pose[None], height, width)
+    return Camera(lens, pose, height, width)
 
 
 def sample_avatars(

@@ -13,9 +13,9 @@ from tiny_head import tiny_head
 from fitme.errors import InputError, OutputError
 from fitme.export.png import decode_png
 from fitme.files import check_output_dir
-from fitme.generated import AtlasRegions
 from fitme.head import HeadModel
 from fitme.models.stylegan2 import GENERATORS, ReflectanceGenerator
+from fitme.reflectance import AtlasRegions
 from fitme.sample import draw_samples, portrait_camera, sample_avatar, sample_avatars
 
 SIZE = 32

@@ -22,18 +22,17 @@ from fitme.fit.presets import FitPreset
 from fitme.fit.refine import refine
 from fitme.fit.state import FitState
 from fitme.fit.visibility import texel_weights
-from fitme.generated import AtlasRegions, WCode, generated_materials
+from fitme.generated import WCode, generated_materials
 from fitme.head import HeadModel
 from fitme.light import Y0
 from fitme.models.stylegan2 import ReflectanceGenerator, ReflectanceMaps
 from fitme.progress import Progress
+from fitme.reflectance import AtlasRegions
 from fitme.render import RenderOutput, render
 
 EYE_TEXELS = 64
 REGION_TEXELS = 256
 MARKED = 1.5  # brows and lips may differ from the model by so much more than bare skin
-MIRROR = (1.0, 1.0, 1.0, 1.0, -1.0, 1.0)  # signal channels: slopes along x turn round in a mirror
-
 
 Stage = Callable[[FitState, Sequence[Observation]], History]
 
@@ -49,10 +48,8 @@ class Fitter:
         self.regions = AtlasRegions(head, REGION_TEXELS)
         self.codes = WCode(generator)
         names = head.part_names
-        self.eyes = [names.index(n) for n in ("eye_L", "eye_R") if n in names]
-        eyes_weight = torch.zeros(len(names))
-        eyes_weight[self.eyes] = 0.5
-        self.part_weight = eyes_weight.to(head.device)
+        halves = [0.5 * (name in ("eye_L", "eye_R")) for name in names]
+        self.part_weight = torch.tensor(halves, device=head.device)
 
     def start(self, observations: Sequence[Observation], identity: Tensor) -> FitState:
         """The state from aligned photos and a first identity [1,K]."""
@@ -153,7 +150,6 @@ class Fitter:
             pivot = self._signal(w, texels)
             seen = texel_weights(self.head, vertices, camera, trusted, texels).amax(0)
             seen = seen * F.interpolate(self.regions.skin[None, None], (texels, texels))[0, 0]
-        sign = w.new_tensor(MIRROR)
         unseen = (1 - seen) * seen.flip(-1)
         coarse = F.avg_pool2d(pivot, 8)
         away = F.avg_pool2d((1 - seen)[None, None], 8)[0, 0]
@@ -163,7 +159,7 @@ class Fitter:
             maps = ReflectanceMaps.from_signal(signal)
             out = self.picture(state, vertices, camera, maps)
             terms = self.appearance(state, out, crops, trusted, preset.tune_scale)
-            terms["mirror"] = preset.mirror * losses.mirror_difference(signal, unseen, sign)
+            terms["mirror"] = preset.mirror * losses.mirror_difference(signal, unseen)
             moved = (F.avg_pool2d(signal, 8) - coarse).abs().mean(1)
             terms["pivot"] = preset.pivot * (moved * (0.1 + away)).mean()
             return terms
@@ -206,7 +202,7 @@ class Fitter:
         if trusted is not None:
             weight = weight * trusted
         seen = losses.display(out.color, crops.gray)
-        wanted = losses.display(crops.pixels, crops.gray)
+        wanted = crops.display
         bend = scale or preset.photometric_scale
         return {
             "photometric": preset.photometric * losses.photometric(seen, wanted, weight, bend),
@@ -249,7 +245,7 @@ class Fitter:
         hands and hard shadows stand out. Brows, lips and beards may differ more than bare skin.
         """
         seen = losses.display(out.color, crops.gray)
-        wanted = losses.display(crops.pixels, crops.gray)
+        wanted = crops.display
         inside = self.skin(out)
         marked = self.pixels_of(out, (self.regions["brows"] + self.regions["lips"]).clamp(0, 1))
         miss = (seen - wanted).square().sum(-1, keepdim=True).sqrt().movedim(-1, 1)

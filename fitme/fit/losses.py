@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fitme.color import linear_to_srgb, luminance
+from fitme.models.stylegan2 import mirror_signal
 
 
 def display(linear: Tensor, gray: Tensor | None = None) -> Tensor:
@@ -83,10 +84,9 @@ def smooth_prior(bands: Tensor, strength: Tensor) -> Tensor:
     return (bands / strength.clamp_min(0.05).reshape(-1, *[1] * (bands.ndim - 1))).square().mean()
 
 
-def mirror_difference(signal: Tensor, weight: Tensor, sign: Tensor) -> Tensor:
-    """Mean L1 between signals [B,C,R,R] and their detached mirror images where `weight` [R,R];
-    `sign` [C] is -1 for what turns round in a mirror."""
-    mirrored = signal.detach().flip(-1) * sign[:, None, None]
+def mirror_difference(signal: Tensor, weight: Tensor) -> Tensor:
+    """Mean L1 between signals [B,6,R,R] and their detached mirror images where `weight` [R,R]."""
+    mirrored = mirror_signal(signal.detach())
     return ((signal - mirrored).abs().mean(1) * weight).sum() / weight.sum().clamp_min(1)
 
 

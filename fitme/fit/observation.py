@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from fitme.camera import Camera, axis_angle_to_matrix, rigid
+from fitme.fit.losses import display
 from fitme.landmarks import FaceLandmarks
 from fitme.photo import Photo
 from fitme.view import View
@@ -33,6 +35,11 @@ class Crops:
     intrinsics: Tensor  # [P,3,3] of the crops
     to_photo: Tensor  # [P,3,3] crop pixels -> photo pixels
     gray: Tensor  # [P] bool: the photo has no colour
+
+    @cached_property
+    def display(self) -> Tensor:
+        """What the losses compare renders with: the pixels, display-encoded [P,n,n,3]."""
+        return display(self.pixels, self.gray)
 
     @property
     def size(self) -> int:

@@ -13,9 +13,10 @@ from pathlib import Path
 import torch
 
 from fitme.avatar import Avatar, AvatarPhoto
+from fitme.avatar_files import write_model
 from fitme.device import resolve_device
 from fitme.errors import FitmeError, InputError
-from fitme.export.bundle import all_textures, avatar_glb, fit_json
+from fitme.export.bundle import fit_json
 from fitme.export.png import encode_png
 from fitme.files import atomic_directory, check_output_dir, write_json
 from fitme.fit.align import Aligner
@@ -201,13 +202,7 @@ def write_avatar(
     avatar: Avatar, photos: Sequence[Photo], folder: Path, done: Callable[[], None] = lambda: None
 ) -> None:
     """Write everything but fit.json into an empty folder; `done` is called after each file kind."""
-    maps = all_textures(avatar)
-    (folder / "textures").mkdir()
-    for name, data in maps.items():
-        (folder / "textures" / name).write_bytes(data)
-    done()
-    (folder / "avatar.glb").write_bytes(avatar_glb(avatar, maps))
-    done()
+    write_model(avatar, folder, done)
     for index in range(len(photos)):
         (folder / f"render_{index:02d}.png").write_bytes(
             encode_png(view_picture(avatar, photo=index))

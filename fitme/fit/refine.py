@@ -18,9 +18,10 @@ from fitme.avatar import head_mesh
 from fitme.fit.observation import Observation, crop_size, cut
 from fitme.fit.state import FitState
 from fitme.fit.visibility import sample, texel_pixels
-from fitme.generated import AtlasRegions, generated_materials
+from fitme.generated import generated_materials
 from fitme.head import HeadModel
 from fitme.models.stylegan2 import ReflectanceMaps
+from fitme.reflectance import AtlasRegions
 from fitme.render import render
 
 COARSE = 1 / 14  # of the crop: detail above this size is the generator's and the light's
@@ -64,8 +65,7 @@ def refine(
     found = sample(fine, pixels)
     total = weight.square().sum(0)
     mean = (found * weight.square()[..., None]).sum(0) / total[..., None].clamp_min(1e-6)
-    confidence = weight.amax(0).clamp(0, 1)
-    confidence = (confidence / 0.5).clamp(0, 1)
+    confidence = (weight.amax(0) / 0.5).clamp(0, 1)
     detail = (mean * confidence[..., None]).exp()[None]
     albedo = (maps.diffuse_albedo * detail).clamp(0.002, 0.9)
     return ReflectanceMaps(albedo, maps.specular_albedo, maps.normal)

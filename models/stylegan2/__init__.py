@@ -12,7 +12,7 @@ from fitme.models.stylegan2.config import (
 )
 from fitme.models.stylegan2.discriminator import Discriminator
 from fitme.models.stylegan2.generator import ReflectanceGenerator, load_generator
-from fitme.models.stylegan2.maps import ReflectanceMaps
+from fitme.models.stylegan2.maps import ReflectanceMaps, mirror_signal
 from fitme.models.stylegan2.memory import keep_large_blocks
 from fitme.models.stylegan2.synthesis import Window
 
@@ -27,4 +27,5 @@ __all__ = [
     "discriminator_config",
     "keep_large_blocks",
     "load_generator",
+    "mirror_signal",
 ]

@@ -24,6 +24,7 @@ from fitme.color import linear_to_srgb, srgb_to_linear
 
 F0_MAX = 0.16
 SLOPE_SCALE = 0.5
+MIRROR_SIGN = (1.0, 1.0, 1.0, 1.0, -1.0, 1.0)  # of signal channels: slopes along x turn round
 _EDGE = 0.9995  # of s, for slopes: |slope| <= 15.8, and its gradient stays finite
 
 
@@ -57,3 +58,8 @@ class ReflectanceMaps:
         return torch.cat([diffuse * 2 - 1, specular * 2 - 1, s.clamp(-_EDGE, _EDGE)], -1).movedim(
             -1, 1
         )
+
+
+def mirror_signal(signal: Tensor) -> Tensor:
+    """Signals [B,6,R,R] of the same faces turned left to right."""
+    return signal.flip(3) * signal.new_tensor(MIRROR_SIGN)[:, None, None]

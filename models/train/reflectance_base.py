@@ -13,8 +13,7 @@ import torch
 from torch import Tensor
 
 from fitme.errors import FitmeError
-from fitme.models.stylegan2 import ReflectanceGenerator
-from fitme.models.train.reflectance_cache import mirror
+from fitme.models.stylegan2 import ReflectanceGenerator, mirror_signal
 from fitme.models.train.reflectance_data import DataSource
 from fitme.models.train.reflectance_prior import ParameterPrior
 
@@ -33,7 +32,7 @@ def principal_components(raw: Tensor, count: int) -> tuple[Tensor, Tensor, Tenso
     """
     if len(raw) < count:
         raise ValueError(f"{count} components need at least as many maps, got {len(raw)}")
-    both = torch.cat([raw, mirror(raw)]).float().flatten(1)
+    both = torch.cat([raw, mirror_signal(raw)]).float().flatten(1)
     mean = both.mean(0)
     both -= mean
     u, s, v = torch.pca_lowrank(both, q=count, center=False, niter=3)

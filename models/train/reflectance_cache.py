@@ -7,17 +7,15 @@ trains on the same pictures.
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from fitme.models.stylegan2 import mirror_signal
 from fitme.models.stylegan2.filters import shrink
-from fitme.models.train.reflectance_data import DataSource
-
-MIRROR_SIGN = (1.0, 1.0, 1.0, 1.0, -1.0, 1.0)  # of signal channels: slopes along x turn round
+from fitme.models.train.reflectance_data import DataSource, named_seed
 
 
 class DrawCache:
@@ -50,8 +48,7 @@ class DrawCache:
             entries = slice(group * self.group, min((group + 1) * self.group, self.count))
             if self.done[entries].all():
                 continue
-            text = f"{self.seed}/cache/{self.resolution}/{group}"
-            seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "little")
+            seed = named_seed(f"{self.seed}/cache/{self.resolution}/{group}")
             generator = torch.Generator().manual_seed(seed)
             size = entries.stop - entries.start
             parameters, maps = self.source.draw(size, self.resolution, generator)
@@ -72,17 +69,12 @@ class DrawCache:
         indices = torch.randint(self.count, (batch,), generator=generator).tolist()
         mirrored = torch.rand(batch, generator=generator) < 0.5
         parameters, signal = self.get(indices, resolution)
-        turned = mirror(signal)
+        turned = mirror_signal(signal)
         signal = torch.where(mirrored[:, None, None, None], turned, signal)
         parameters = torch.where(
             mirrored[:, None], self.source.mirror_parameters(parameters), parameters
         )
         return parameters, signal
-
-
-def mirror(signal: Tensor) -> Tensor:
-    """Signals [B,6,R,R] of the same faces turned left to right."""
-    return signal.flip(3) * signal.new_tensor(MIRROR_SIGN)[:, None, None]
 
 
 def _open(path: Path, dtype: type, shape: tuple[int, ...]) -> tuple[np.ndarray, bool]:

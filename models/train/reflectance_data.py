@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from fitme.models.stylegan2 import ReflectanceMaps, Window
+from fitme.models.stylegan2 import ReflectanceMaps, Window, mirror_signal
 
 
 class DataSource(Protocol):
@@ -111,6 +112,11 @@ class SynthesizerSource:
         return draw.parameters.to(self.device), maps
 
 
+def named_seed(text: str) -> int:
+    """A seed that depends on nothing but the text: what is drawn, for what, at which step."""
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "little")
+
+
 def open_source(name: str, device: torch.device | str) -> DataSource:
     """ "synth" or "toy"."""
     if name == "toy":
@@ -170,8 +176,7 @@ class Augmentation:
             return sampler(batch, 1, 1, 1, generator=generator, device=device)
 
         flip = draw() < 0.5
-        sign = signal.new_tensor([1, 1, 1, 1, -1, 1])[:, None, None]  # slopes along x turn round
-        signal = torch.where(flip, signal.flip(3) * sign, signal)
+        signal = torch.where(flip, mirror_signal(signal), signal)
         left, top, side = extent.unbind(1)
         mirrored = torch.where(flip.flatten(), 1 - left - side, left)
         extent = torch.stack([mirrored, top, side], 1)

@@ -8,7 +8,6 @@ same number of threads).
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
@@ -34,7 +33,7 @@ from fitme.models.train.reflectance_adam import make_adam, schedule, set_rate
 from fitme.models.train.reflectance_base import RAW_LIMIT, fit_base
 from fitme.models.train.reflectance_cache import DrawCache
 from fitme.models.train.reflectance_config import Stage, TrainConfig
-from fitme.models.train.reflectance_data import DataSource, random_window
+from fitme.models.train.reflectance_data import DataSource, named_seed, random_window
 from fitme.models.train.reflectance_log import LossLog
 from fitme.models.train.reflectance_prior import ParameterPrior, sliced_distance
 from fitme.models.train.reflectance_sheet import sheet
@@ -80,8 +79,7 @@ class Trainer:
 
     def random(self, purpose: str, step: int, *, cpu: bool = False) -> torch.Generator:
         """A generator that depends on nothing but the seed, the step and what it is for."""
-        text = f"{self.config.seed}/{purpose}/{step}"
-        seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "little")
+        seed = named_seed(f"{self.config.seed}/{purpose}/{step}")
         return torch.Generator("cpu" if cpu else self.device).manual_seed(seed)
 
     def locate(self, step: int) -> tuple[int, int]:

@@ -61,9 +61,9 @@ class TestMirror:
         sign = torch.tensor([1.0, 1, 1, 1, -1, 1])
         whole = torch.cat([half, half.flip(-1) * sign[:, None, None]], -1)
         weight = torch.ones(8, 8)
-        assert losses.mirror_difference(whole, weight, sign) == 0
+        assert losses.mirror_difference(whole, weight) == 0
         whole[:, 4] += 0.1
-        assert losses.mirror_difference(whole, weight, sign) > 0.01
+        assert losses.mirror_difference(whole, weight) > 0.01
 
 
 class TestDisplay:

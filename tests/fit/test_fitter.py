@@ -14,13 +14,14 @@ from fitme.color import linear_to_srgb
 from fitme.fit.fitter import Fitter
 from fitme.fit.observation import Observation, crop_size, cut
 from fitme.fit.presets import FitPreset
-from fitme.generated import AtlasRegions, WCode, generated_materials
+from fitme.generated import WCode, generated_materials
 from fitme.head import HeadModel, load_head
 from fitme.landmarks import FaceLandmarks
 from fitme.light import Light
 from fitme.models.stylegan2 import ReflectanceGenerator, load_generator
 from fitme.photo import Photo
 from fitme.progress import SilentProgress
+from fitme.reflectance import AtlasRegions
 from fitme.render import render
 from fitme.view import View, head_rotation
 

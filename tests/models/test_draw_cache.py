@@ -9,7 +9,8 @@ from torch import Tensor
 
 from fitme.models.stylegan2 import ReflectanceMaps
 from fitme.models.stylegan2.filters import shrink
-from fitme.models.train.reflectance_cache import MIRROR_SIGN, DrawCache
+from fitme.models.stylegan2.maps import MIRROR_SIGN
+from fitme.models.train.reflectance_cache import DrawCache
 from fitme.models.train.reflectance_data import SynthesizerSource, ToySource
 
 RESOLUTION, COUNT = 32, 10

@@ -6,9 +6,8 @@ import math
 
 import torch
 
-from fitme.models.stylegan2 import GeneratorConfig, ReflectanceGenerator
+from fitme.models.stylegan2 import GeneratorConfig, ReflectanceGenerator, mirror_signal
 from fitme.models.train.reflectance_base import fit_base, principal_components
-from fitme.models.train.reflectance_cache import mirror
 from fitme.models.train.reflectance_data import ToySource
 from fitme.models.train.reflectance_prior import ParameterPrior
 
@@ -27,9 +26,9 @@ class TestComponents:
         rebuilt = mean + torch.einsum("nk,kchw->nchw", coefficients[:200], components)
         assert (rebuilt - raw).square().mean() < 0.02 * (raw - mean).square().mean()
         torch.testing.assert_close(coefficients.square().mean(0), torch.ones(12))
-        torch.testing.assert_close(mirror(mean[None])[0], mean, atol=1e-4, rtol=0)
+        torch.testing.assert_close(mirror_signal(mean[None])[0], mean, atol=1e-4, rtol=0)
         first = components[:4]
-        assert ((mirror(first) * first).flatten(1).sum(1).abs()
+        assert ((mirror_signal(first) * first).flatten(1).sum(1).abs()
                 > 0.99 * first.flatten(1).square().sum(1)).all()  # fmt: skip
 
 
