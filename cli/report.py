@@ -1,0 +1,30 @@
+"""`fitme report`: an avatar directory as one HTML page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+
+def add_report_command(app: typer.Typer, guard: Callable[[Any], Any]) -> None:
+    """Put `report` into `app`; `guard` turns user errors into one line."""
+    app.command("report")(guard(report))
+
+
+def report(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="What `fitme fit` wrote.")],
+    out: Annotated[Path, typer.Option(metavar="FILE", help="The .html to write.")],
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file.")] = False,
+) -> None:
+    """Show an avatar as one HTML page with a live 3D view, beside its photos if they are found."""
+    from fitme.avatar import Avatar
+    from fitme.files import atomic_write_bytes, check_output_file
+    from fitme.report.html import find_photos, report_html
+
+    check_output_file(out, (".html", ".htm"), overwrite)
+    avatar = Avatar.load(folder)
+    atomic_write_bytes(out, report_html(avatar, find_photos(avatar, folder)).encode())
+    typer.echo(f"wrote {out}")

@@ -1,0 +1,268 @@
+// The viewer's panel: what the mouse, the sliders and the buttons do.
+
+/** Sliders above the list of all shapes: label -> shapes it moves, or [negative, positive] sides. */
+const FAVOURITES = [
+  ["Smile", ["mouthSmileLeft", "mouthSmileRight"]],
+  ["Open mouth", ["jawOpen"]],
+  ["Blink", ["eyeBlinkLeft", "eyeBlinkRight"]],
+  ["Raise brows", ["browInnerUp", "browOuterUpLeft", "browOuterUpRight"]],
+  ["Lower brows", ["browDownLeft", "browDownRight"]],
+  ["Pucker", ["mouthPucker"]],
+  ["Frown", ["mouthFrownLeft", "mouthFrownRight"]],
+  ["Sneer", ["noseSneerLeft", "noseSneerRight"]],
+  ["Puff cheeks", ["cheekPuff"]],
+  ["Tongue out", ["tongueOut"]],
+  ["Look sideways", [["eyeLookInLeft", "eyeLookOutRight"], ["eyeLookOutLeft", "eyeLookInRight"]]],
+  ["Look up, down", [["eyeLookDownLeft", "eyeLookDownRight"], ["eyeLookUpLeft", "eyeLookUpRight"]]],
+];
+
+const element = (id) => document.getElementById(id);
+
+class Controls {
+  constructor(viewer) {
+    this.viewer = viewer;
+    this.scene = viewer.scene;
+    this.sliders = [];
+    this.base = { weights: {}, gaze: [[0, 0], [0, 0]] };
+    this.weights = {};
+    this.makeExpressions();
+    this.makeLights();
+    this.makeModes();
+    this.makeButtons();
+    followPointer(this);
+    new ResizeObserver(() => this.redraw()).observe(viewer.canvas);
+    const [photo] = this.scene.photos;
+    this.take(photo ?? this.base);
+  }
+
+  redraw() {
+    if (this.asked) return;
+    this.asked = requestAnimationFrame(() => {
+      this.asked = 0;
+      if (this.stale) this.viewer.pose(this.weights, this.gaze());
+      this.stale = false;
+      this.viewer.draw();
+    });
+  }
+
+  /** Take an expression and gaze, and start from it. */
+  take({ weights, gaze }) {
+    this.base = { weights, gaze };
+    this.weights = { ...weights };
+    this.changed();
+  }
+
+  set(name, weight) {
+    this.weights[name] = weight;
+    this.changed();
+  }
+
+  changed() {
+    for (const update of this.sliders) update();
+    this.stale = true;
+    this.redraw();
+  }
+
+  /** The eyes turn with the eyeLook shapes, starting from the gaze of the photo. */
+  gaze() {
+    const moved = (way, side) => {
+      const name = `eyeLook${way}${side}`;
+      const by = (this.weights[name] ?? 0) - (this.base.weights[name] ?? 0);
+      return radians(by * this.scene.eyeLook[way]);
+    };
+    return ["Left", "Right"].map((side, eye) => {
+      const out = eye === 0 ? 1 : -1; // the left eye looks out towards +X
+      const yaw = out * (moved("Out", side) - moved("In", side));
+      const [pitch0, yaw0] = this.base.gaze[eye];
+      return [pitch0 + moved("Up", side) - moved("Down", side), yaw0 + yaw];
+    });
+  }
+
+  makeExpressions() {
+    const known = this.viewer.head.expressions;
+    const favourites = element("favourites");
+    for (const [label, shapes] of FAVOURITES) {
+      const [low, high] = Array.isArray(shapes[0]) ? shapes : [[], shapes];
+      if (![...low, ...high].every((name) => known.has(name))) continue;
+      const mean = (names) =>
+        names.reduce((sum, name) => sum + (this.weights[name] ?? 0), 0) / (names.length || 1);
+      const [read, write] = [
+        () => mean(high) - mean(low),
+        (value) => {
+          for (const name of high) this.weights[name] = Math.max(value, 0);
+          for (const name of low) this.weights[name] = Math.max(-value, 0);
+          this.changed();
+        },
+      ];
+      this.addSlider(favourites, label, [low.length ? -1 : 0, 1], read, write);
+    }
+    for (const name of known.keys()) {
+      const read = () => this.weights[name] ?? 0;
+      const slider = this.addSlider(element("shapes"), name, [0, 1], read, (w) => this.set(name, w));
+      slider.dataset.shape = name;
+    }
+    element("shape-count").textContent = `All ${known.size} shapes`;
+  }
+
+  addSlider(parent, label, [least, most], read, write, show = (value) => value.toFixed(2)) {
+    const row = document.createElement("label");
+    const [text, value] = [document.createElement("span"), document.createElement("output")];
+    const slider = document.createElement("input");
+    row.className = "slider";
+    text.textContent = label;
+    Object.assign(slider, { type: "range", min: least, max: most, step: (most - least) / 200 });
+    slider.setAttribute("aria-label", label);
+    slider.addEventListener("input", () => write(slider.valueAsNumber));
+    row.append(text, slider, value);
+    parent.append(row);
+    this.sliders.push(() => {
+      slider.value = read();
+      value.textContent = show(read());
+      const share = (100 * (read() - least)) / (most - least);
+      slider.style.setProperty("--share", `${clamp(share, 0, 100)}%`);
+    });
+    return slider;
+  }
+
+  makeLights() {
+    const select = element("light");
+    const several = this.scene.photos.length > 1;
+    this.lights = [
+      ...this.scene.lights,
+      ...this.scene.photos.map(({ name, light }) => ({
+        name: several ? `photo: ${name}` : "as in the photo", light,
+      })),
+    ];
+    this.lights.forEach(({ name }, index) => select.append(new Option(name, index)));
+    select.addEventListener("change", () => this.setLight(Number(select.value)));
+    const degrees = (value) => `${Math.round(value)}°`;
+    const addTurn = (label, axis, range) => {
+      const write = (value) => {
+        this.viewer.lightTurn[axis] = value;
+        this.changed();
+      };
+      const read = () => this.viewer.lightTurn[axis];
+      this.addSlider(element("light-turn"), label, range, read, write, degrees).id = `light-turn-${axis}`;
+    };
+    addTurn("Around", 0, [-180, 180]);
+    addTurn("Up", 1, [-90, 90]);
+  }
+
+  setLight(index) {
+    element("light").value = index;
+    this.viewer.light = this.lights[index].light;
+    this.viewer.lightTurn = [0, 0];
+    this.changed();
+  }
+
+  turnLight(around, up) {
+    const turn = this.viewer.lightTurn;
+    turn[0] = ((turn[0] + around + 540) % 360) - 180;
+    turn[1] = clamp(turn[1] + up, -90, 90);
+    this.changed();
+  }
+
+  makeModes() {
+    for (const input of document.querySelectorAll("input[name=mode]")) {
+      input.addEventListener("change", () => {
+        this.viewer.mode = input.value;
+        this.redraw();
+      });
+    }
+  }
+
+  makeButtons() {
+    const buttons = element("poses");
+    const add = (label, action) => {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.textContent = button.title = label; // a long file name is cut off
+      button.addEventListener("click", action);
+      buttons.append(button);
+      return button;
+    };
+    add("Neutral", () => this.take({ weights: {}, gaze: [[0, 0], [0, 0]] })).id = "neutral";
+    const { photos, lights } = this.scene;
+    photos.forEach((photo, index) => {
+      const label = photos.length > 1 ? `As in ${photo.name}` : "As in the photo";
+      add(label, () => {
+        this.viewer.orbit.look(photo.angles);
+        this.setLight(lights.length + index);
+        this.take(photo);
+      }).id = `as-photo-${index}`;
+    });
+    element("reset-view").addEventListener("click", () => {
+      this.viewer.orbit.reset();
+      this.redraw();
+    });
+    element("save-picture").addEventListener("click", () => {
+      this.viewer.draw(); // what was drawn before is gone once it was shown
+      const link = document.createElement("a");
+      link.download = "avatar.png";
+      link.href = this.viewer.canvas.toDataURL("image/png");
+      link.click();
+    });
+  }
+}
+
+/** Drag to orbit, with the right button or shift to move the light, wheel or pinch to zoom. */
+function followPointer(controls) {
+  const { canvas, orbit } = controls.viewer;
+  const pointers = new Map();
+  /** Where an event is, in -1..1 of the shorter side from the middle, y up. */
+  const place = ({ clientX, clientY }) => {
+    const box = canvas.getBoundingClientRect();
+    const half = Math.min(box.width, box.height) / 2;
+    return [(clientX - box.left - box.width / 2) / half, (box.top + box.height / 2 - clientY) / half];
+  };
+  canvas.addEventListener("contextmenu", (event) => event.preventDefault());
+  canvas.addEventListener("dblclick", () => {
+    orbit.reset();
+    controls.redraw();
+  });
+  canvas.addEventListener("pointerdown", (event) => {
+    canvas.setPointerCapture(event.pointerId);
+    pointers.set(event.pointerId, place(event));
+  });
+  for (const name of ["pointerup", "pointercancel"]) {
+    canvas.addEventListener(name, (event) => pointers.delete(event.pointerId));
+  }
+  canvas.addEventListener("pointermove", (event) => {
+    const before = pointers.get(event.pointerId);
+    if (!before) return;
+    const now = place(event);
+    const [x, y] = [now[0] - before[0], now[1] - before[1]];
+    const other = [...pointers.entries()].find(([id]) => id !== event.pointerId)?.[1];
+    if (other) {
+      const apart = (point) => Math.hypot(point[0] - other[0], point[1] - other[1]) || 1e-3;
+      orbit.magnify(apart(now) / apart(before), (now[0] + other[0]) / 2, (now[1] + other[1]) / 2);
+      orbit.pan(x / 2, y / 2);
+      controls.redraw();
+    } else if (event.buttons & 2 || event.shiftKey) {
+      controls.turnLight(70 * x, 70 * y);
+    } else if (event.buttons & 4 || event.ctrlKey) {
+      orbit.pan(x, y);
+      controls.redraw();
+    } else {
+      orbit.turn(70 * x, 70 * y);
+      controls.redraw();
+    }
+    pointers.set(event.pointerId, now);
+  });
+  canvas.addEventListener("wheel", (event) => {
+    event.preventDefault();
+    orbit.magnify(Math.exp(-0.0015 * event.deltaY), ...place(event));
+    controls.redraw();
+  }, { passive: false });
+  canvas.addEventListener("keydown", (event) => {
+    const step = { ArrowLeft: [-5, 0], ArrowRight: [5, 0], ArrowUp: [0, 5], ArrowDown: [0, -5] };
+    if (event.key in step) {
+      if (event.shiftKey) controls.turnLight(...step[event.key]);
+      else orbit.turn(...step[event.key]);
+    } else if (event.key === "+" || event.key === "-") {
+      orbit.magnify(event.key === "+" ? 1.15 : 1 / 1.15, 0, 0);
+    } else return;
+    event.preventDefault();
+    controls.redraw();
+  });
+}

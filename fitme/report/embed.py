@@ -1,0 +1,75 @@
+"""Pictures, numbers and texts as pieces of a single HTML file."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import math
+from html import escape
+from importlib import resources
+from string import Template
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+
+def resource(name: str) -> str:
+    """The text of a file that lies beside this module."""
+    return resources.files("fitme.report").joinpath(name).read_text(encoding="utf-8")
+
+
+def fill(template: str, **parts: str) -> str:
+    """Replace every $name of a template by its part, which must be HTML already."""
+    return Template(template).substitute(parts)
+
+
+def jpeg_uri(pixels: NDArray[Any], quality: int = 86, fine: bool = False) -> str:
+    """data: URI of uint8 pixels [H,W], [H,W,1] or [H,W,3]; `fine` keeps colour at full size."""
+    image = Image.fromarray(pixels[..., 0] if pixels.ndim == 3 and pixels.shape[2] == 1 else pixels)
+    stream = io.BytesIO()
+    image.save(stream, "JPEG", quality=quality, subsampling=0 if fine else 2, optimize=True)
+    return "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode()
+
+
+def picture(uri: str, alt: str, identity: str = "") -> str:
+    """An <img> that opens large when clicked. `alt` and `identity` are escaped."""
+    extra = f' id="{escape(identity)}"' if identity else ""
+    return f'<img class="zoom" src="{uri}" alt="{escape(alt)}" decoding="async"{extra}>'
+
+
+def figure(uri: str, alt: str, caption: str, identity: str = "") -> str:
+    """A picture with a caption; both texts are escaped."""
+    image = picture(uri, alt, identity)
+    return f"<figure>{image}<figcaption>{escape(caption)}</figcaption></figure>"
+
+
+def script_json(data: Any) -> str:
+    """JSON that may stand inside <script>: no text in it can end the element."""
+    text = json.dumps(data, separators=(",", ":"), allow_nan=False)
+    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+
+
+def rounded(value: Any, digits: int = 5) -> Any:
+    """Nested lists and dictionaries with every float cut to `digits` significant digits."""
+    if isinstance(value, dict):
+        return {key: rounded(item, digits) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [rounded(item, digits) for item in value]
+    if isinstance(value, float) and math.isfinite(value):
+        return float(f"{value:.{digits}g}")
+    return value
+
+
+def resized(pixels: NDArray[Any], side: int) -> NDArray[Any]:
+    """uint8 pixels [H,W,C] made smaller so that no side is longer than `side`."""
+    height, width = pixels.shape[:2]
+    scale = side / max(height, width)
+    if scale >= 1:
+        return pixels
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    flat = pixels[..., 0] if pixels.shape[2] == 1 else pixels
+    small = np.asarray(Image.fromarray(flat).resize(size, Image.Resampling.BOX))
+    return small.reshape(*small.shape[:2], pixels.shape[2])

@@ -1,0 +1,41 @@
+// Starts the page: the viewer, pictures that open large, and the photo that wipes over the render.
+
+function zoomPictures() {
+  const dialog = element("large");
+  const picture = dialog.querySelector("img");
+  document.addEventListener("click", (event) => {
+    const image = event.target.closest?.("img.zoom");
+    if (!image) return;
+    [picture.src, picture.alt] = [image.src, image.alt];
+    dialog.showModal();
+  });
+  dialog.addEventListener("click", () => dialog.close());
+}
+
+function wipePhotos() {
+  for (const wipe of document.querySelectorAll(".wipe")) {
+    const slider = wipe.querySelector("input");
+    const move = () => wipe.style.setProperty("--cut", `${slider.value}%`);
+    slider.addEventListener("input", move);
+    move();
+  }
+}
+
+async function start() {
+  zoomPictures();
+  wipePhotos();
+  const stage = element("stage");
+  try {
+    const scene = JSON.parse(element("scene").textContent);
+    const viewer = await Viewer.open(element("canvas"), scene);
+    const controls = new Controls(viewer);
+    window.fitme = { viewer, controls, photoCamera };
+    stage.classList.add("ready");
+  } catch (error) {
+    stage.classList.add("failed");
+    element("stage-note").textContent = `The 3D view cannot be shown: ${error.message}`;
+    window.fitme = { failed: String(error) };
+  }
+}
+
+start();

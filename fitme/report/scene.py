@@ -1,0 +1,163 @@
+"""What the viewer of a report draws, as JSON-ready data: geometry, materials, lights, photos."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from fitme import brdf, light
+from fitme.avatar import Avatar
+from fitme.head import EYE_LOOK_DEGREES
+from fitme.light import PRESETS, Light
+from fitme.picture import to_bytes
+from fitme.relight import facing_camera, head_sphere, view_light
+from fitme.render import Material
+from fitme.report.embed import jpeg_uri, resized, rounded
+from fitme.report.geometry import packed_geometry
+from fitme.view import FACING_PITCH_DEG
+
+MAP_SIDE = 1024  # pixels; larger maps are made smaller for the page
+SPECULAR_WHITE = 0.08  # F0 that is shown as white, as in Unreal's Specular input
+
+Maps = dict[str, NDArray[np.uint8]]
+
+
+@dataclass(frozen=True)
+class ViewerScene:
+    """The data of the viewer, and the head's three maps that the page shows as pictures."""
+
+    data: dict[str, Any]
+    maps: dict[str, str]  # "diffuse", "specular", "normal" -> data: URI
+    specular_white: float  # the F0 that is white in the specular map
+
+
+def viewer_scene(avatar: Avatar) -> ViewerScene:
+    """Everything the viewer needs. Maps of the head are given as ids of pictures in the page."""
+    head = avatar.head
+    centre, radius = head_sphere(avatar)
+    camera = facing_camera(avatar, 0.0, 0.0, 2)
+    skin = avatar.materials[head.part_names.index("head")]
+    white = max(SPECULAR_WHITE, float(skin.specular_albedo.max()))
+    images: dict[str, str] = {}
+    maps: dict[str, str] = {}
+    materials = []
+    made: dict[int, dict[str, Any]] = {}
+    for name, material in zip(head.part_names, avatar.materials, strict=True):
+        if id(material) not in made:
+            made[id(material)] = _material(name, material, white, images)
+        materials.append(made[id(material)])
+    for key in ("diffuse", "specular", "normal"):
+        if f"head_{key}" in images:
+            maps[key] = images[f"head_{key}"]
+            images[f"head_{key}"] = f"#map-{key}"
+    names = sorted(PRESETS, key=lambda name: name != "studio")  # the viewer begins with the first
+    lights = [{"name": name, "light": _light(avatar, Light.preset(name))} for name in names]
+    data = {
+        "geometry": packed_geometry(avatar),
+        "images": images,
+        "linearImages": [n for n in images if n.endswith(("_normal", "_roughness"))],
+        "materials": materials,
+        "lights": lights,
+        "photos": [_photo(avatar, index) for index in range(len(avatar.photos))],
+        "centre": centre.tolist(),
+        "radius": radius,
+        "distance": float(camera.transform(centre[None, None])[0, 0, 2]),
+        "facingPitch": FACING_PITCH_DEG,
+        "specularWhite": white,
+        "eyeLook": EYE_LOOK_DEGREES,
+        "brdf": _constants(),
+    }
+    return ViewerScene(rounded(data, 7), maps, white)
+
+
+def _material(
+    name: str, material: Material, white: float, images: dict[str, str]
+) -> dict[str, Any]:
+    """Factors, and names of images (albedo, specular, normal, roughness; None: none) of one part.
+
+    The pictures are added to `images`. An image is multiplied by its factor.
+    """
+
+    def put(key: str, pixels: NDArray[np.uint8], quality: int) -> str:
+        images[f"{name}_{key}"] = jpeg_uri(resized(pixels, MAP_SIDE), quality, fine=True)
+        return f"{name}_{key}"
+
+    out: dict[str, Any] = {"images": [None] * 4, "roughness": 1.0}
+    keep = name == "head"  # the page shows the head's maps, be they of one colour or not
+    albedo = material.diffuse_albedo[0].cpu()
+    f0 = material.specular_albedo[0].cpu()
+    f0 = f0.expand(*f0.shape[:2], 3)
+    for slot, key, value, scale, factor in (
+        (0, "diffuse", albedo, 1.0, "albedo"), (1, "specular", f0, white, "specular"),
+    ):  # fmt: skip
+        flat = value.reshape(-1, 3)
+        if not keep and bool((flat == flat[0]).all()):
+            out[factor] = flat[0].tolist()
+        else:
+            out["images"][slot] = put(key, to_bytes(value / scale), 90)
+            out[factor] = [scale] * 3
+    if material.normal is not None:
+        out["images"][2] = put("normal", _bytes(material.normal[0].cpu() * 0.5 + 0.5), 92)
+    if isinstance(material.roughness, Tensor):
+        rough = resized(_bytes(material.roughness[0].cpu()), 512)
+        out["images"][3] = put("roughness", rough, 92)
+    else:
+        out["roughness"] = float(material.roughness)
+    return out
+
+
+def _bytes(values: Tensor) -> NDArray[np.uint8]:
+    """Numbers in 0..1 as uint8, not display-encoded."""
+    return (values.clamp(0, 1) * 255 + 0.5).to(torch.uint8).numpy()
+
+
+def _light(avatar: Avatar, given: Light | None, photo: int = 0) -> dict[str, Any]:
+    """A light, or that of a photo, in the picture's axes with the head's centre as origin."""
+    # The world of this camera has the picture's axes, since -FACING_PITCH_DEG cancels there.
+    camera = facing_camera(avatar, 0.0, -FACING_PITCH_DEG, 2, photo)
+    centre, _ = head_sphere(avatar)
+    sh, directions, colors, positions, intensities = (
+        value[0] for value in view_light(avatar, camera, given, photo).tensors()
+    )
+    return {
+        "sh": sh.tolist(), "directions": directions.tolist(), "colors": colors.tolist(),
+        "positions": (positions - centre).tolist(), "intensities": intensities.tolist(),
+    }  # fmt: skip
+
+
+def _photo(avatar: Avatar, index: int) -> dict[str, Any]:
+    """Expression, gaze, light and the head's angles in degrees in one photo."""
+    photo = avatar.photos[index]
+    view = photo.view
+    weights = dict(zip(avatar.head.expression_names, view.expression[0].tolist(), strict=True))
+    # Rz(-roll) Ry(yaw) Rx(-(pitch + FACING_PITCH)) in the picture's axes, taken apart.
+    m = torch.diag(torch.tensor([1.0, -1.0, -1.0])) @ view.camera().world_to_camera[0, :3, :3]
+    yaw = math.asin(max(-1.0, min(1.0, -float(m[2, 0]))))
+    pitch = -math.degrees(math.atan2(m[2, 1], m[2, 2])) - FACING_PITCH_DEG
+    return {
+        "name": photo.path.name,
+        "weights": {name: weight for name, weight in weights.items() if weight},
+        "gaze": view.gaze[0].tolist(),
+        "light": _light(avatar, None, index),
+        "angles": {
+            "yaw": math.degrees(yaw),
+            "pitch": pitch,
+            "roll": -math.degrees(math.atan2(m[1, 0], m[0, 0])),
+        },
+    }
+
+
+def _constants() -> dict[str, Any]:
+    """The numbers of `fitme.brdf` and `fitme.light`, so that the viewer has no copy of them."""
+    return {
+        "minRoughness": brdf.MIN_ROUGHNESS, "minCosine": brdf.MIN_COSINE,
+        "bands": brdf.GGX_BAND_FIT, "scale": brdf.ENV_SCALE, "bias": brdf.ENV_BIAS,
+        "cosine": light.COSINE,
+        "y0": light.Y0, "y1": light.Y1, "y2": light.Y2, "y20": light.Y2_0, "y22": light.Y2_2,
+    }  # fmt: skip

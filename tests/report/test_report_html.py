@@ -1,0 +1,293 @@
+"""The report as text: what is in it, what is escaped, what is left out."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import re
+import zlib
+from dataclasses import replace
+from html import unescape
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from small_avatar import HEIGHT, WIDTH, small_avatar
+from typer.testing import CliRunner
+
+from fitme.avatar import Avatar
+from fitme.cli.main import app
+from fitme.fit.pipeline import fit_photos
+from fitme.fit.presets import FitPreset
+from fitme.photo import Photo
+from fitme.report.curves import loss_chart, read_history
+from fitme.report.embed import resized, rounded, script_json
+from fitme.report.evidence import Evidence
+from fitme.report.facts import notes
+from fitme.report.geometry import packed_geometry
+from fitme.report.html import find_photos, report_html
+from fitme.report.panels import photo_panels, reduced
+
+HISTORY = {"light": {"photometric": [2.0, 1.0, 0.5], "code": [0.0, 0.1, 0.1]}}
+EVIL = '"><script>alert(1)</script><img src=x onerror=alert(2)>&.png'
+
+
+def photo_of(avatar: Avatar) -> Photo:
+    draw = torch.Generator().manual_seed(1)
+    return Photo(avatar.photos[0].path, torch.rand(HEIGHT, WIDTH, 3, generator=draw))
+
+
+def mask(value: float = 1.0) -> Evidence:
+    """A mask of 10 x 10 pixels that covers the whole photo."""
+    to_photo = torch.diag(torch.tensor([WIDTH / 10, HEIGHT / 10, 1.0]))
+    return Evidence(torch.full((10, 10), value), to_photo)
+
+
+@pytest.fixture(scope="module")
+def page() -> str:
+    avatar = replace(small_avatar(), about={**small_avatar().about, "history": HISTORY})
+    return report_html(avatar, [photo_of(avatar)], [mask()])
+
+
+class _Reader(HTMLParser):
+    """Tags with their attributes, and whether every element is closed."""
+
+    VOID = ("meta", "link", "img", "input", "line", "polyline")
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.feed(text)
+        assert not self.open, self.open
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open and self.open.pop() == tag, (tag, self.open)
+
+
+class TestPage:
+    def test_elements_are_closed_and_pictures_have_texts(self, page: str) -> None:
+        tags = _Reader(page).tags
+        pictures = [attrs for tag, attrs in tags if tag == "img"]
+        assert len(pictures) > 20
+        assert all(str(attrs["src"]).startswith("data:") and "alt" in attrs for attrs in pictures)
+        ids = [attrs["id"] for _, attrs in tags if "id" in attrs]
+        assert len(ids) == len(set(ids))
+
+    def test_nothing_is_loaded(self, page: str) -> None:
+        for tag, attrs in _Reader(page).tags:
+            for name in ("src", "href"):
+                assert str(attrs.get(name) or "data:").startswith("data:"), (tag, name)
+        without_data = re.sub(r"data:[\w/;,+=-]*", "", page)
+        assert not re.search(r"https?://|\bfetch\(|XMLHttpRequest|url\(|@import", without_data)
+        assert "default-src 'none'" in page
+
+    def test_parts(self, page: str) -> None:
+        text = unescape(page)
+        for word in ("Photo and avatar", "Wire overlay", "Difference", "Mask", "Diffuse albedo"):
+            assert word in text, word
+        for word in ("Under other lights", "the photo's", "From other sides", "+60°", "Losses"):
+            assert word in text, word
+
+    def test_the_scene_is_json_with_sorted_out_images(self, page: str) -> None:
+        text = re.search(r'<script type="application/json" id="scene">(.*?)</script>', page, re.S)
+        assert text is not None
+        scene = json.loads(text[1])
+        assert scene["lights"][0]["name"] == "studio"
+        assert scene["images"]["head_diffuse"] == "#map-diffuse"
+        assert 'id="map-diffuse"' in page
+        assert len(scene["materials"]) == len(small_avatar().head.part_names)
+        assert scene["photos"][0]["angles"]["yaw"] == pytest.approx(25.0, abs=1e-3)
+        assert scene["photos"][0]["angles"]["pitch"] == pytest.approx(-8.0, abs=1e-3)
+        assert scene["photos"][0]["angles"]["roll"] == pytest.approx(0.0, abs=1e-3)
+
+    def test_texts_from_outside_are_escaped(self) -> None:
+        one = small_avatar()
+        photo = replace(one.photos[0], path=Path(EVIL))
+        about = {
+            "history": {EVIL: {EVIL: [1.0, 0.5]}}, "preset": EVIL, "timings_s": {EVIL: 1.0},
+            "settings": {EVIL: EVIL}, "fitme": EVIL,
+        }  # fmt: skip
+        avatar = replace(one, photos=(photo,), about=about)
+        given = replace(photo_of(avatar), notes=(EVIL,))
+        text = report_html(avatar, [given], [mask(0.0)])
+        tags = _Reader(text).tags
+        assert sum(tag == "script" for tag, _ in tags) == 2
+        assert not any("onerror" in attrs for _, attrs in tags)
+        assert "<script>alert" not in text and "&lt;script&gt;alert" in text
+
+    def test_without_photos(self) -> None:
+        text = report_html(small_avatar())
+        assert "Wire overlay" not in text and "From other sides" in text
+        empty = report_html(replace(small_avatar(), photos=(), about={}))
+        _Reader(empty)
+        assert "As in the photo" not in re.sub(r"<script>.*", "", empty, flags=re.S)
+
+    def test_wrong_counts(self) -> None:
+        with pytest.raises(ValueError, match="photos: wanted 1, one per photo, got 2"):
+            report_html(small_avatar(), [None, None])
+
+
+class TestPanels:
+    def test_the_masked_share_is_measured(self) -> None:
+        avatar = small_avatar()
+        all_of_it = photo_panels(avatar, photo_of(avatar), 0, mask(), 96)
+        none_of_it = photo_panels(avatar, photo_of(avatar), 0, mask(0.0), 96)
+        unknown = photo_panels(avatar, photo_of(avatar), 0, None, 96)
+        assert all_of_it.masked == pytest.approx(0.0, abs=1e-6) and none_of_it.masked == 1.0
+        assert unknown.mask is None and unknown.psnr is None
+        assert all_of_it.photo.shape == all_of_it.mask.shape == (96, 96, 3)  # type: ignore[union-attr]
+
+    def test_a_photo_like_the_render_has_no_difference(self) -> None:
+        avatar = small_avatar()
+        out = avatar.render_photo(0, 8 * HEIGHT)
+        large = replace(avatar.photos[0].view, focal=avatar.photos[0].view.focal * 8,
+                        width=8 * WIDTH, height=8 * HEIGHT)  # fmt: skip
+        avatar = replace(avatar, photos=(replace(avatar.photos[0], view=large),))
+        to_photo = torch.diag(torch.tensor([8 * WIDTH / 10, 8 * HEIGHT / 10, 1.0]))
+        seen = Photo(Path("x.png"), out.color[0].clamp(0, 1))
+        panels = photo_panels(avatar, seen, 0, Evidence(torch.ones(10, 10), to_photo), 256)
+        assert panels.psnr is not None and panels.psnr > 35
+        assert panels.mean_difference is not None and panels.mean_difference < 0.01
+
+    def test_a_mask_lies_where_its_crop_lay(self) -> None:
+        avatar = small_avatar()
+        camera = avatar.photos[0].view.camera()
+        trusted = torch.ones(20, 20)
+        trusted[10:, :10] = 0.0
+        to_photo = torch.tensor([[2.0, 0.0, 30.0], [0.0, 2.0, 40.0], [0.0, 0.0, 1.0]])
+        seen = Evidence(trusted, to_photo).in_window(camera, camera)
+        assert seen.shape == (HEIGHT, WIDTH)
+        assert seen[70, 40] == 0 and seen[50, 40] == 1 and seen[70, 60] == 1 and seen[5, 5] == 1
+        assert int((seen < 0.5).sum()) == pytest.approx(400, abs=45)
+
+    def test_reduced_keeps_shared_materials_shared(self) -> None:
+        small = reduced(small_avatar(), 8)
+        assert small.materials[0].diffuse_albedo.shape == (1, 8, 8, 3)
+        assert small.materials[1] is small.materials[2]
+
+    def test_notes(self) -> None:
+        avatar = small_avatar()
+        bad = replace(avatar, photos=(replace(avatar.photos[0], landmark_error=0.2),))
+        panels = photo_panels(avatar, photo_of(avatar), 0, mask(0.0), 96)
+        texts = notes(bad, [panels], [("it was rotated",)])
+        assert any("20.0 %" in t for t in texts) and any("100 %" in t for t in texts)
+        assert texts[0] == "it was rotated"
+        assert notes(avatar, [None]) == []
+
+
+class TestGeometry:
+    def test_arrays_come_back(self) -> None:
+        avatar = small_avatar()
+        packed = packed_geometry(avatar)
+        data = zlib.decompress(base64.b64decode(packed["data"]))
+
+        def array(name: str) -> np.ndarray:
+            kind, start, count = packed["arrays"][name]
+            assert start % 4 == 0
+            return np.frombuffer(data, np.dtype(kind), count, start)
+
+        neutral = avatar.neutral()[0].numpy()
+        assert np.array_equal(array("positions").reshape(-1, 3), neutral)
+        corner = array("cornerVertex").astype(int)
+        triangles = corner[array("triangles").astype(int)].reshape(-1, 3)
+        assert len(triangles) == sum(part["count"] for part in packed["parts"])
+        jaw = next(p for p in packed["parts"] if p["name"] == "teeth")
+        of_part = triangles[jaw["first"] : jaw["first"] + jaw["count"]]
+        assert set(np.unique(of_part)) <= set(avatar.head.part_vertices("teeth").tolist())
+        offsets = array("expressionOffset").astype(float)
+        steps = array("expressionIndex").astype(int)
+        at = 0
+        for shape, true in zip(packed["expressions"], avatar.head.expression, strict=True):
+            count = shape["count"]
+            moved = np.zeros_like(neutral)
+            index = np.cumsum(steps[at : at + count])
+            moved[index] = offsets[3 * at : 3 * (at + count)].reshape(3, -1).T * shape["scale"]
+            assert np.abs(moved - true.numpy()).max() < 1.1e-5, shape["name"]
+            at += count
+        assert at == len(steps)
+
+
+class TestCurves:
+    def test_a_chart(self) -> None:
+        text = loss_chart("light", HISTORY["light"])
+        assert text.count("<polyline") == 3 and "3 steps" in text and "total" in text
+        assert "nan" not in text and "inf" not in text
+        assert loss_chart("one", {"a": [0.0]}).count("<polyline") == 1
+
+    @pytest.mark.parametrize(
+        "data", [None, [], {"a": 3}, {"a": {"b": "text"}}, {"a": {"b": [float("nan")]}}]
+    )
+    def test_what_is_no_history_is_left_out(self, data: object) -> None:
+        assert read_history(data) == {}
+
+
+class TestEmbed:
+    def test_script_json_cannot_end_its_element(self) -> None:
+        text = script_json({"a": "</script><!--\u2028"})
+        assert "<" not in text and "\u2028" not in text
+        assert json.loads(text) == {"a": "</script><!--\u2028"}
+
+    def test_rounded(self) -> None:
+        assert rounded({"a": [1.23456789, 3, "x", (0.000123456789,)]}, 3) == {
+            "a": [1.23, 3, "x", [0.000123]]
+        }
+
+    @pytest.mark.parametrize("channels", [1, 3])
+    def test_resized(self, channels: int) -> None:
+        assert resized(np.zeros((40, 20, channels), np.uint8), 10).shape == (10, 5, channels)
+        assert resized(np.zeros((4, 2, channels), np.uint8), 10).shape == (4, 2, channels)
+
+
+class TestFit:
+    def test_a_fit_writes_its_report(self, astronaut: Path, tmp_path: Path) -> None:
+        quick = FitPreset(
+            light_steps=2, light_pixels=64, invert_steps=2, invert_pixels=160, invert_texels=128,
+            tune_steps=0,
+        )  # fmt: skip
+        summary = fit_photos([astronaut], tmp_path / "a", preset=quick, size=64)
+        text = (summary.out / "report.html").read_text(encoding="utf-8")
+        for word in ("astronaut.png", "Mask", "of the face masked", "photometric", "Time"):
+            assert word in text, word
+        history = json.loads((summary.out / "fit.json").read_text())["history"]
+        assert len(history["light"]["photometric"]) == len(history["invert"]["landmark"]) == 2
+        values = [v for terms in history.values() for line in terms.values() for v in line]
+        assert all(float(f"{v:.5g}") == v for v in values)
+        assert Avatar.load(summary.out).about["history"] == history
+
+
+class TestCommand:
+    def test_report_of_a_loaded_avatar(self, tmp_path: Path) -> None:
+        avatar = small_avatar()
+        avatar.save(tmp_path / "a")
+        out = tmp_path / "x.html"
+        run = lambda *extra: CliRunner().invoke(  # noqa: E731
+            app, ["report", str(tmp_path / "a"), "--out", str(out), *extra]
+        )
+        done = run()
+        assert done.exit_code == 0, done.output
+        assert "Wire overlay" not in out.read_text()
+        assert run().exit_code == 2  # it exists
+        stream = io.BytesIO()
+        Image.new("RGB", (WIDTH, HEIGHT), "gray").save(stream, "PNG")
+        (tmp_path / "a" / "photo.png").write_bytes(stream.getvalue())
+        assert run("--overwrite").exit_code == 0
+        assert "Wire overlay" in out.read_text()
+
+    def test_photos_of_another_size_are_not_taken(self, tmp_path: Path) -> None:
+        Image.new("RGB", (WIDTH, HEIGHT + 1)).save(tmp_path / "photo.png")
+        assert find_photos(small_avatar(), tmp_path) == [None]
+        (tmp_path / "photo.png").write_bytes(b"no picture")
+        assert find_photos(small_avatar(), tmp_path) == [None]
