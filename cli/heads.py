@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from enum import Enum
 from pathlib import Path
@@ -46,27 +47,51 @@ def convert(
         ),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
 ) -> None:
     """Turn a FLAME, BFM or ICT model into a head that fitme reads. Its licence stays its own."""
     from fitme.head_formats import convert_head
 
     model = convert_head(file, out, kind.value, landmarks, overwrite)
-    typer.echo(f"wrote {out}\n{_summary(model)}")
+    if not quiet:
+        typer.echo(f"wrote {out}\n{_summary(model)}")
 
 
 def info(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A head, or a model to convert.")],
     kind: _Kind = HeadKind.auto,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON object on stdout, nothing else.")
+    ] = False,
 ) -> None:
     """Print what a head file holds."""
     if file.suffix == ".safetensors":
         from fitme.head import load_head
 
-        typer.echo(_summary(load_head(file)))
+        model = load_head(file)
     else:
         from fitme.head_formats import read_head_file
 
-        typer.echo(_summary(read_head_file(file, kind.value)))
+        model = read_head_file(file, kind.value)
+    typer.echo(json.dumps(_facts(model), indent=1) if as_json else _summary(model))
+
+
+def _facts(model: HeadModel) -> dict[str, Any]:
+    """What `--json` prints about a model; sizes in metres."""
+    size = model.mean.max(0).values - model.mean.min(0).values
+    return {
+        "fingerprint": model.fingerprint(),
+        "size_m": [round(float(n), 4) for n in size],
+        "vertices": len(model.mean),
+        "triangles": len(model.triangles),
+        "parts": {name: len(model.part_triangles(name)) for name in model.part_names},
+        "identity": len(model.identity),
+        "expressions": list(model.expression_names),
+        "landmarks": len(model.landmark_weight),
+        "landmarks_used": int((model.landmark_weight > 0).sum()),
+        "regions": sorted(model.regions),
+        "metadata": dict(model.metadata),
+    }
 
 
 def _summary(model: HeadModel) -> str:

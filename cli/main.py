@@ -1,30 +1,37 @@
 """The command line `fitme`: parse, call the library, print.
 
-Exit codes: 0 done; 2 wrong usage or input (one line `fitme: error: ...` on stderr);
-130 interrupted. Anything else is a bug and shows its traceback. Nothing heavy (torch,
+Exit codes: 0 done; 1 done in part (`batch`) or something is wrong here (`doctor`), or a bug, which
+shows its traceback; 2 wrong usage or input (one line `fitme: error: ...` on stderr); 130
+interrupted. Results go to stdout, progress and messages to stderr. Nothing heavy (torch,
 mediapipe, numba) is imported until a command needs it, so that `--help` is instant.
 """
 
 from __future__ import annotations
 
 import functools
-import logging
+import json
 import os
 from collections.abc import Callable
 from enum import Enum
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed_version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, TypeVar
 
 import typer
 
+from fitme.cli.batch import add_batch_command
+from fitme.cli.doctor import add_doctor_command
+from fitme.cli.examples import add_examples
 from fitme.cli.heads import add_head_commands
+from fitme.cli.models import add_models_commands
 from fitme.cli.render import add_render_commands
+from fitme.cli.report import add_report_command
 from fitme.cli.sample import add_sample_command
 from fitme.errors import FitmeError, InputError
 
 if TYPE_CHECKING:
+    from fitme.fit.pipeline import FitSummary
     from fitme.fit.presets import FitPreset
 
 # Idle OpenMP threads sleep instead of spinning: where other programs want the cores too (a batch
@@ -37,12 +44,15 @@ _R = TypeVar("_R")
 app = typer.Typer(
     name="fitme",
     help="Turn an ordinary photo of a person into a relightable 3D head.",
+    epilog="\b\nExamples:\n  fitme fit me.jpg --out out/me\n  fitme fit --help\n  fitme doctor",
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode=None,  # plain text: importing rich doubles the time of --help
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+_Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, nothing else.")]
 
 
 class Device(str, Enum):  # StrEnum needs Python 3.11
@@ -72,11 +82,15 @@ def _one_line_errors(command: Callable[_P, _R]) -> Callable[_P, _R]:
     return wrapper
 
 
-def _version_text() -> str:
+def _version() -> str | None:
     try:
-        return f"fitme {installed_version('fitme')}"
+        return installed_version("fitme")
     except PackageNotFoundError:  # run from a checkout that is not installed
-        return "fitme (not installed)"
+        return None
+
+
+def _version_text() -> str:
+    return f"fitme {_version() or '(not installed)'}"
 
 
 def _print_version(wanted: bool) -> None:
@@ -99,9 +113,9 @@ def _root(
 
 @app.command()
 @_one_line_errors
-def version() -> None:
+def version(as_json: _Json = False) -> None:
     """Print the version."""
-    typer.echo(_version_text())
+    typer.echo(json.dumps({"fitme": _version()}) if as_json else _version_text())
 
 
 @app.command()
@@ -148,21 +162,20 @@ def fit(
         bool, typer.Option("--overwrite", help="Replace an earlier result in DIR.")
     ] = False,
     verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help="Also print details of the run.")
+        bool, typer.Option("--verbose", "-v", help="Also print times, errors and losses.")
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+    as_json: _Json = False,
 ) -> None:
     """Fit a 3D head to one or several photos of a person and write it to DIR."""
     if verbose and quiet:
         raise InputError("--verbose and --quiet contradict each other; give one of them")
-    if verbose:
-        logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s")
 
     from fitme.fit.pipeline import fit_photos
     from fitme.progress import Progress, SilentProgress, TqdmProgress
 
     progress: Progress = SilentProgress() if quiet else TqdmProgress()
-    fit_photos(
+    summary = fit_photos(
         photos,
         out,
         face=face,
@@ -176,8 +189,35 @@ def fit(
         overwrite=overwrite,
         progress=progress,
     )
-    if not quiet:
+    if verbose:
+        typer.echo(_details(summary), err=True)
+    if as_json:
+        typer.echo(json.dumps(_result(summary), indent=1))
+    elif not quiet:
         typer.echo(f"wrote {out}")
+
+
+def _result(summary: FitSummary) -> dict[str, Any]:
+    """What `--json` prints about a fit; the losses of each photo are by stage and name."""
+    out = summary.out
+    files = sorted(p.relative_to(out).as_posix() for p in out.rglob("*") if p.is_file())
+    return {
+        "out": str(out),
+        "seconds": dict(summary.seconds),
+        "landmark_error": summary.landmark_error,
+        "losses": [dict(photo.losses) for photo in summary.avatar.photos],
+        "photos": [str(photo.path) for photo in summary.avatar.photos],
+        "files": files,
+    }
+
+
+def _details(summary: FitSummary) -> str:
+    """What `--verbose` adds: seconds per stage, then how each photo sits."""
+    lines = [f"{name}: {seconds:.1f} s" for name, seconds in summary.seconds.items()]
+    for photo in summary.avatar.photos:
+        losses = ", ".join(f"{name} {value:.4g}" for name, value in photo.losses.items())
+        lines.append(f"{photo.path}: landmark error {100 * photo.landmark_error:.2f} %, {losses}")
+    return "\n".join(lines)
 
 
 def _preset(name: str, changes: list[str]) -> str | FitPreset:
@@ -196,22 +236,30 @@ def _preset(name: str, changes: list[str]) -> str | FitPreset:
 
 @app.command()
 @_one_line_errors
-def presets() -> None:
+def presets(as_json: _Json = False) -> None:
     """Print the settings of all presets, for `fitme fit --set NAME=VALUE`."""
     from dataclasses import asdict
 
     from fitme.fit.presets import PRESETS
 
     tables = {name: asdict(preset) for name, preset in PRESETS.items()}
+    if as_json:
+        typer.echo(json.dumps(tables, indent=1))
+        return
     typer.echo(f"{'':20s}" + "".join(f"{name:>10s}" for name in tables))
     for setting in tables["default"]:
         row = "".join(f"{table[setting]!s:>10s}" for table in tables.values())
         typer.echo(f"{setting:20s}{row}")
 
 
+add_batch_command(app, _one_line_errors)
+add_doctor_command(app, _one_line_errors)
 add_head_commands(app, _one_line_errors)
+add_models_commands(app, _one_line_errors)
 add_render_commands(app, _one_line_errors)
+add_report_command(app, _one_line_errors)
 add_sample_command(app, _one_line_errors)
+add_examples(app)
 
 
 def main() -> None:

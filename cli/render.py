@@ -24,7 +24,12 @@ _Light = Annotated[
 _Photo = Annotated[
     int, typer.Option(min=0, metavar="N", help="The photo whose view it is, counted from 0.")
 ]
+_Head = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="The head model it was made with, if not the one shipped."),
+]
 _Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the file.")]
+_Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 
 
 def _finite(value: float | None) -> float | None:
@@ -77,11 +82,12 @@ def render(
     neutral: Annotated[
         bool, typer.Option("--neutral", help="Without the photo's expression and gaze.")
     ] = False,
+    head: _Head = None,
     overwrite: _Overwrite = False,
+    quiet: _Quiet = False,
 ) -> None:
     """Draw an avatar as its photo saw it, or from a new side and under a new light."""
     weights = _weights(expression or [])
-    from fitme.avatar import Avatar
     from fitme.export.png import encode_png
     from fitme.files import atomic_write_bytes, check_output_file
     from fitme.picture import parse_background
@@ -91,14 +97,15 @@ def render(
     check_output_file(out, (".png",), overwrite)
     colour = parse_background(background)
     shining = None if light is None else read_light(light)
-    avatar = Avatar.load(folder)
+    avatar = _load(folder, head)
     _check_photo(avatar, photo)
     picture = view_picture(
         avatar, yaw, pitch, light=shining, photo=photo, resolution=resolution,
         expression=weights, neutral=neutral, background=colour,
     )  # fmt: skip
     atomic_write_bytes(out, encode_png(picture))
-    typer.echo(f"wrote {out}")
+    if not quiet:
+        typer.echo(f"wrote {out}")
 
 
 def turntable(
@@ -127,13 +134,13 @@ def turntable(
     background: Annotated[
         str, typer.Option(metavar="COLOUR", help="R,G,B, #rrggbb or, for .webp, transparent.")
     ] = "118,118,118",
+    head: _Head = None,
     overwrite: _Overwrite = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+    quiet: _Quiet = False,
 ) -> None:
     """Film an avatar that turns, or the light that goes around it."""
     if (swing is not None) + full + relight > 1:
         raise InputError("--swing, --full and --relight exclude each other; give one of them")
-    from fitme.avatar import Avatar
     from fitme.files import check_output_file
     from fitme.picture import parse_background
     from fitme.progress import Progress, SilentProgress, TqdmProgress
@@ -144,7 +151,7 @@ def turntable(
     check_output_file(out, SUFFIXES, overwrite)
     colour = parse_background(background)
     shining = None if light is None else read_light(light)
-    avatar = Avatar.load(folder)
+    avatar = _load(folder, head)
     _check_photo(avatar, photo)
     film = Turntable(
         frames=frames,
@@ -159,6 +166,14 @@ def turntable(
     write_turntable(avatar, out, film, seconds, overwrite, progress)
     if not quiet:
         typer.echo(f"wrote {out}")
+
+
+def _load(folder: Path, head: Path | None) -> Avatar:
+    """The avatar of a directory, on a head model of the user's own where one is named."""
+    from fitme.avatar import Avatar
+    from fitme.head import load_head
+
+    return Avatar.load(folder, None if head is None else load_head(head))
 
 
 def _weights(texts: list[str]) -> dict[str, float]:

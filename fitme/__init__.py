@@ -1,8 +1,9 @@
 """One photo of a person -> a relightable 3D head.
 
-`fitme.fit_photos`, `fitme.Avatar`, `fitme.Light` and `fitme.load_head` are imported when they are
-first used, so that
-`import fitme` costs nothing.
+    avatar = fitme.fit(["me.jpg"], preset="fast")
+
+`fitme.fit`, `fitme.fit_photos`, `fitme.Avatar`, `fitme.Light` and `fitme.load_head` are imported
+when they are first used, so that `import fitme` costs nothing.
 """
 
 from __future__ import annotations
@@ -12,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fitme.avatar import Avatar
+    from fitme.fit import fit
     from fitme.fit.pipeline import fit_photos
     from fitme.head import load_head
     from fitme.light import Light
 
-__all__ = ["Avatar", "Light", "fit_photos", "load_head"]
+__all__ = ["Avatar", "Light", "fit", "fit_photos", "load_head"]
 
 _HOME = {
     "Avatar": "fitme.avatar",
@@ -27,6 +29,8 @@ _HOME = {
 
 
 def __getattr__(name: str) -> Any:
+    if name == "fit":  # a package that can be called
+        return import_module("fitme.fit")
     if name not in _HOME:
         raise AttributeError(f"module 'fitme' has no attribute {name!r}")
     return getattr(import_module(_HOME[name]), name)

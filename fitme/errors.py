@@ -29,6 +29,10 @@ class OutputError(FitmeError):
     """The output cannot be written where the user asked."""
 
 
+class ModelError(FitmeError):
+    """A network that is downloaded cannot be had, kept or read."""
+
+
 def show_path(path: Path | str) -> str:
     """The path as one printable line: control characters (a newline in a name) are escaped."""
     text = str(path)

@@ -25,7 +25,7 @@ from typing import Any
 from fitme.errors import OutputError, show_path
 
 #: One of these marks a directory as an earlier result.
-RESULT_FILES = ("fit.json", "fitme_sample.json")
+RESULT_FILES = ("fit.json", "fitme_sample.json", "batch.json")
 
 #: What an earlier result may contain and `--overwrite` may therefore delete, as patterns of
 #: paths relative to the output directory. A new kind of output file is added here.
@@ -38,10 +38,12 @@ OUTPUT_FILES = (
     "turntable*",
     "textures/*",
     "sheet.png",
+    "thumb.jpg",
     "[0-9][0-9][0-9]/render_*.png",
     "[0-9][0-9][0-9]/textures/*",
 )
 _SYSTEM_LITTER = (".DS_Store", "Thumbs.db", "desktop.ini")
+_TEMPORARY = re.compile(r"\.(.+)\.fitme-[\w.]+-\d+-\d+\.\w+")
 _ABANDONED_AFTER_S = 7 * 24 * 3600  # a temporary nobody here can ask about (another machine's)
 
 
@@ -234,6 +236,12 @@ def _swap_in(path: str | Path, target: Path, temporary: Path, overwrite: bool) -
         raise
     if old is not None:
         shutil.rmtree(old, ignore_errors=True)
+
+
+def remove_abandoned(folder: Path) -> None:
+    """Remove what killed runs left in `folder` beside their targets; put lost old results back."""
+    for name in {match[1] for p in folder.iterdir() if (match := _TEMPORARY.fullmatch(p.name))}:
+        _clean_abandoned(folder / name)
 
 
 def _clean_abandoned(target: Path) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
 import types
@@ -7,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
+from fitme.cli.examples import EXAMPLES
 from fitme.cli.main import app
 from fitme.errors import InputError, OutputError
 from fitme.progress import SilentProgress, TqdmProgress
@@ -170,6 +174,112 @@ class TestFit:
         assert result.exit_code == 2 and not calls
         assert result.stderr.startswith("fitme: error: ") and words in result.stderr
         assert result.stderr.count("\n") == 1
+
+
+class TestJson:
+    """One object on stdout, and nothing else there."""
+
+    @pytest.fixture
+    def fitted(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+        """`fit_photos` that has written a result."""
+        out = tmp_path / "result"
+        (out / "textures").mkdir(parents=True)
+        (out / "fit.json").write_text("{}")
+        (out / "textures" / "normal.png").write_text("")
+        photo = types.SimpleNamespace(
+            path=Path("a.jpg"), losses={"invert/photometric": 0.25}, landmark_error=0.0125
+        )
+        summary = types.SimpleNamespace(
+            out=out,
+            seconds={"align": 1.5, "total": 2.0},
+            landmark_error=0.0125,
+            avatar=types.SimpleNamespace(photos=(photo,)),
+        )
+        module = types.ModuleType("fitme.fit.pipeline")
+        module.fit_photos = lambda *args, **kwargs: summary  # type: ignore
+        monkeypatch.setitem(sys.modules, "fitme.fit.pipeline", module)
+        return out
+
+    @pytest.mark.parametrize("more", [[], ["-v"], ["-q"]])
+    def test_fit(self, fitted: Path, more: list[str]) -> None:
+        result = runner.invoke(app, ["fit", "a.jpg", "--out", str(fitted), "--json", *more])
+        assert result.exit_code == 0, result.output
+        assert json.loads(result.stdout) == {
+            "out": str(fitted),
+            "seconds": {"align": 1.5, "total": 2.0},
+            "landmark_error": 0.0125,
+            "losses": [{"invert/photometric": 0.25}],
+            "photos": ["a.jpg"],
+            "files": ["fit.json", "textures/normal.png"],
+        }
+
+    def test_verbose_says_more_on_stderr(self, fitted: Path) -> None:
+        result = runner.invoke(app, ["fit", "a.jpg", "--out", str(fitted), "-v"])
+        assert result.stdout == f"wrote {fitted}\n"
+        assert "align: 1.5 s" in result.stderr
+        assert "landmark error 1.25 %, invert/photometric 0.25" in result.stderr
+
+    def test_error_stays_on_stderr(self, failing) -> None:
+        failing(InputError("a.jpg is bad; cure"))
+        result = runner.invoke(app, ["fit", "a.jpg", "--out", "r", "--json"])
+        assert result.exit_code == 2 and result.stdout == ""
+
+    def test_presets(self) -> None:
+        tables = json.loads(runner.invoke(app, ["presets", "--json"]).stdout)
+        assert tables["fast"]["tune_steps"] == 0 and set(tables) == {"fast", "default", "best"}
+
+    def test_version(self) -> None:
+        assert json.loads(runner.invoke(app, ["version", "--json"]).stdout)["fitme"]
+
+    def test_head_info(self) -> None:
+        from fitme.models import weight_path
+
+        path = str(weight_path("head.safetensors"))
+        facts = json.loads(runner.invoke(app, ["head", "info", path, "--json"]).stdout)
+        assert facts["identity"] == 90 and len(facts["expressions"]) == 52
+        assert facts["parts"]["eye_L"] > 0
+
+
+def commands(typed: typer.Typer, before: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    """The paths of all commands."""
+    found = [
+        (*before, c.name or c.callback.__name__)  # type: ignore
+        for c in typed.registered_commands
+    ]
+    for group in typed.registered_groups:
+        found += commands(group.typer_instance, (*before, str(group.name)))  # type: ignore
+    return found
+
+
+class TestHelpOfEveryCommand:
+    @pytest.mark.parametrize("path", commands(app), ids=" ".join)
+    def test_has_an_example_that_parses(self, path: tuple[str, ...]) -> None:
+        result = runner.invoke(app, [*path, "--help"])
+        assert result.exit_code == 0
+        assert "Example" in result.output and f"  fitme {' '.join(path)}" in result.output
+        for line in result.output.rpartition("Example")[2].splitlines()[1:]:
+            words = line.split(">")[0].split()
+            assert words[0] == "fitme"
+            # Options are known and none is missing, up to files that are not there.
+            tried = runner.invoke(app, [*words[1:], "--help"])
+            assert tried.exit_code == 0
+
+    def test_examples_of_no_command(self) -> None:
+        """Nothing is left over from a command that was renamed."""
+        assert {" ".join(path) for path in commands(app)} >= set(EXAMPLES) - {"export"}
+
+    def test_completion(self) -> None:
+        done = console("--show-completion", "bash")
+        assert done.returncode == 0 and "complete " in done.stdout and "fitme" in done.stdout
+        environment = {
+            **os.environ, "_FITME_COMPLETE": "complete_bash", "COMP_WORDS": "fitme tur",
+            "COMP_CWORD": "1",
+        }  # fmt: skip
+        program = "import sys; from fitme.cli.main import main; sys.argv = ['fitme']; main()"
+        found = subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, text=True, env=environment
+        )
+        assert found.stdout.split() == ["turntable"]
 
 
 class TestVersionAndHelp:

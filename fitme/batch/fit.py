@@ -1,0 +1,70 @@
+"""The real fit of one subject, in a worker that keeps its models between subjects."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+
+from PIL import Image
+
+from fitme.batch.quality import avatar_quality
+from fitme.batch.task import Fitted, Task
+from fitme.device import resolve_device
+from fitme.fit.pipeline import Models, fit_photos
+from fitme.head import HeadModel, load_head
+from fitme.landmarks import LandmarkProvider
+from fitme.mediapipe_landmarks import MediaPipeLandmarks
+from fitme.models.stylegan2 import load_generator
+from fitme.progress import SilentProgress
+
+THUMB = "thumb.jpg"
+THUMB_SIDE = 192
+
+
+class LogProgress(SilentProgress):
+    """Prints notes, which a worker's log keeps."""
+
+    def note(self, text: str) -> None:
+        print(text, flush=True)
+
+
+def fit_subject(task: Task, folder: Path) -> Fitted:
+    """`fit_photos` as the task says, then its quality and a thumbnail."""
+    settings = task.settings
+    device = str(resolve_device(settings.device))
+    summary = fit_photos(
+        task.photos,
+        folder,
+        device=settings.device,
+        seed=settings.seed,
+        size=settings.size,
+        preset=settings.preset,
+        weights=settings.weights,
+        skip_bad=settings.skip_bad,
+        progress=LogProgress(),
+        # The fit tunes the generator in place, so each subject has a fresh one.
+        models=Models(_head(device), load_generator(settings.weights, device), _landmarks()),
+    )
+    write_thumb(folder)
+    return Fitted(len(summary.avatar.photos), avatar_quality(summary.avatar, folder))
+
+
+@functools.lru_cache(maxsize=2)
+def _head(device: str) -> HeadModel:
+    return load_head(device=device)
+
+
+@functools.lru_cache(maxsize=1)
+def _landmarks() -> LandmarkProvider:
+    return MediaPipeLandmarks()
+
+
+def write_thumb(folder: Path, side: int = THUMB_SIDE) -> None:
+    """`thumb.jpg`: photo beside render, cut from the first overlay picture."""
+    with Image.open(folder / "overlay_00.png") as overlay:
+        panel = overlay.height
+        both = Image.new("RGB", (2 * side, side))
+        for place, index in enumerate((0, 2)):
+            piece = overlay.crop((index * panel, 0, (index + 1) * panel, panel)).convert("RGB")
+            both.paste(piece.resize((side, side), Image.Resampling.LANCZOS), (place * side, 0))
+    both.save(folder / THUMB, quality=82)

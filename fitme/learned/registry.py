@@ -1,0 +1,119 @@
+"""The trained networks that do not come with fitme: what, from where, under which terms.
+
+Every entry has the SHA-256 of its file; what is downloaded is compared with it before it is put in
+place. torchvision writes the first eight digits of the checksum into its file names; the full
+ones, and those of the other two, are published by several projects that pin the same files.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fitme.errors import InputError
+
+_TORCHVISION = "https://download.pytorch.org/models/"
+_IMAGENET = "BSD-3-Clause (torchvision); trained on ImageNet photos"
+
+
+@dataclass(frozen=True)
+class LearnedModel:
+    """One file that `fitme models pull` fetches."""
+
+    name: str  # what the user types
+    label: str  # what messages call it
+    purpose: str
+    file: str  # its name in the cache
+    url: str  # of the file, or of a .zip that has it as a member of that name
+    sha256: str  # of the file
+    size: int  # of the file, bytes
+    download: int  # of what the address serves, bytes
+    licence: str
+    commercial: str  # "yes", "no" or "check"
+    packages: tuple[str, ...]  # import names that its loader needs
+    install: str  # the command that brings them
+
+
+_LEARNED = 'pip install "fitme[learned]"'
+
+MODELS: tuple[LearnedModel, ...] = (
+    LearnedModel(
+        name="lpips",
+        label="LPIPS",
+        purpose="perceptual loss, AlexNet backbone",
+        file="alexnet-owt-7be5be79.pth",
+        url=_TORCHVISION + "alexnet-owt-7be5be79.pth",
+        sha256="7be5be791159472b1fbf3c69796f7cb30dca7ad8466c2df70058c37116cdee02",
+        size=244_408_911,
+        download=244_408_911,
+        licence=_IMAGENET,
+        commercial="check",
+        packages=("lpips",),
+        install=_LEARNED,
+    ),
+    LearnedModel(
+        name="lpips-vgg",
+        label="LPIPS (VGG)",
+        purpose="perceptual loss, VGG16 backbone (larger, slower)",
+        file="vgg16-397923af.pth",
+        url=_TORCHVISION + "vgg16-397923af.pth",
+        sha256="397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0",
+        size=553_433_881,
+        download=553_433_881,
+        licence=_IMAGENET,
+        commercial="check",
+        packages=("lpips",),
+        install=_LEARNED,
+    ),
+    LearnedModel(
+        name="lpips-squeeze",
+        label="LPIPS (SqueezeNet)",
+        purpose="perceptual loss, SqueezeNet backbone (5 MB)",
+        file="squeezenet1_1-b8a52dc0.pth",
+        url=_TORCHVISION + "squeezenet1_1-b8a52dc0.pth",
+        sha256="b8a52dc049b60e4b6ab68ad0df457362afab8b6304b2febdc1650a5dab4d7e7b",
+        size=4_958_839,
+        download=4_958_839,
+        licence=_IMAGENET,
+        commercial="check",
+        packages=("lpips",),
+        install=_LEARNED,
+    ),
+    LearnedModel(
+        name="facenet",
+        label="identity loss",
+        purpose="face recognition for the identity loss: InceptionResnetV1 of facenet-pytorch",
+        file="20180402-114759-vggface2.pt",
+        url="https://github.com/timesler/facenet-pytorch/releases/download/v2.2.9/"
+        "20180402-114759-vggface2.pt",
+        sha256="281cebca8662831adb987a874bdcb36e73f5b1c6dc5ee5878f305e985625d99b",
+        size=111_898_327,
+        download=111_898_327,
+        licence="MIT (facenet-pytorch); trained on VGGFace2, web photos of public figures",
+        commercial="check",
+        packages=("facenet_pytorch",),
+        install="pip install torchvision requests && pip install --no-deps facenet-pytorch",
+    ),
+    LearnedModel(
+        name="arcface",
+        label="ArcFace",
+        purpose="face recognition for evaluation: w600k_r50 of insightface's buffalo_l",
+        file="w600k_r50.onnx",
+        url="https://github.com/deepinsight/insightface/releases/download/v0.7/buffalo_l.zip",
+        sha256="4c06341c33c2ca1f86781dab0e829f88ad5b64be9fba56e56bc9ebdefc619e43",
+        size=174_383_860,
+        download=288_621_354,
+        licence="insightface models: non-commercial research only",
+        commercial="no",
+        packages=("onnxruntime",),
+        install=_LEARNED,
+    ),
+)
+
+
+def find_model(name: str) -> LearnedModel:
+    """The entry of a name. Raises InputError that lists the names."""
+    for model in MODELS:
+        if model.name == name:
+            return model
+    names = ", ".join(model.name for model in MODELS)
+    raise InputError(f"unknown model {name!r}; choose {names}")

@@ -1,0 +1,206 @@
+"""The cache of downloaded networks: where it is, how a file gets in, whether it is whole.
+
+A file is written beside its place, hashed while it arrives and renamed once its checksum is right,
+so that whatever lies in the cache under a model's name was verified. A broken download starts
+again from the beginning.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import shutil
+import tempfile
+import urllib.error
+import urllib.request
+import zipfile
+from collections.abc import Callable, Iterator
+from http.client import HTTPException
+from pathlib import Path
+from typing import IO
+from urllib.parse import urlsplit
+
+from fitme.errors import ModelError, show_path
+from fitme.learned.registry import LearnedModel
+from fitme.progress import Progress, SilentProgress
+
+_CHUNK = 1 << 20
+_TIMEOUT_S = 30.0
+_Watch = Callable[[], None]
+
+
+def cache_dir() -> Path:
+    """Where downloaded models are kept: $FITME_CACHE/models, or the platform's cache folder."""
+    own = os.environ.get("FITME_CACHE")
+    if own:
+        return Path(own) / "models"
+    from platformdirs import user_cache_path
+
+    return user_cache_path("fitme", appauthor=False) / "models"
+
+
+def model_path(model: LearnedModel) -> Path:
+    """Where the file of a model lies once it was pulled."""
+    return cache_dir() / model.file
+
+
+def is_pulled(model: LearnedModel) -> bool:
+    """Whether the file is there in its full size; `verify` also reads it."""
+    try:
+        return model_path(model).stat().st_size == model.size
+    except OSError:
+        return False
+
+
+def verify(model: LearnedModel) -> bool:
+    """Whether the file in the cache has the right checksum. Reads all of it."""
+    try:
+        return _sha256(model_path(model)) == model.sha256
+    except OSError:
+        return False
+
+
+def pull(
+    model: LearnedModel,
+    source: str | None = None,
+    *,
+    force: bool = False,
+    progress: Progress | None = None,
+) -> Path:
+    """Bring a model into the cache and return its path; nothing is fetched when it is there.
+
+    `source` is a file brought by hand or another address (https://, file://) in place of the
+    model's own; a .zip is looked into. `force` replaces what is there. Raises ModelError, one line
+    with the cure: no network, wrong file, no room, unwritable cache.
+    """
+    target = model_path(model)
+    if not force and is_pulled(model) and verify(model):
+        return target
+    progress = progress or SilentProgress()
+    url = _address(model, source)
+    archive = urlsplit(url).path.lower().endswith(".zip")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        room = shutil.disk_usage(target.parent).free
+        needed = model.size + (model.download if archive else 0)
+        if room < needed:
+            raise OSError(errno.ENOSPC, f"{needed >> 20} MB are needed, {room >> 20} MB are free")
+        with tempfile.TemporaryDirectory(prefix=".pull-", dir=target.parent) as folder:
+            fresh = Path(folder) / model.file
+            if archive:
+                packed = Path(folder) / "archive.zip"
+                _download(model, url, packed, model.download, progress)
+                _unpack(model, packed, fresh, url)
+            else:
+                _download(model, url, fresh, model.size, progress)
+            _check(model, fresh, url)
+            os.replace(fresh, target)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        cure = "free some room, or set FITME_CACHE to a folder that you can write to"
+        raise ModelError(
+            f"{model.name}: cannot be kept in {show_path(target.parent)} ({reason}); {cure}"
+        ) from error
+    return target
+
+
+def remove(model: LearnedModel) -> bool:
+    """Delete a model's file from the cache; whether there was one."""
+    with contextlib.suppress(FileNotFoundError):
+        model_path(model).unlink()
+        return True
+    return False
+
+
+def _address(model: LearnedModel, source: str | None) -> str:
+    """The address to read: the model's own, or the user's file or address."""
+    if source is None:
+        return model.url
+    if urlsplit(source).scheme in ("http", "https", "file"):
+        return source
+    path = Path(source)
+    if not path.is_file():
+        raise ModelError(f"{show_path(path)} is no file; give {model.file}, as {model.url} has it")
+    return path.resolve().as_uri()
+
+
+def _download(model: LearnedModel, url: str, out: Path, size: int, progress: Progress) -> None:
+    """Copy what `url` serves into `out`; gives up past `size` bytes, which is another file."""
+    name = f"{model.name} (MB)"
+    with _network_errors(model, url), progress.stage(name, -(-size // _CHUNK)) as stage:
+        request = urllib.request.Request(url, headers={"User-Agent": "fitme"})
+        with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as answer, out.open("wb") as file:
+            if not _copy(answer, file, size, stage.step):
+                raise ModelError(_wrong(model, url, "it is larger than it should be"))
+
+
+@contextlib.contextmanager
+def _network_errors(model: LearnedModel, url: str) -> Iterator[None]:
+    """What goes wrong between here and the server, as a ModelError with a cure."""
+    try:
+        yield
+    except urllib.error.HTTPError as error:
+        reason = f"the server answers {error.code} {error.reason}"
+    except urllib.error.URLError as error:
+        reason = str(error.reason)
+    except (ConnectionError, TimeoutError, HTTPException) as error:
+        reason = str(error) or type(error).__name__
+    else:
+        return
+    raise ModelError(
+        f"{model.name}: {url} cannot be read ({reason}); check the network, or get the file on"
+        f" another machine and run `fitme models pull {model.name} --from FILE`"
+    )
+
+
+def _copy(answer: IO[bytes], out: IO[bytes], limit: int, watch: _Watch) -> bool:
+    """Copy at most `limit` bytes; False when there are more."""
+    total = 0
+    while chunk := answer.read(_CHUNK):
+        total += len(chunk)
+        if total > limit:
+            return False
+        out.write(chunk)
+        watch()
+    return True
+
+
+def _unpack(model: LearnedModel, packed: Path, out: Path, url: str) -> None:
+    """Take the model's file out of an archive, wherever in it it lies."""
+    try:
+        with zipfile.ZipFile(packed) as archive:
+            members = [n for n in archive.namelist() if n.rpartition("/")[2] == model.file]
+            if not members:
+                raise ModelError(_wrong(model, url, f"it holds no {model.file}"))
+            with archive.open(members[0]) as member, out.open("wb") as file:
+                if not _copy(member, file, model.size, lambda: None):
+                    raise ModelError(_wrong(model, url, "it is larger than it should be"))
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+        raise ModelError(_wrong(model, url, f"it is a damaged archive: {error}")) from error
+
+
+def _check(model: LearnedModel, file: Path, url: str) -> None:
+    size = file.stat().st_size
+    if size < model.size:
+        raise ModelError(_wrong(model, url, f"it has {size} of {model.size} bytes"))
+    digest = _sha256(file)
+    if digest != model.sha256:
+        reason = f"its SHA-256 is {digest[:12]}..., wanted {model.sha256[:12]}..."
+        raise ModelError(_wrong(model, url, reason))
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _wrong(model: LearnedModel, url: str, reason: str) -> str:
+    return (
+        f"{model.name}: {url} is not the wanted file ({reason}); nothing was kept;"
+        " try again, or bring the right file with --from FILE"
+    )

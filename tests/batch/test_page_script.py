@@ -1,0 +1,57 @@
+"""`index.html` in a browser: sorting, filtering and finding, at a thousand subjects."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from PIL import Image
+
+sys.path.append(str(Path(__file__).parent.parent))
+from browser import click, evaluate, open_page, screenshot, wait
+
+from fitme.batch.index import index_html
+from fitme.batch.task import Result
+
+SHOWN = '[...document.querySelectorAll("article:not([hidden]) h2 span")].map(x => x.textContent)'
+
+
+def choose(key: str) -> dict:
+    return evaluate(f'sort.value = "{key}"; sort.dispatchEvent(new Event("change")); 1')
+
+
+def find(text: str) -> dict:
+    return evaluate(f'search.value = "{text}"; search.dispatchEvent(new Event("input")); 1')
+
+
+def test_a_thousand(tmp_path: Path) -> None:
+    results = [Result("nobody", "nobody", "failed", "no face")]
+    for i in range(1000):
+        quality = {"score": i / 10, "landmark_error": (i % 7) / 100, "color_error": 0.1}
+        results.append(Result(f"s{i:03d}", f"s{i:03d}", "done", quality=quality, seconds=i))
+    for name in ("s000", "s001"):
+        (tmp_path / name).mkdir()
+        Image.new("RGB", (384, 192), (200, 120, 90)).save(tmp_path / name / "thumb.jpg")
+    page = tmp_path / "index.html"
+    page.write_bytes(index_html(results, tmp_path))
+    visit = open_page(page, [
+        wait('document.querySelector("[data-name=s001] img").naturalWidth == 384'),
+        evaluate(f"{SHOWN}.slice(0, 3)"),
+        choose("-rank"), evaluate(f"{SHOWN}.slice(0, 2)"),
+        choose("-landmark_error"), evaluate(f"{SHOWN}.slice(0, 2)"),
+        choose("name"), find("S12"), evaluate(SHOWN),
+        find(""), click('[data-show="failed"]'), evaluate(SHOWN),
+        click('[data-show="bad"]'), evaluate(f"{SHOWN}.length"),
+        find("no such"), evaluate("none.hidden"),
+        screenshot(tmp_path / "page.png"),
+    ])  # fmt: skip
+    assert not visit.errors
+    assert all(url.startswith("file:") for url in visit.requests)
+    values = visit.values
+    assert values[1] == ["nobody", "s000", "s001"]
+    assert values[3] == ["s999", "s998"]
+    assert values[5] == ["s006", "s013"]
+    assert values[8] == [f"s12{i}" for i in range(10)]
+    assert values[11] == ["nobody"]
+    assert values[13] == 550
+    assert values[15] is False
