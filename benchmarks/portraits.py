@@ -49,7 +49,7 @@ def explain(
         return fitter.picture(state, vertices, camera, maps)
 
     def evaluate(_: int) -> Losses:
-        return fitter.appearance(state, picture(), crops, None) | fitter.priors(state)
+        return fitter.appearance(picture(), crops, None) | fitter.priors(state)
 
     rates = RATES | dict.fromkeys(unknowns, 0.08)
     descend("light", state.tensors(), rates, STEPS, evaluate, SilentProgress())

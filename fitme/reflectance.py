@@ -70,6 +70,8 @@ def skin_albedo(melanin: Tensor, haemoglobin: Tensor) -> Tensor:
 SKIN_ROUGHNESS = 0.46
 LIP_ROUGHNESS = 0.36
 REGIONS = ("lips", "brows", "nostrils", "face")
+# Heights and half widths on the neutral mean head, metres, that split the face.
+BARE_WIDTH, SIDE_WIDTH = 0.040, 0.058
 
 
 class AtlasRegions:
@@ -78,6 +80,7 @@ class AtlasRegions:
     def __init__(self, head: HeadModel, size: int = 512) -> None:
         self.size = size
         self._roughness: dict[int, Tensor] = {}
+        self._rest = bake_vertex_field(head, head.mean, size)  # metres
         present = [name for name in REGIONS if name in head.regions]
         zero = torch.zeros(size, size, device=head.device)
         self.masks: dict[str, Tensor] = dict.fromkeys(REGIONS, zero)
@@ -89,6 +92,30 @@ class AtlasRegions:
     def __getitem__(self, name: str) -> Tensor:
         """[size,size] in 0..1."""
         return self.masks[name]
+
+    @cached_property
+    def bare(self) -> Tensor:
+        """Cheeks and nose, the skin that hair and beards cover least, [size,size] in 0..1."""
+        eyes, mouth = self._heights()
+        between = (self._rest[..., 1] < eyes) & (self._rest[..., 1] > 0.65 * mouth + 0.35 * eyes)
+        core = between & (self._rest[..., 0].abs() < BARE_WIDTH)
+        return self.skin * core * (1 - self.masks["lips"]) * (1 - self.masks["brows"])
+
+    @cached_property
+    def overhung(self) -> Tensor:
+        """Forehead, temples and the outer cheeks, which hair of the head may hang over,
+        [size,size] in 0..1."""
+        eyes, mouth = self._heights()
+        above = (self._rest[..., 1] - eyes - 0.012) / 0.006
+        aside = (self._rest[..., 0].abs() - SIDE_WIDTH) / 0.006
+        aside = aside.clamp(0, 1) * ((self._rest[..., 1] - mouth) / 0.01).clamp(0, 1)
+        return self.skin * torch.maximum(above, aside).clamp(0, 1) * (1 - self.masks["brows"])
+
+    def _heights(self) -> tuple[float, float]:
+        """Of the eyes and of the mouth on the mean head, metres."""
+        brows, lips = ((self.masks[name] > 0.5) for name in ("brows", "lips"))
+        brow, mouth = (float(self._rest[..., 1][at].mean()) for at in (brows, lips))
+        return brow - 0.2 * (brow - mouth), mouth
 
     @cached_property
     def skin(self) -> Tensor:

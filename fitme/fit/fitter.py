@@ -8,6 +8,7 @@ texels and pixels.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
@@ -24,6 +25,7 @@ from fitme.fit.state import FitState
 from fitme.fit.visibility import texel_weights
 from fitme.generated import WCode, generated_materials
 from fitme.head import HeadModel
+from fitme.learned import LearnedLosses, LearnedTarget
 from fitme.light import Y0
 from fitme.models.stylegan2 import ReflectanceGenerator, ReflectanceMaps
 from fitme.progress import Progress
@@ -32,6 +34,7 @@ from fitme.render import RenderOutput, render
 
 EYE_TEXELS = 64
 REGION_TEXELS = 256
+COVERED = 0.22  # display colour off bare skin from which something hangs over the face
 MARKED = 1.5  # brows and lips may differ from the model by so much more than bare skin
 
 Stage = Callable[[FitState, Sequence[Observation]], History]
@@ -42,9 +45,10 @@ class Fitter:
 
     def __init__(
         self, head: HeadModel, generator: ReflectanceGenerator, preset: FitPreset,
-        progress: Progress,
+        progress: Progress, learned: LearnedLosses | None = None,
     ) -> None:  # fmt: skip
         self.head, self.generator, self.preset, self.progress = head, generator, preset, progress
+        self.learned = learned or LearnedLosses()
         self.regions = AtlasRegions(head, REGION_TEXELS)
         self.codes = WCode(generator)
         names = head.part_names
@@ -85,17 +89,17 @@ class Fitter:
         def evaluate(_: int) -> Losses:
             maps = self.maps_of(self.codes.w(state.code), preset.light_texels)
             out = self.picture(state, vertices, camera, maps)
-            return self.appearance(state, out, crops, None) | self.priors(state)
+            return self.appearance(out, crops, None) | self.priors(state)
 
         rates = {"grey": 0.05, "tint": 0.02, "code": 0.08, "iris": 0.1}
         history = descend(
             "light", state.tensors(), rates, preset.light_steps, evaluate, self.progress
         )  # fmt: skip
-        self.place_lamp(state)
+        self.place_lamp(state, preset.lamp_share)
         return history
 
     @staticmethod
-    def place_lamp(state: FitState, share: float = 0.3) -> None:
+    def place_lamp(state: FitState, share: float) -> None:
         """Turn a share of the first harmonics into a directional light, which has a highlight."""
         first = state.grey[:, [3, 1, 2]]  # along x, y, z
         state.lamp += share * first * (Y0 / 0.5)
@@ -109,6 +113,7 @@ class Fitter:
         trusted = torch.ones_like(crops.pixels[..., 0])
         observed = torch.stack([seen.face.points for seen in observations]).to(crops.pixels)
         scale = crops.pixels.new_tensor([float(seen.face.scale) for seen in observations])
+        target = self.learned_target(observations, crops)
 
         def evaluate(step: int) -> Losses:
             nonlocal trusted
@@ -116,10 +121,11 @@ class Fitter:
             camera = crops.camera(state.rotation, state.translation)
             vertices = state.posed(self.head)
             out = self.picture(state, vertices, camera, maps)
-            if step in (preset.invert_steps // 2, preset.invert_steps - 1):
-                trusted = self.trust(out, crops)
+            if preset.mask and step in (0, preset.invert_steps // 2, preset.invert_steps - 1):
+                trusted = self.trust(out, crops) if step else torch.ones_like(trusted)
+                trusted = trusted * self.uncovered(state, vertices, camera, maps, crops)
             photo = seen_points(state, vertices, self.head, crops)
-            terms = self.appearance(state, out, crops, trusted) | self.priors(state)
+            terms = self.appearance(out, crops, trusted, target=target) | self.priors(state)
             terms["landmark"] = preset.landmark * losses.landmarks(
                 photo, observed, scale, self.head.landmark_weight, preset.landmark_sigma
             )
@@ -127,7 +133,7 @@ class Fitter:
 
         rates = {
             "code": 0.05, "iris": 0.05, "grey": 0.02, "tint": 0.01, "color": 0.005, "lamp": 0.02,
-            "identity": 0.03, "expression": 0.01, "rotation": 0.002, "translation": 0.0006,
+            "identity": preset.shape_rate, "expression": 0.01, "rotation": 0.002, "translation": 0.0006,
         }  # fmt: skip
         history = descend(
             "invert", state.tensors(), rates, preset.invert_steps, evaluate, self.progress
@@ -151,14 +157,15 @@ class Fitter:
             seen = texel_weights(self.head, vertices, camera, trusted, texels).amax(0)
             seen = seen * F.interpolate(self.regions.skin[None, None], (texels, texels))[0, 0]
         unseen = (1 - seen) * seen.flip(-1)
+        target = self.learned_target(observations, crops)
         coarse = F.avg_pool2d(pivot, 8)
         away = F.avg_pool2d((1 - seen)[None, None], 8)[0, 0]
 
         def evaluate(_: int) -> Losses:
             signal = self._signal(w, texels)
-            maps = ReflectanceMaps.from_signal(signal)
+            maps = self.used(ReflectanceMaps.from_signal(signal))
             out = self.picture(state, vertices, camera, maps)
-            terms = self.appearance(state, out, crops, trusted, preset.tune_scale)
+            terms = self.appearance(out, crops, trusted, preset.tune_scale, target)
             terms["mirror"] = preset.mirror * losses.mirror_difference(signal, unseen)
             moved = (F.avg_pool2d(signal, 8) - coarse).abs().mean(1)
             terms["pivot"] = preset.pivot * (moved * (0.1 + away)).mean()
@@ -184,7 +191,17 @@ class Fitter:
         return self.generator.signals(w, texels)[texels]
 
     def maps_of(self, w: Tensor, texels: int) -> ReflectanceMaps:
-        return ReflectanceMaps.from_signal(self._signal(w, texels))
+        return self.used(ReflectanceMaps.from_signal(self._signal(w, texels)))
+
+    def used(self, maps: ReflectanceMaps) -> ReflectanceMaps:
+        """The maps without what the preset leaves out."""
+        if not self.preset.specular:
+            maps = replace(maps, specular_albedo=torch.zeros_like(maps.specular_albedo))
+        if not self.preset.normals:
+            flat = torch.zeros_like(maps.normal)
+            flat[..., 2] = 1
+            maps = replace(maps, normal=flat)
+        return maps
 
     def picture(
         self, state: FitState, vertices: Tensor, camera: Camera, maps: ReflectanceMaps
@@ -192,11 +209,22 @@ class Fitter:
         materials = generated_materials(self.head, self.regions, maps, state.iris, EYE_TEXELS)
         return render(head_mesh(self.head, vertices), materials, camera, state.light())
 
+    def learned_target(
+        self, observations: Sequence[Observation], crops: Crops
+    ) -> LearnedTarget | None:
+        """What the crops look like to the networks that are there, if any are."""
+        if not self.learned:
+            return None
+        points = torch.stack([seen.face.points for seen in observations]).to(crops.pixels)
+        homogeneous = torch.cat([points, torch.ones_like(points[..., :1])], -1)
+        inside = (homogeneous @ torch.linalg.inv(crops.to_photo).mT)[..., :2]
+        return self.learned.target(crops.display.clamp(0, 1), inside)
+
     def appearance(
-        self, state: FitState, out: RenderOutput, crops: Crops, trusted: Tensor | None,
-        scale: float | None = None,
+        self, out: RenderOutput, crops: Crops, trusted: Tensor | None, scale: float | None = None,
+        target: LearnedTarget | None = None,
     ) -> Losses:  # fmt: skip
-        """Colour and structure where the face is and the photo is trusted."""
+        """Colour, structure and learned features where the face is and the photo is trusted."""
         preset = self.preset
         weight = self.skin(out)
         if trusted is not None:
@@ -204,10 +232,16 @@ class Fitter:
         seen = losses.display(out.color, crops.gray)
         wanted = crops.display
         bend = scale or preset.photometric_scale
-        return {
+        terms = {
             "photometric": preset.photometric * losses.photometric(seen, wanted, weight, bend),
             "structure": preset.structure * losses.structure(seen, wanted, weight),
         }
+        if target is not None:
+            found = self.learned.terms(seen.clamp(0, 1), target, weight.clamp(0, 1))
+            scales = {"lpips": preset.lpips, "identity": preset.recognition}
+            names = {"lpips": "lpips", "identity": "recognition"}
+            terms |= {names[key]: scales[key] * value for key, value in found.items()}
+        return terms
 
     def priors(self, state: FitState) -> Losses:
         preset, strength = self.preset, state.strength()
@@ -258,6 +292,29 @@ class Fitter:
             limit = (3.5 * middle).clamp(0.12, 0.30) * (1 + MARKED * mark)
             trusted.append(torch.sigmoid((limit - part) / (0.15 * limit)))
         return torch.stack(trusted)
+
+
+    @torch.no_grad()
+    def uncovered(
+        self, state: FitState, vertices: Tensor, camera: Camera, maps: ReflectanceMaps, crops: Crops
+    ) -> Tensor:
+        """[P,n,n] in 0..1: how likely no hair hangs over the forehead, temples and outer cheeks.
+
+        W can explain a fringe as short hair on the skin, so the photo is compared with a face whose
+        skin is everywhere as on cheeks and nose.
+        """
+        texels = maps.diffuse_albedo.shape[1]
+        mean = self.maps_of(self.codes.w(self.codes.zeros()), texels).diffuse_albedo
+        bare = F.interpolate(self.regions.bare[None, None], (texels, texels))[0, 0] > 0.5
+        ratio = (maps.diffuse_albedo / mean).log()[:, bare].median(1).values
+        skin = replace(maps, diffuse_albedo=mean * ratio[:, None, None].exp())
+        out = self.picture(state, vertices, camera, skin)
+        kernel = max(3, crops.size // 48 | 1)
+        miss = (losses.display(out.color, crops.gray) - crops.display).movedim(-1, 1)
+        near = F.avg_pool2d(miss, kernel, 1, kernel // 2, count_include_pad=False)
+        near = near.square().sum(1).sqrt()
+        hair = torch.sigmoid((near - COVERED) / (0.15 * COVERED))
+        return 1 - hair * self.pixels_of(out, self.regions.overhung)
 
 
 def seen_points(state: FitState, vertices: Tensor, head: HeadModel, crops: Crops) -> Tensor:

@@ -22,15 +22,19 @@ from fitme.files import atomic_directory, check_output_dir, write_json
 from fitme.fit.align import Aligner
 from fitme.fit.descent import History
 from fitme.fit.fitter import Fitter
-from fitme.fit.observation import Observation
+from fitme.fit.observation import Observation, cut
 from fitme.fit.presets import FitPreset, choose_preset
 from fitme.generated import generated_materials
 from fitme.head import HeadModel, load_head
+from fitme.learned import LearnedLosses
 from fitme.landmarks import FaceLandmarks, LandmarkProvider, load_landmarks, select_face
 from fitme.mediapipe_landmarks import MediaPipeLandmarks
 from fitme.models.stylegan2 import ReflectanceGenerator, keep_large_blocks, load_generator
 from fitme.photo import Photo, load_photo
 from fitme.progress import Progress, SilentProgress
+from fitme.report.embed import rounded
+from fitme.report.evidence import Evidence
+from fitme.report.html import report_html
 from fitme.report.overlay import overlay_picture
 from fitme.report.views import view_picture
 
@@ -45,11 +49,22 @@ class FitSummary:
     landmark_error: float
 
 
+@dataclass(frozen=True)
+class Models:
+    """What a fit needs loaded. Head and landmarks may serve many fits; the generator serves one,
+    since the fit tunes it in place."""
+
+    head: HeadModel
+    generator: ReflectanceGenerator
+    landmarks: LandmarkProvider
+
+
 @dataclass
-class _Clock:
-    """Seconds per stage, in order."""
+class _RunLog:
+    """What a run leaves for its report: seconds per stage, in order, and the photos' masks."""
 
     seconds: dict[str, float] = field(default_factory=dict)
+    evidence: list[Evidence] = field(default_factory=list)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -72,29 +87,81 @@ def fit_photos(
     skip_bad: bool = False,
     overwrite: bool = False,
     progress: Progress | None = None,
+    models: Models | None = None,
 ) -> FitSummary:
     """Fit photos of one person and write the avatar to `out`, whole or not at all.
 
     `weights` replaces the generator that comes with the package. A photo that cannot be used is
     an error, or is left out with a note where `skip_bad`, as long as one remains. Raises
     InputError, PhotoError, LandmarkError or OutputError (one line, with the cure) for what the
-    user can mend; nothing is left in `out` then.
+    user can mend; nothing is left in `out` then. `models` on `device` instead of loading them
+    (`weights` is then not read).
     """
     progress = progress or SilentProgress()
-    target = resolve_device(device)
     check_output_dir(out, overwrite)
+    avatar, seen, log = _fit(
+        paths, face, landmarks, device, seed, size, preset, weights, skip_bad, progress, models
+    )
+    with atomic_directory(out, overwrite) as folder:
+        with log.stage("write"), progress.stage("write", 4) as stage:
+            write_avatar(avatar, [photo for photo, _ in seen], folder, stage.step)
+        with log.stage("report"), progress.stage("report", 3) as stage:
+            masks = log.evidence or None
+            page = report_html(avatar, [photo for photo, _ in seen], masks, stage.step)
+            (folder / "report.html").write_text(page, encoding="utf-8")
+        log.seconds["total"] = round(sum(log.seconds.values()), 3)
+        write_json(folder / "fit.json", fit_json(avatar))
+    error = max(photo.landmark_error for photo in avatar.photos)
+    return FitSummary(out, avatar, log.seconds, error)
+
+
+def fit_in_memory(
+    paths: Sequence[Path],
+    *,
+    face: int | None = None,
+    landmarks: Path | None = None,
+    device: str = "auto",
+    seed: int = 0,
+    size: int = 1024,
+    preset: str | FitPreset = "default",
+    weights: Path | None = None,
+    skip_bad: bool = False,
+    progress: Progress | None = None,
+    models: Models | None = None,
+) -> Avatar:
+    """`fit_photos` that writes nothing: the avatar, with the run's settings in `about`."""
+    avatar, _, log = _fit(
+        paths, face, landmarks, device, seed, size, preset, weights, skip_bad,
+        progress or SilentProgress(), models,
+    )  # fmt: skip
+    log.seconds["total"] = round(sum(log.seconds.values()), 3)
+    return avatar
+
+
+def _fit(
+    paths: Sequence[Path], face: int | None, landmarks: Path | None, device: str, seed: int,
+    size: int, preset: str | FitPreset, weights: Path | None, skip_bad: bool, progress: Progress,
+    models: Models | None,
+) -> tuple[Avatar, list[tuple[Photo, FaceLandmarks]], _RunLog]:  # fmt: skip
+    """Photos to an avatar, what it was fitted to, and the log of the run."""
+    target = resolve_device(device)
     if landmarks is not None and len(paths) != 1:
         raise InputError(f"--landmarks {landmarks} is for one photo, {len(paths)} are given")
     chosen = choose_preset(preset)
     keep_large_blocks()
     torch.manual_seed(seed)
-    clock = _Clock()
-    with clock.stage("photos"):
-        seen = _open_photos(paths, face, landmarks, skip_bad, progress)
-    with clock.stage("models"):
-        head, generator = load_head(device=target), load_generator(weights, target)
+    log = _RunLog()
+    with log.stage("photos"):
+        seen = _open_photos(
+            paths, face, landmarks, skip_bad, progress, models.landmarks if models else None
+        )
+    with log.stage("models"):
+        if models is None:
+            head, generator = load_head(device=target), load_generator(weights, target)
+        else:
+            head, generator = models.head, models.generator
     avatar = fit_avatar(
-        seen, head, generator, size=size, preset=chosen, progress=progress, clock=clock
+        seen, head, generator, size=size, preset=chosen, progress=progress, log=log
     )  # fmt: skip
     about = {
         "fitme": _version(),
@@ -103,26 +170,21 @@ def fit_photos(
         "settings": asdict(chosen),
         "seed": seed,
         "device": target.type,
-        "timings_s": clock.seconds,
+        "timings_s": log.seconds,
     }
     avatar = replace(avatar, about={**about, **avatar.about})
-    with atomic_directory(out, overwrite) as folder:
-        with clock.stage("write"), progress.stage("write", 4) as stage:
-            write_avatar(avatar, [photo for photo, _ in seen], folder, stage.step)
-        clock.seconds["total"] = round(sum(clock.seconds.values()), 3)
-        write_json(folder / "fit.json", fit_json(avatar))
-    error = max(photo.landmark_error for photo in avatar.photos)
-    return FitSummary(out, avatar, clock.seconds, error)
+    return avatar, seen, log
 
 
 def _open_photos(
     paths: Sequence[Path], face: int | None, landmarks: Path | None, skip_bad: bool,
-    progress: Progress,
+    progress: Progress, provider: LandmarkProvider | None = None,
 ) -> list[tuple[Photo, FaceLandmarks]]:  # fmt: skip
     """Photos with the face to fit; unusable ones raise, or are skipped with a note."""
     if not paths:
         raise InputError("no photo is given; give one or several of the same person")
-    provider = None if landmarks is not None else MediaPipeLandmarks()
+    if landmarks is None and provider is None:
+        provider = MediaPipeLandmarks()
     seen = []
     for path in paths:
         try:
@@ -157,14 +219,14 @@ def detect_face(
 def fit_avatar(
     seen: Sequence[tuple[Photo, FaceLandmarks]], head: HeadModel, generator: ReflectanceGenerator,
     *, size: int = 1024, preset: FitPreset | None = None, progress: Progress | None = None,
-    clock: _Clock | None = None,
+    log: _RunLog | None = None,
 ) -> Avatar:  # fmt: skip
     """Photos of one person to an `Avatar` with maps of `size` texels; writes nothing.
 
     The generator is tuned in place: load it again for the next person.
     """
-    progress, clock, preset = progress or SilentProgress(), clock or _Clock(), preset or FitPreset()
-    with clock.stage("align"), progress.stage("align", len(seen)) as stage:
+    progress, log, preset = progress or SilentProgress(), log or _RunLog(), preset or FitPreset()
+    with log.stage("align"), progress.stage("align", len(seen)) as stage:
         aligner = Aligner(head.to("cpu"))
         aligned = []
         for photo, face in seen:
@@ -175,17 +237,22 @@ def fit_avatar(
         for (photo, face), start in zip(seen, aligned, strict=True)
     ]
     identity = torch.stack([start.identity for start in aligned]).mean(0).to(head.device)
-    fitter = Fitter(head, generator, preset, progress)
+    learned = LearnedLosses.load(head.device, progress.note)
+    fitter = Fitter(head, generator, preset, progress, learned)
     state = fitter.start(observations, identity)
     history: dict[str, History] = {}
     for name, run in fitter.stages():
-        with clock.stage(name):
+        with log.stage(name):
             history[name] = run(state, observations)
     if not all(bool(value.isfinite().all()) for value in state.tensors().values()):
         raise FitmeError(f"{seen[0][0].path}: the fit diverged; try another photo or --landmarks")
-    with clock.stage("maps"):
+    with log.stage("maps"):
         maps = fitter.maps(state, observations, size)
         materials = generated_materials(head, fitter.regions, maps, state.iris)
+    if fitter.trusted is not None:
+        crops = cut(observations, fitter.trusted.shape[-1])
+        masks = fitter.trusted.detach().cpu()
+        log.evidence += [Evidence(*pair) for pair in zip(masks, crops.to_photo, strict=True)]
     vertices = state.posed(head)
     photos = []
     for index, (photo, face) in enumerate(seen):
@@ -195,13 +262,14 @@ def fit_avatar(
         error = float(miss[head.landmark_weight.cpu() > 0.1].mean())
         losses = {f"{s}/{k}": v[-1] for s, terms in history.items() for k, v in terms.items()}
         photos.append(AvatarPhoto(photo.path, view, state.light_of(index), losses, error))
-    return Avatar(head, state.identity, tuple(materials), tuple(photos)).to("cpu")
+    about = {"history": rounded(history)}
+    return Avatar(head, state.identity, tuple(materials), tuple(photos), about).to("cpu")
 
 
 def write_avatar(
     avatar: Avatar, photos: Sequence[Photo], folder: Path, done: Callable[[], None] = lambda: None
 ) -> None:
-    """Write everything but fit.json into an empty folder; `done` is called after each file kind."""
+    """Write model, renders and overlays into an empty folder; `done` is called after each kind."""
     write_model(avatar, folder, done)
     for index in range(len(photos)):
         (folder / f"render_{index:02d}.png").write_bytes(

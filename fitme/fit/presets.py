@@ -25,16 +25,23 @@ class FitPreset:
     tune_pixels: int = 384
     tune_texels: int = 512
     refine: bool = True  # last texel refinement from the photo's fine detail
+    # parts that can be left out, to see what they contribute
+    specular: bool = True
+    normals: bool = True  # the generator's; without them the mesh's own
+    mask: bool = True  # of what is not skin
+    lamp_share: float = 0.3  # of the light's first harmonics that becomes a directional light
     # losses
     photometric: float = 60.0
     photometric_scale: float = 0.12  # display colour at which the loss bends
     tune_scale: float = 0.25
     structure: float = 1.5
-    landmark: float = 1.0
+    lpips: float = 0.3  # where its network is there, see `fitme models`
+    recognition: float = 0.2  # cosine distance of face features, likewise
+    landmark: float = 0.3
     landmark_sigma: float = 0.025  # interocular distances
     # priors
     code: float = 0.12
-    identity: float = 0.15
+    identity: float = 0.04
     expression: float = 0.15
     tint: float = 0.05
     color: float = 2.0
@@ -42,7 +49,8 @@ class FitPreset:
     smooth: float = 0.05
     lamp: float = 0.02
     iris: float = 0.02
-    # tuning
+    # rates
+    shape_rate: float = 0.08  # of the identity, per step of the inversion
     tune_rate: float = 2e-3
     mirror: float = 4.0
     pivot: float = 2.0

@@ -17,15 +17,17 @@ from torch import Tensor
 from fitme.avatar import head_mesh
 from fitme.fit.observation import Observation, crop_size, cut
 from fitme.fit.state import FitState
-from fitme.fit.visibility import sample, texel_pixels
+from fitme.fit.visibility import depth_of, sample, texel_pixels
 from fitme.generated import generated_materials
 from fitme.head import HeadModel
 from fitme.models.stylegan2 import ReflectanceMaps
-from fitme.reflectance import AtlasRegions
+from fitme.reflectance import AtlasRegions, bake_vertex_field
 from fitme.render import render
 
 COARSE = 1 / 14  # of the crop: detail above this size is the generator's and the light's
-LIMIT = (-0.6, 0.35)  # of the log ratio; highlights and white hairs must not be painted on
+DARKER, LIGHTER = 0.6, 0.15  # of the log ratio; highlights must not be painted on
+OPEN = (0.55, 0.75)  # ambient visibility: deeper in creases darkness is shadow, not pigment
+JUMP_M = 0.012  # depth range within 5 pixels at which one part of the face hides another
 
 
 @torch.no_grad()
@@ -54,14 +56,17 @@ def refine(
     gray = crops.gray[:, None, None, None]
     ratio = torch.where(gray, ratio.mean(-1, keepdim=True).expand_as(ratio), ratio)
     trust = F.interpolate(trusted[:, None], (size, size), mode="bilinear")[:, 0]
-    trust = trust * (out.part == 0) * (shading.amin(-1) > 0.05)
+    trust = trust * (out.part == 0) * (shading.amin(-1) > 0.05) * ~_jumps(out.rast)
     fine = ratio - _blur_within(ratio, trust, COARSE * size)
-    fine = fine.clamp(*LIMIT)
+    fine = torch.where(fine < 0, DARKER * (fine / DARKER).tanh(), LIGHTER * (fine / LIGHTER).tanh())
 
     pixels, weight = texel_pixels(head, vertices, camera, texels)
     weight = weight * sample(trust[..., None], pixels)[..., 0]
-    skin = F.interpolate(regions.skin[None, None], (texels, texels), mode="bilinear")[0, 0]
-    weight = weight * skin
+    weight = weight * _wide(regions.skin, texels)
+    if head.occlusion is not None:
+        visible = bake_vertex_field(head, head.occlusion[:, None], regions.size)[..., 0]
+        visible = ((visible - OPEN[0]) / (OPEN[1] - OPEN[0])).clamp(0, 1)
+        weight = weight * _wide(visible, texels)
     found = sample(fine, pixels)
     total = weight.square().sum(0)
     mean = (found * weight.square()[..., None]).sum(0) / total[..., None].clamp_min(1e-6)
@@ -69,6 +74,23 @@ def refine(
     detail = (mean * confidence[..., None]).exp()[None]
     albedo = (maps.diffuse_albedo * detail).clamp(0.002, 0.9)
     return ReflectanceMaps(albedo, maps.specular_albedo, maps.normal)
+
+
+def _wide(mask: Tensor, texels: int) -> Tensor:
+    """A mask [r,r] of the atlas as [texels,texels]."""
+    return F.interpolate(mask[None, None], (texels, texels), mode="bilinear")[0, 0]
+
+
+def _jumps(rast: Tensor) -> Tensor:
+    """[P,n,n] bool: pixels near which one part of the face hides another. There the head and the
+    photo never agree to the pixel, and the difference would become a line on the skin."""
+    jumps = []
+    for image in rast:
+        depth = depth_of(image)[None, None]
+        farthest = F.max_pool2d(depth, 5, 1, 2)
+        nearest = -F.max_pool2d(-depth, 5, 1, 2)
+        jumps.append(F.max_pool2d((farthest - nearest > JUMP_M).float(), 5, 1, 2)[0, 0] > 0)
+    return torch.stack(jumps)
 
 
 def _blur_within(values: Tensor, weight: Tensor, sigma: float) -> Tensor:

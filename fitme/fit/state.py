@@ -6,15 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from fitme.fit.observation import Observation
 from fitme.generated import WCode
 from fitme.head import HeadModel
-from fitme.light import Y0, Light
+from fitme.light import Y0, Light, sh_diffuse
 from fitme.view import View
 
 START_LIGHT = 0.7  # mean radiance before anything is known
+CARDS = ((0, 0, 1), (0.8, 0, 0.6), (-0.8, 0, 0.6), (0, 0.8, 0.6), (0, -0.8, 0.6))  # normals
 
 
 @dataclass
@@ -64,8 +66,12 @@ class FitState:
         return Light(sh, direction, intensity[:, None] * colour)
 
     def strength(self) -> Tensor:
-        """Mean radiance of each light, [P]."""
-        return self.grey[:, 0] * Y0 + 0.25 * self.lamp.square().sum(-1).add(1e-8).sqrt()
+        """What a white card in the face's place reflects under each light, [P]: the mean of
+        irradiance over pi for cards that face forward, to the sides, up and down."""
+        cards = F.normalize(self.grey.new_tensor(CARDS), dim=-1)
+        ambient = sh_diffuse(self.grey[:, None, :, None], cards[None])[..., 0]
+        lamp = F.relu(self.lamp @ cards.T)
+        return (ambient + lamp).mean(-1)
 
     def posed(self, head: HeadModel) -> Tensor:
         """Vertices [P,V,3] with each photo's expression and gaze."""

@@ -42,7 +42,7 @@ def texel_pixels(
         )
         where = one.project(points)[0]
         depth = one.transform(points)[0, :, 2]
-        front = _depth(rast[k])
+        front = depth_of(rast[k])
         grid = where / where.new_tensor([camera.width, camera.height]) * 2 - 1
         nearest = F.grid_sample(
             front[None, None], grid[None, None], mode="nearest", padding_mode="border",
@@ -76,7 +76,7 @@ def texel_weights(
     return weight * sample(trusted[..., None], pixels)[..., 0]
 
 
-def _depth(rast: Tensor) -> Tensor:
+def depth_of(rast: Tensor) -> Tensor:
     """Distance along the view [n,m] of the nearest surface, far where nothing is."""
     # The inverse of z/w in `Camera.clip_matrix`.
     depth = 2 * FAR * NEAR / ((FAR + NEAR) - rast[..., 2] * (FAR - NEAR))

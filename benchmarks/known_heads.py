@@ -1,0 +1,148 @@
+"""Heads with known geometry, reflectance and light, photographed by the project's renderer.
+
+Faces are synthesizer draws (not samples of the generator), shapes are ICT heads with standard
+normal coefficients (beyond the head model's components; without the ICT file, the head model's
+own components), lights are rooms of many soft lamps, which the fit's harmonics and one directional
+light cannot express. Photos are noisy 8-bit JPEGs with their own exposure.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor
+
+from fitme.avatar import Avatar
+from fitme.camera import Camera, focal_from_fov, intrinsics, rigid
+from fitme.color import linear_to_srgb
+from fitme.generated import generated_materials
+from fitme.head import HeadModel
+from fitme.light import Light, fibonacci_sphere
+from fitme.models.stylegan2 import ReflectanceMaps
+from fitme.models.train.synth_parameters import NAMES, draw_parameters
+from fitme.models.train.synthesizer import Synthesizer
+from fitme.reflectance import AtlasRegions
+from fitme.render import render
+from fitme.view import head_rotation
+
+PIXELS = 640
+MAPS = 512
+LAMPS = 40  # directions of a room's light
+UNSEEN = ("side", "top")  # lights for the relit score
+SMILES = ("mouthSmileLeft", "mouthSmileRight", "jawOpen", "browInnerUp", "eyeSquintLeft",
+          "eyeSquintRight")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class KnownHead:
+    """What the photo of a made person shows."""
+
+    name: str
+    photo: Path
+    avatar: Avatar  # with the true maps; its identity means nothing
+    neutral: Tensor  # [1,V,3] metres
+    posed: Tensor  # [1,V,3]
+    camera: Camera
+    light: Light
+
+    def picture(self, light: Light | None = None):
+        """The head as the photo saw it, or under another light."""
+        return self.avatar.render(self.camera, light or self.light, self.posed)
+
+
+def room(draws: torch.Generator, strength: float) -> Light:
+    """Light of a room: a dim surround, brighter above, with two or three soft windows and lamps."""
+    directions = fibonacci_sphere(LAMPS)
+    radiance = (0.25 + 0.15 * directions[:, 1:2]).clamp_min(0.05).expand(-1, 3).clone()
+    for _ in range(int(torch.randint(2, 4, (), generator=draws))):
+        side = torch.randn(3, generator=draws) * torch.tensor([1.0, 0.5, 0.4])
+        centre = F.normalize(side + torch.tensor([0.0, 0.5, 0.7]), dim=0)
+        width = 2 + 14 * torch.rand((), generator=draws)
+        warm = 0.12 * torch.randn((), generator=draws)
+        colour = torch.stack([warm, warm * 0.1, -warm]).exp()
+        power = (0.3 + torch.rand((), generator=draws)) * width.sqrt()
+        radiance += power * ((directions @ centre - 1) * width).exp()[:, None] * colour
+    colors = radiance * (4 / LAMPS)  # irradiance / pi of a patch of 4 pi / LAMPS
+    front = (colors * directions[:, 2:].clamp_min(0)).sum(0).mean()
+    return Light(torch.zeros(1, 9, 3), directions[None], (colors * strength / front)[None])
+
+
+def shapes(head: HeadModel, count: int, ict: Path | None, work: Path, seed: int) -> Tensor:
+    """[count,V,3] neutral heads."""
+    draws = np.random.default_rng(1000 + seed)
+    if ict is None:
+        code = torch.from_numpy(draws.standard_normal((count, len(head.identity)))).float()
+        return head.shape(code)
+    from fitme.models.train.head import build_template
+
+    _, template, _ = build_template(ict, work)
+    modes = template.basis[1:101]
+    code = draws.standard_normal((count, len(modes)))
+    made = template.basis[0] + np.tensordot(code, modes, 1)
+    return torch.from_numpy(made).float()
+
+
+def make_heads(
+    head: HeadModel, folder: Path, count: int, ict: Path | None = None, seed: int = 0
+) -> list[KnownHead]:
+    """`count` people of evenly spread tones; their photos are written to `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    draws = torch.Generator().manual_seed(7_000_000 + seed)
+    parameters = draw_parameters(count, draws)
+    parameters[:, NAMES.index("tone")] = (torch.arange(count) + 0.5) / count
+    parameters[:, NAMES.index("scalp_hair")] *= 0.3
+    synthesizer = Synthesizer(head, MAPS)
+    regions = AtlasRegions(head, 256)
+    heads = []
+    neutrals = shapes(head, count, ict, folder / "template", seed)
+    for k in range(count):
+        details = torch.randint(2**62, (1,), generator=draws)
+        draw = synthesizer.render(parameters[k : k + 1], details)
+        maps = ReflectanceMaps(draw.diffuse_albedo, draw.specular_albedo, draw.normal)
+        iris = torch.randn(1, 1, generator=draws)
+        neutral = neutrals[k : k + 1]
+        expression = torch.zeros(1, len(head.expression_names))
+        for name in SMILES:
+            weight = 0.35 * torch.rand((), generator=draws) ** 2
+            expression[0, head.expression_names.index(name)] = weight
+        posed = neutral + torch.einsum("be,evc->bvc", expression, head.expression)
+        yaw = 50 * float(torch.rand((), generator=draws)) - 25
+        pitch = 16 * float(torch.rand((), generator=draws)) - 8
+        camera = _camera(posed, yaw, pitch, 18 + 20 * float(torch.rand((), generator=draws)))
+        strength = math.exp(0.2 * float(torch.randn((), generator=draws)))
+        light = room(draws, strength)
+        avatar = Avatar(head, torch.zeros(1, len(head.identity)),
+                        tuple(generated_materials(head, regions, maps, iris)), ())  # fmt: skip
+        path = folder / f"known_{k:02d}.jpg"
+        known = KnownHead(f"known_{k:02d}", path, avatar, neutral, posed, camera, light)
+        _photograph(known, draws)
+        heads.append(known)
+    return heads
+
+
+def _camera(vertices: Tensor, yaw: float, pitch: float, fov: float) -> Camera:
+    """The whole head in a square picture."""
+    low, high = vertices[0].amin(0), vertices[0].amax(0)
+    centre = (low + high) / 2
+    distance = 0.62 * float((high - low).max()) / math.tan(math.radians(fov / 2))
+    rotation = head_rotation(yaw, pitch)
+    translation = torch.tensor([0.0, 0.0, distance]) - rotation @ centre
+    lens = intrinsics(focal_from_fov(fov, PIXELS), PIXELS, PIXELS).reshape(1, 3, 3)
+    return Camera(lens, rigid(rotation[None], translation[None]), PIXELS, PIXELS)
+
+
+@torch.no_grad()
+def _photograph(known: KnownHead, draws: torch.Generator) -> None:
+    """An 8-bit JPEG over a wall, with sensor noise."""
+    out = render(known.avatar.mesh(known.posed), known.avatar.materials, known.camera, known.light)
+    wall = torch.rand(3, generator=draws) * 0.3 + 0.1
+    linear = out.color[0] + (1 - out.alpha[0]) * wall
+    noise = 0.01 * torch.randn(linear.shape, generator=draws) * linear.clamp_min(0).sqrt()
+    pixels = (linear_to_srgb((linear + noise).clamp(0, 1)) * 255).round().to(torch.uint8)
+    Image.fromarray(pixels.numpy()).save(known.photo, quality=92)

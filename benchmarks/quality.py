@@ -1,0 +1,298 @@
+"""How good fits are: heads with known truth, photos, and what each part of the fit contributes.
+
+    python benchmarks/quality.py --known 8 --ict ../shared/data/ict_face --out out/quality
+    python benchmarks/quality.py --photos ../shared/data/photos --out out/quality
+    python benchmarks/quality.py --known 4 --ablation --out out/ablation
+
+Writes a contact sheet per subject (photo, overlay, render, mask, three maps, two relit views, yaw
+25) and prints a table per case with medians. Known heads are made by `known_heads.py`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from known_heads import UNSEEN, KnownHead, make_heads
+from measures import albedo_error, normal_angle, psnr, ssim, surface_error, typology_angle
+from PIL import Image, ImageDraw
+from torch import Tensor
+
+from fitme.avatar import Avatar, AvatarPhoto
+from fitme.color import srgb_to_linear
+from fitme.errors import FitmeError
+from fitme.fit.align import Aligner
+from fitme.fit.fitter import Fitter
+from fitme.fit.losses import display
+from fitme.fit.observation import Observation, crop_size, cut
+from fitme.fit.presets import FitPreset, choose_preset, override
+from fitme.fit.state import FitState
+from fitme.generated import generated_materials
+from fitme.head import load_head
+from fitme.landmarks import select_face
+from fitme.light import Light
+from fitme.mediapipe_landmarks import MediaPipeLandmarks
+from fitme.models.stylegan2 import keep_large_blocks, load_generator
+from fitme.photo import load_photo
+from fitme.picture import BACKDROP, over, to_bytes
+from fitme.progress import SilentProgress
+from fitme.relight import facing_camera, posed_vertices, view_light
+from fitme.report.overlay import head_window, photo_window, wire
+
+Row = dict[str, float]
+
+ABLATIONS: dict[str, dict[str, str]] = {
+    "full": {},
+    "no tuning": {"tune_steps": "0"},
+    "no refinement": {"refine": "false"},
+    "no tuning, no refinement": {"tune_steps": "0", "refine": "false"},
+    "no specular": {"specular": "false"},
+    "no normals": {"normals": "false"},
+    "harmonics only": {"lamp_share": "0", "lamp": "1000"},
+    "no outlier mask": {"mask": "false"},
+}
+
+
+class Clock(SilentProgress):
+    """Seconds of each stage."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    def time(self, name: str, start: float) -> float:
+        now = time.perf_counter()
+        self.seconds[name] = now - start
+        return now
+
+
+class Bench:
+    """What all subjects share."""
+
+    def __init__(self, preset: FitPreset, size: int, weights: Path | None) -> None:
+        self.head, self.provider = load_head(), MediaPipeLandmarks()
+        self.aligner = Aligner(self.head)
+        self.preset, self.size, self.weights = preset, size, weights
+
+    def fit(self, paths: Sequence[Path]) -> Subject:
+        seen, start, clock = [], time.perf_counter(), Clock()
+        for path in paths:
+            photo = load_photo(path)
+            face = select_face(self.provider.detect(photo), None, path)
+            seen.append((photo, face))
+        now = clock.time("photos", start)
+        aligned = [self.aligner.align(f, p.width, p.height, p.focal_px) for p, f in seen]
+        observations = [Observation(p, f, a.view) for (p, f), a in zip(seen, aligned, strict=True)]
+        now = clock.time("align", now)
+        torch.manual_seed(0)
+        fitter = Fitter(self.head, load_generator(self.weights), self.preset, clock)
+        identity = torch.stack([a.identity for a in aligned]).mean(0)
+        state = fitter.start(observations, identity)
+        for name, run in fitter.stages():
+            run(state, observations)
+            now = clock.time(name, now)
+        maps = fitter.maps(state, observations, self.size)
+        now = clock.time("maps", now)
+        materials = tuple(generated_materials(self.head, fitter.regions, maps, state.iris))
+        photos = tuple(
+            AvatarPhoto(p.path, state.view(k, observations[k].view), state.light_of(k), {}, 0.0)
+            for k, (p, _) in enumerate(seen)
+        )
+        avatar = Avatar(self.head, state.identity, materials, photos)
+        return Subject(avatar, observations, fitter, state, clock.seconds)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A fit with what is needed to judge it."""
+
+    avatar: Avatar
+    observations: list[Observation]
+    fitter: Fitter
+    state: FitState
+    seconds: dict[str, float]
+
+    def photo_numbers(self, index: int = 0) -> Row:
+        """PSNR and SSIM in the unmasked face, landmark error, share of the face masked."""
+        seen, view = self.observations[index], self.avatar.photos[index].view
+        size = crop_size([seen], 512)
+        crops = cut([seen], size)
+        at = slice(index, index + 1)
+        camera = crops.camera(self.state.rotation[at], self.state.translation[at])
+        posed = view.posed(self.avatar.head, self.state.identity)
+        out = self.avatar.render(camera, self.avatar.photos[index].light, posed)
+        face = self.fitter.skin(out)[0]
+        trusted = self.trusted(index, size)
+        gray = crops.gray
+        own, photo = (linear(display(v, gray))[0] for v in (out.color, crops.pixels))
+        points = view.camera().project(self.avatar.head.landmarks(posed))[0]
+        miss = (points - seen.face.points).norm(dim=-1) / seen.face.scale
+        return {
+            "psnr": psnr(own, photo, face * trusted),
+            "psnr all": psnr(own, photo, face),
+            "ssim": ssim(own, photo, face * trusted),
+            "landmark %": 100 * float(miss[self.avatar.head.landmark_weight > 0.1].mean()),
+            "masked %": 100 * float(1 - (face * trusted).sum() / face.sum()),
+            "seconds": sum(self.seconds.values()),
+        }
+
+    def trusted(self, index: int, size: int) -> Tensor:
+        """The outlier mask [size,size]."""
+        if self.fitter.trusted is None:
+            return torch.ones(size, size)
+        mask = self.fitter.trusted[index : index + 1, None]
+        return F.interpolate(mask, (size, size), mode="bilinear")[0, 0]
+
+    def strip(self, index: int = 0, size: int = 320) -> np.ndarray:
+        """photo | overlay | render | mask | three maps | two relit views | yaw 25."""
+        avatar, photo = self.avatar, self.observations[index].photo
+        seen = avatar.photos[index]
+        posed = seen.view.posed(avatar.head, avatar.identity)
+        window = head_window(avatar, index, size)
+        pixels = photo_window(photo, seen.view.camera(), window)
+        out = avatar.render(window, seen.light, posed)
+        square = cut([self.observations[index]], size)
+        mask = F.interpolate(self.trusted(index, 128)[None, None], (size, size))[0, 0]
+        masked = square.pixels[0] * (0.15 + 0.85 * mask[..., None])
+        material = avatar.materials[0]
+        panels = [pixels, wire(out, pixels), over(out, pixels), masked]
+        panels += [small(material.diffuse_albedo, size)]
+        panels += [small(material.specular_albedo * 6, size).expand(-1, -1, 3)]
+        normal = small(material.normal, size) * 0.5 + 0.5
+        panels += [linear(normal)]
+        for yaw, light in ((-35.0, Light.preset("side")), (35.0, Light.preset("studio"))):
+            panels.append(self.turned(yaw, light, size))
+        panels.append(self.turned(25.0, None, size))
+        return np.concatenate([to_bytes(F.relu(panel)) for panel in panels], axis=1)
+
+    def turned(self, yaw: float, light: Light | None, size: int) -> Tensor:
+        avatar = self.avatar
+        camera = facing_camera(avatar, yaw, 0.0, size)
+        posed = posed_vertices(avatar)
+        return over(avatar.render(camera, view_light(avatar, camera, light), posed), BACKDROP)
+
+
+def known_numbers(subject: Subject, known: KnownHead) -> Row:
+    """Errors against the truth: surface, mean head's surface, albedo, tone, normals, relit."""
+    avatar, head = subject.avatar, subject.avatar.head
+    nose = int(head.mean[:, 2].argmax())
+    triangles = head.triangles[head.part == 0]
+    truth = known.neutral[0]
+    own = known.avatar.materials[0].diffuse_albedo[0]
+    fitted = small(avatar.materials[0].diffuse_albedo, own.shape[0])
+    weight = F.interpolate(subject.fitter.regions.skin[None, None], own.shape[:2])[0, 0]
+    error, albedo_psnr = albedo_error(fitted, own, weight)
+    bare = weight * (1 - F.interpolate(
+        (subject.fitter.regions["brows"] + subject.fitter.regions["lips"])[None, None],
+        own.shape[:2])[0, 0]).clamp(0, 1)  # fmt: skip
+    row: Row = {
+        "surface mm": surface_error(avatar.neutral()[0], truth, triangles, nose),
+        "mean head mm": surface_error(head.mean, truth, triangles, nose),
+        "albedo": error,
+        "albedo dB": albedo_psnr,
+        "ITA": abs(typology_angle(fitted, bare) - typology_angle(own, bare)),
+    }
+    view = avatar.photos[0].view
+    posed = view.posed(head, avatar.identity)
+    lights = {"photo": (avatar.photos[0].light, known.light)}
+    lights |= {name: (Light.preset(name), Light.preset(name)) for name in UNSEEN}
+    for name, (mine, true) in lights.items():
+        a = avatar.render(view.camera(), mine, posed)
+        b = known.picture(true)
+        face = subject.fitter.skin(b)[0] * (a.alpha[0, ..., 0] > 0.99)
+        row[f"{name} dB"] = psnr(a.color[0], b.color[0], face)
+        if name == "photo":
+            row["normal deg"] = normal_angle(a.normal[0], b.normal[0], (face > 0.9).float())
+    return row
+
+
+def small(image: Tensor, size: int) -> Tensor:
+    """[1,R,R,C] -> [size,size,C]."""
+    image = F.interpolate(image.movedim(-1, 1), (size, size), mode="bilinear", antialias=True)
+    return image[0].movedim(0, -1)
+
+
+def linear(shown: Tensor) -> Tensor:
+    return srgb_to_linear(shown.clamp(0, 1))
+
+
+def labelled(picture: np.ndarray, text: str) -> np.ndarray:
+    image = Image.fromarray(picture)
+    ImageDraw.Draw(image).text((6, 4), text, fill=(255, 255, 0))
+    return np.asarray(image)
+
+
+def show(rows: dict[str, Row]) -> None:
+    """A line per case, and the medians."""
+    names = list(next(iter(rows.values())))
+    print(f"{'':16s}" + "".join(f"{name:>13s}" for name in names))
+    for case, row in rows.items():
+        print(f"{case:16s}" + "".join(f"{row[name]:13.3f}" for name in names))
+    middle = [float(np.median([row[name] for row in rows.values()])) for name in names]
+    print(f"{'median':16s}" + "".join(f"{value:13.3f}" for value in middle), flush=True)
+
+
+def run(bench: Bench, cases: dict[str, tuple[list[Path], KnownHead | None]], out: Path) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    rows: dict[str, Row] = {}
+    for name, (paths, known) in cases.items():
+        try:
+            subject = bench.fit(paths)
+        except FitmeError as problem:
+            print(f"{name}: {problem}", flush=True)
+            continue
+        row = known_numbers(subject, known) if known else {}
+        rows[name] = row | subject.photo_numbers()
+        line = "  ".join(f"{key} {value:.3g}" for key, value in rows[name].items())
+        print(f"{name}: {line}", flush=True)
+        strips = [subject.strip(k) for k in range(len(paths))]
+        Image.fromarray(labelled(np.concatenate(strips), name)).save(out / f"{name}.png")
+    show(rows)
+    print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--photos", type=Path, help="folder of photos, each one subject")
+    parser.add_argument("--together", nargs="*", help="stems of photos of one person")
+    parser.add_argument("--only", nargs="*", help="stems of the cases to take")
+    parser.add_argument("--known", type=int, default=0, help="number of known heads")
+    parser.add_argument("--ict", type=Path, help="folder of ict_face.npz, for unknown shapes")
+    parser.add_argument("--ablation", action="store_true", help="with --known")
+    parser.add_argument("--preset", default="default")
+    parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE")
+    parser.add_argument("--size", type=int, default=1024)
+    parser.add_argument("--weights", type=Path)
+    parser.add_argument("--out", type=Path, default=Path("out/quality"))
+    args = parser.parse_args()
+    keep_large_blocks()
+    preset = override(choose_preset(args.preset), dict(item.split("=") for item in args.set))
+    cases: dict[str, tuple[list[Path], KnownHead | None]] = {}
+    bench = Bench(preset, args.size, args.weights)
+    if args.known:
+        for known in make_heads(bench.head, args.out / "known", args.known, args.ict):
+            cases[known.name] = ([known.photo], known)
+    if args.photos:
+        paths = [p for p in sorted(args.photos.iterdir()) if not p.name.startswith("x_")]
+        cases |= {path.stem: ([path], None) for path in paths}
+        if args.together:
+            paths = [path for path in paths if path.stem in args.together]
+            cases = {"+".join(path.stem for path in paths): (paths, None)}
+    if args.only:
+        cases = {name: case for name, case in cases.items() if name in args.only}
+    chosen = ABLATIONS if args.ablation else {"": {}}
+    for title, changes in chosen.items():
+        if title:
+            print(f"== {title}", flush=True)
+        bench.preset = override(preset, changes)
+        run(bench, cases, args.out / title.replace(" ", "_").replace(",", ""))
+
+
+if __name__ == "__main__":
+    main()
