@@ -23,6 +23,7 @@ import typer
 from fitme.cli.batch import add_batch_command
 from fitme.cli.doctor import add_doctor_command
 from fitme.cli.examples import add_examples
+from fitme.cli.export import add_export_command
 from fitme.cli.heads import add_head_commands
 from fitme.cli.models import add_models_commands
 from fitme.cli.render import add_render_commands
@@ -254,6 +255,7 @@ def presets(as_json: _Json = False) -> None:
 
 add_batch_command(app, _one_line_errors)
 add_doctor_command(app, _one_line_errors)
+add_export_command(app, _one_line_errors)
 add_head_commands(app, _one_line_errors)
 add_models_commands(app, _one_line_errors)
 add_render_commands(app, _one_line_errors)

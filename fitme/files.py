@@ -25,13 +25,15 @@ from typing import Any
 from fitme.errors import OutputError, show_path
 
 #: One of these marks a directory as an earlier result.
-RESULT_FILES = ("fit.json", "fitme_sample.json", "batch.json")
+RESULT_FILES = ("fit.json", "fitme_sample.json", "batch.json", "fitme_export.json")
 
 #: What an earlier result may contain and `--overwrite` may therefore delete, as patterns of
 #: paths relative to the output directory. A new kind of output file is added here.
 OUTPUT_FILES = (
     *RESULT_FILES,
     "avatar.*",
+    "avatar_lod[0-9].*",
+    "expressions/*.obj",
     "report.html",
     "render_*.png",
     "overlay_*.png",

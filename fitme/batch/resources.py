@@ -1,9 +1,9 @@
 """How many subjects to fit at once: by cores and memory.
 
-Measured with 225x275 portraits on two cores that were shared with other jobs (see the README's
-"Many people"): two workers of one thread finish more subjects an hour than one worker of two, since
-much of a fit is Python and small operations that do not spread over threads. So there is a worker
-per core, as long as each has the memory that it peaks at.
+One worker per core, as long as each has the memory that it peaks at: much of a fit is Python and
+small operations that do not spread over threads. On two cores that other jobs kept busy (load 7),
+one worker of two threads and two of one thread finished the same number, 100 to 115 subjects an
+hour (`--preset fast`, maps of 512); the gain of more workers needs free cores.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import time
@@ -24,6 +25,8 @@ from fitme.batch.work import real_fit
 from fitme.errors import InputError, OutputError, show_path
 from fitme.files import atomic_write_bytes, remove_abandoned
 from fitme.fit.presets import choose_preset
+from fitme.learned.registry import find_model
+from fitme.learned.store import is_pulled
 from fitme.models import weight_path
 
 EXECUTORS = ("process", "ray")
@@ -231,7 +234,16 @@ def _complete(settings: Settings) -> Settings:
         "head": file_hash(weight_path("head.safetensors")),
         "reflectance": file_hash(weights or weight_path("reflectance.safetensors")),
     }
-    return replace(settings, weights=weights, models=used)
+    return replace(settings, weights=weights, models=used | _learned_losses())
+
+
+def _learned_losses() -> dict[str, str]:
+    """The downloaded networks that a fit will use here: with them it is another fit."""
+    return {
+        model.name: model.sha256
+        for model in map(find_model, ("lpips", "facenet"))
+        if is_pulled(model) and all(map(importlib.util.find_spec, model.packages))
+    }
 
 
 def _task(subject: Subject, root: Path, settings: Settings) -> Task:

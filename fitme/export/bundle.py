@@ -20,6 +20,7 @@ from fitme.export.textures import (
 )
 from fitme.head import EYE_LOOK_DEGREES, HeadModel, gaze_rotation
 from fitme.render import Material
+from fitme.view import View
 
 AVATAR_FORMAT = "fitme-avatar-1"
 MORPH_THRESHOLD = 1e-5  # metres; inner parts leave out the shapes that do not move them
@@ -55,7 +56,7 @@ def avatar_glb(avatar: Avatar, maps: dict[str, bytes] | None = None) -> bytes:
     meshes = []
     for name, material in zip(avatar.head.part_names, avatar.materials, strict=True):
         encoded = maps if name == "head" else None
-        meshes.append(_part_mesh(avatar, name, export_material(name, material, encoded)))
+        meshes.append(part_mesh(avatar, name, export_material(name, material, encoded)))
     return write_glb(meshes)
 
 
@@ -85,7 +86,20 @@ def export_material(
     )
 
 
-def _part_mesh(avatar: Avatar, name: str, material: ExportMaterial) -> ExportMesh:
+def part_mesh(
+    avatar: Avatar,
+    name: str,
+    material: ExportMaterial,
+    normals: np.ndarray | None = None,
+    view: View | None = None,
+    uv_1: np.ndarray | None = None,
+) -> ExportMesh:
+    """One part of the head as a mesh, neutral, with the ARKit morph targets that move it.
+
+    `normals` [V, 3] and second texture coordinates `uv_1` [V, 2] are of all vertices of the head;
+    normals replace those of the mesh, which a level of detail with few triangles needs. With a
+    `view` the file opens with that photo's expression and gaze.
+    """
     head = avatar.head
     chosen = (head.part == head.part_names.index(name)).cpu()
     triangles = head.triangles.cpu()[chosen]
@@ -109,6 +123,13 @@ def _part_mesh(avatar: Avatar, name: str, material: ExportMaterial) -> ExportMes
             for n, shape, kept in zip(head.expression_names, offsets, keep, strict=True)
             if kept
         }
+    weights: dict[str, float] = {}
+    rotation = (0.0, 0.0, 0.0, 1.0)
+    if view is not None and name.startswith("eye_"):
+        rotation = gaze_quaternion(view.gaze[0, 0 if name == "eye_L" else 1])
+    elif view is not None:
+        worn = zip(head.expression_names, view.expression[0].tolist(), strict=True)
+        weights = {shape: weight for shape, weight in worn if shape in morphs}
     return ExportMesh(
         name=name,
         vertices=neutral[used].numpy(),
@@ -118,7 +139,19 @@ def _part_mesh(avatar: Avatar, name: str, material: ExportMaterial) -> ExportMes
         material=material,
         morph_targets=morphs,
         pivot=pivot,
+        normals=None if normals is None else normals[used.numpy()],
+        uv_1=None if uv_1 is None else uv_1[used.numpy()],
+        weights=weights,
+        rotation=rotation,
     )
+
+
+def gaze_quaternion(gaze: torch.Tensor) -> tuple[float, float, float, float]:
+    """Quaternion x, y, z, w of an eye's rotation from pitch (up) and yaw (to +X), radians [2]."""
+    pitch, yaw = (float(angle) / 2 for angle in gaze)  # yaw after pitch: q_y * q_x, pitch about -X
+    x, y = -math.sin(pitch), math.sin(yaw)
+    w_x, w_y = math.cos(pitch), math.cos(yaw)
+    return (w_y * x, y * w_x, -y * x, w_y * w_x)
 
 
 def eye_look_offsets(local: torch.Tensor, side: str) -> dict[str, np.ndarray]:

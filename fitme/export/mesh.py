@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -12,10 +12,14 @@ from numpy.typing import ArrayLike, NDArray
 #: Reflectance at normal incidence of glTF's default dielectric (index of refraction 1.5).
 DIELECTRIC_F0 = 0.04
 
+#: The fields of a material that hold images.
+IMAGES = ("base_color", "normal", "metallic_roughness", "occlusion", "specular_color")
+
 
 @dataclass(frozen=True)
 class ExportMaterial:
-    """A glTF 2.0 metallic-roughness material with KHR_materials_specular. Images are PNG bytes.
+    """A glTF 2.0 metallic-roughness material with KHR_materials_specular. Images are PNG bytes, or
+    WebP bytes, which not every reader knows (EXT_texture_webp).
 
     Where both are given an image is multiplied by its factor. `specular_color_*` are relative
     to the dielectric F0 of 0.04; :func:`specular_to_khr` makes them from an F0 map.
@@ -29,6 +33,8 @@ class ExportMaterial:
     metallic_roughness: bytes | None = None  # linear; G = roughness, B = metallic
     metallic_factor: float = 0.0
     roughness_factor: float = 0.5
+    occlusion: bytes | None = None  # linear; R = ambient visibility, may be `metallic_roughness`
+    occlusion_uv: int = 0  # the set of texture coordinates the occlusion is looked up with
     specular_color: bytes | None = None  # sRGB
     specular_color_factor: tuple[float, float, float] = (1.0, 1.0, 1.0)  # linear, may exceed 1
     specular_factor: float = 1.0  # scales F0 and F90
@@ -43,15 +49,23 @@ class ExportMaterial:
             got = np.shape(getattr(self, key))
             if got != (wanted,):
                 raise ValueError(f"material {self.name!r}: {key} must be ({wanted},), got {got}")
-        for key in ("base_color", "normal", "metallic_roughness", "specular_color"):
+        for key in IMAGES:
             data = getattr(self, key)
-            if data is not None and not data.startswith(b"\x89PNG\r\n\x1a\n"):
-                raise ValueError(f"material {self.name!r}: {key} must be the bytes of a PNG file")
+            if data is not None and image_type(data) is None:
+                raise ValueError(
+                    f"material {self.name!r}: {key} must be the bytes of a PNG or WebP file"
+                )
 
     @property
     def has_textures(self) -> bool:
-        images = (self.base_color, self.normal, self.metallic_roughness, self.specular_color)
-        return any(image is not None for image in images)
+        return any(getattr(self, key) is not None for key in IMAGES)
+
+
+def image_type(data: bytes) -> str | None:
+    """The MIME type of the bytes of a PNG or WebP file, None for any other."""
+    if data.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "image/png"
+    return "image/webp" if data[:4] == b"RIFF" and data[8:12] == b"WEBP" else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +80,9 @@ class ExportMesh:
     morph_targets name -> [V,3] offsets in metres, added to vertices; the order is kept
     pivot         [3]    the node's origin in the same space as vertices (an eye's centre, so
                          that rotating the node rotates the eye)
+    uv_1          [V,2]  float, a second set, for the occlusion; one per vertex
+    weights       name -> weight of a morph target the file opens with; 0 where left out
+    rotation      [4]    quaternion x, y, z, w of the node, about its pivot
 
     Raises ValueError with the wanted and the given shape, for an index out of range, and for
     numbers that are not finite.
@@ -80,6 +97,9 @@ class ExportMesh:
     normals: NDArray[Any] | None = None
     morph_targets: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     pivot: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    uv_1: NDArray[Any] | None = None
+    weights: Mapping[str, float] = field(default_factory=dict)
+    rotation: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 1.0)
 
     def __post_init__(self) -> None:
         put = object.__setattr__  # the dataclass is frozen for its users
@@ -102,12 +122,32 @@ class ExportMesh:
             raise ValueError(f"mesh {self.name!r}: uv_triangles without uv")
         elif self.material.has_textures:
             raise ValueError(f"mesh {self.name!r}: its material has textures, so it needs uv")
+        if self.uv_1 is not None:
+            put(self, "uv_1", self._floats("uv_1", self.uv_1, (len(self.vertices), 2)))
+        elif self.material.occlusion_uv:
+            raise ValueError(f"mesh {self.name!r}: its material has occlusion_uv, so it needs uv_1")
         targets = {
             name: self._floats(f"morph target {name!r}", offsets, shape)
             for name, offsets in self.morph_targets.items()
         }
         put(self, "morph_targets", targets)
         self._floats("pivot", self.pivot, (3,))
+        self._floats("rotation", self.rotation, (4,))
+        unknown = self.weights.keys() - targets.keys()
+        if unknown:
+            raise ValueError(f"mesh {self.name!r}: weights of no morph target: {sorted(unknown)}")
+
+    def posed(self) -> ExportMesh:
+        """The mesh with its weights and rotation put into the vertices, without morph targets."""
+        offsets = [weight * self.morph_targets[name] for name, weight in self.weights.items()]
+        local = self.vertices + sum(offsets, np.zeros(3)) - self.pivot
+        axis, real = np.asarray(self.rotation[:3]), self.rotation[3]
+        swing = 2 * np.cross(axis, local)
+        turned = local + real * swing + np.cross(axis, swing)
+        return replace(
+            self, vertices=turned + self.pivot, morph_targets={}, weights={},
+            rotation=(0.0, 0.0, 0.0, 1.0), normals=None if offsets else self.normals,
+        )  # fmt: skip
 
     def _floats(
         self, what: str, value: ArrayLike, wanted: tuple[int | str, ...]

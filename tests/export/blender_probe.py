@@ -1,4 +1,4 @@
-"""Imports a GLB into Blender and prints, as JSON, what Blender made of it.
+"""Imports a GLB, FBX or OBJ into Blender and prints, as JSON, what Blender made of it.
 
 usage: python blender_probe.py FILE, with a Python that has the `bpy` wheel.
 """
@@ -7,6 +7,7 @@ import json
 import sys
 
 import bpy
+from mathutils import Vector
 
 
 def shape_offset(key, basis):
@@ -32,9 +33,42 @@ def inputs_of(material):
     return reached
 
 
+def corners(mesh):
+    """Normals and tangents; of a whole head they would be a hundred megabytes of text."""
+    if len(mesh.polygons) > 5000:
+        return {}
+    mesh.calc_tangents()  # MikkTSpace
+    return {
+        "corner_vertex": [corner.vertex_index for corner in mesh.loops],
+        "corner_tangent": [[*corner.tangent, corner.bitangent_sign] for corner in mesh.loops],
+        "corner_normal": [list(corner.normal) for corner in mesh.loops],
+    }
+
+
+def world(item):
+    """Bounds in metres, and how much of the surface a closed mesh's normals say it encloses."""
+    mesh, place = item.data, item.matrix_world
+    points = [place @ v.co for v in mesh.vertices]
+    normals = place.to_3x3().inverted_safe().transposed()
+    volume = 0.0
+    agree = 0
+    for face in mesh.polygons:
+        a, b, c = (points[k] for k in face.vertices)
+        volume += a.dot(b.cross(c)) / 6
+        outward = (b - a).cross(c - a)
+        # Custom normals, as they are drawn, against the side the triangle's order says is out.
+        mean = sum((mesh.corner_normals[k].vector for k in face.loop_indices), Vector())
+        agree += (normals @ mean).dot(outward) > 0
+    return {
+        "low": [min(p[k] for p in points) for k in range(3)],
+        "high": [max(p[k] for p in points) for k in range(3)],
+        "volume": volume,
+        "normals_agree": agree / len(mesh.polygons),
+    }
+
+
 def describe(item):
     mesh = item.data
-    mesh.calc_tangents()  # MikkTSpace
     keys = mesh.shape_keys.key_blocks if mesh.shape_keys else []
     return {
         "parent": item.parent.name if item.parent else None,
@@ -53,17 +87,22 @@ def describe(item):
             for node in slot.material.node_tree.nodes
             if node.type == "TEX_IMAGE"
         ),
-        "corner_vertex": [corner.vertex_index for corner in mesh.loops],
-        "corner_tangent": [[*corner.tangent, corner.bitangent_sign] for corner in mesh.loops],
-        "corner_normal": [list(corner.normal) for corner in mesh.loops],
+        **world(item),
+        **corners(mesh),
     }
 
 
 bpy.ops.wm.read_factory_settings(use_empty=True)
-bpy.ops.import_scene.gltf(filepath=sys.argv[1])
+if sys.argv[1].endswith(".fbx"):
+    bpy.ops.import_scene.fbx(filepath=sys.argv[1])
+elif sys.argv[1].endswith(".obj"):
+    bpy.ops.wm.obj_import(filepath=sys.argv[1])
+else:
+    bpy.ops.import_scene.gltf(filepath=sys.argv[1])
 report = {
     "version": bpy.app.version_string,
     "objects": sorted(item.name for item in bpy.data.objects),
+    "bones": [b.name for item in bpy.data.armatures for b in item.bones],
     "meshes": {item.name: describe(item) for item in bpy.data.objects if item.type == "MESH"},
 }
 print("REPORT " + json.dumps(report))

@@ -2,7 +2,9 @@
 
 node packages are looked for in $FITME_NODE_MODULES, else in node_modules/ of the repository:
     npm install --no-save --no-package-lock gltf-validator three
-Blender is a Python that has the `bpy` wheel: $FITME_BPY_PYTHON, else the one running the tests.
+Blender is a Python that has the `bpy` wheel: $FITME_BPY_PYTHON, else that of .venv-bpy in the
+repository, else the one running the tests:
+    uv venv --python 3.11 .venv-bpy && uv pip install --python .venv-bpy bpy
 """
 
 from __future__ import annotations
@@ -44,14 +46,22 @@ def load_in_three(file: Path) -> dict:
     return _node("three_probe.mjs", "three", file)
 
 
-def load_in_blender(file: Path) -> dict:
-    """What Blender's importer makes of a file (see blender_probe.py)."""
+def blender_python() -> str:
+    """A Python that has the `bpy` wheel; skips the test where there is none."""
     python = os.environ.get("FITME_BPY_PYTHON")
+    own = REPOSITORY / ".venv-bpy" / "bin" / "python"
+    if python is None and own.exists():
+        python = str(own)
     if python is None:
         if importlib.util.find_spec("bpy") is None:
-            pytest.skip("no Blender: bpy is not importable and FITME_BPY_PYTHON is not set")
+            pytest.skip("no Blender: no bpy here or in .venv-bpy, and FITME_BPY_PYTHON is not set")
         python = sys.executable
-    command = [python, str(HERE / "blender_probe.py"), str(file)]
+    return python
+
+
+def load_in_blender(file: Path) -> dict:
+    """What Blender's importer makes of a GLB, FBX or OBJ (see blender_probe.py)."""
+    command = [blender_python(), str(HERE / "blender_probe.py"), str(file)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     reports = [line for line in done.stdout.splitlines() if line.startswith("REPORT ")]
     assert done.returncode == 0 and reports, done.stdout[-2000:] + done.stderr[-2000:]

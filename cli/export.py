@@ -1,0 +1,82 @@
+"""`fitme export`: an avatar directory as the files of one engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+
+def add_export_command(app: typer.Typer, guard: Callable[[Any], Any]) -> None:
+    """Put `export` into `app`; `guard` turns user errors into one line."""
+    app.command("export")(guard(export))
+
+
+def export(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="What `fitme fit` wrote.")],
+    out: Annotated[Path, typer.Option(metavar="OUT", help="Directory to write; new or empty.")],
+    preset: Annotated[
+        str, typer.Option(metavar="NAME", help="gltf, blender, unity, unreal, three or obj.")
+    ] = "gltf",
+    lod: Annotated[
+        list[int] | None,
+        typer.Option(
+            min=0, max=2, metavar="N",
+            help="Level of detail: 0 full, 1 half, 2 a fifth of the triangles; repeatable.",
+        ),
+    ] = None,
+    map_size: Annotated[
+        int | None,
+        typer.Option(min=16, max=8192, metavar="N", help="Side of the maps; default: as fitted."),
+    ] = None,
+    form: Annotated[
+        str, typer.Option("--format", metavar="NAME", help="Maps: png, exr or, for three, webp.")
+    ] = "png",
+    bits: Annotated[
+        int, typer.Option(metavar="8|16", help="Per channel of the PNGs in textures/.")
+    ] = 8,
+    fbx: Annotated[
+        bool, typer.Option("--fbx", help="unity, unreal: also FBX, through an installed Blender.")
+    ] = False,
+    expressions: Annotated[
+        bool, typer.Option("--expressions", help="obj: also one file for each expression.")
+    ] = False,
+    photo_expression: Annotated[
+        int | None,
+        typer.Option(min=0, metavar="N", help="Open with the expression and gaze of photo N."),
+    ] = None,
+    head: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="The head model it was made with, if not the one shipped."
+        ),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an earlier export in OUT.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+) -> None:  # fmt: skip
+    """Write an avatar for an engine: GLB (OBJ, FBX), textures in its channels, levels of detail."""
+    from fitme.avatar import Avatar
+    from fitme.export.presets import ExportOptions, write_export
+    from fitme.files import check_output_dir
+    from fitme.head import load_head
+
+    options = ExportOptions(
+        preset=preset,
+        levels=tuple(lod or [0]),
+        map_size=map_size,
+        format=form,
+        bits=bits,
+        fbx=fbx,
+        expressions=expressions,
+        photo=photo_expression,
+    )
+    options.engine()
+    check_output_dir(out, overwrite)
+    avatar = Avatar.load(folder, None if head is None else load_head(head))
+    write_export(avatar, out, options, overwrite)
+    if not quiet:
+        typer.echo(f"wrote {out}")
