@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -50,13 +50,6 @@ class View:
         matrix = torch.stack(rows, -1).reshape(-1, 3, 3)
         pose = rigid(axis_angle_to_matrix(self.rotation), self.translation)
         return Camera(matrix, pose, self.height, self.width)
-
-    def detached(self) -> View:
-        """The same view without gradients."""
-        free: dict[str, Any] = {
-            k: v.detach() for k, v in vars(self).items() if isinstance(v, Tensor)
-        }
-        return replace(self, **free)
 
     def posed(self, head: HeadModel, identity: Tensor) -> Tensor:
         """Vertices [1, V, 3] of an identity [1, K] with this view's expression and gaze."""

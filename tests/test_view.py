@@ -113,13 +113,6 @@ class TestView:
         assert not torch.allclose(posed[:, head.part_vertices("eye_L")],
                                   rest[:, head.part_vertices("eye_L")], atol=1e-4)  # fmt: skip
 
-    def test_detached(self, view: View) -> None:
-        view.rotation.requires_grad_(True)
-        free = view.detached()
-        assert not free.camera().world_to_camera.requires_grad
-        assert (free.width, free.height) == (view.width, view.height)
-        torch.testing.assert_close(free.camera().K, view.camera().K)
-
 
 class TestJson:
     def test_survives_json_and_reproduces_the_view(self, view: View, head: HeadModel) -> None:

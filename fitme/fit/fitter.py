@@ -17,6 +17,7 @@ from torch import Tensor
 from fitme.avatar import head_mesh
 from fitme.camera import Camera
 from fitme.fit import losses
+from fitme.fit.align import OPENINGS
 from fitme.fit.descent import History, Losses, descend
 from fitme.fit.observation import Crops, Observation, crop_size, cut
 from fitme.fit.presets import FitPreset
@@ -129,11 +130,15 @@ class Fitter:
             terms["landmark"] = preset.landmark * losses.landmarks(
                 photo, observed, scale, self.head.landmark_weight, preset.landmark_sigma
             )
+            terms["opening"] = preset.opening * losses.openings(
+                photo, observed, scale, OPENINGS, preset.opening_sigma
+            )
             return terms
 
         rates = {
             "code": 0.05, "iris": 0.05, "grey": 0.02, "tint": 0.01, "color": 0.005, "lamp": 0.02,
-            "identity": preset.shape_rate, "expression": 0.01, "rotation": 0.002, "translation": 0.0006,
+            "identity": preset.shape_rate, "expression": 0.01, "rotation": 0.002,
+            "translation": 0.0006,
         }  # fmt: skip
         history = descend(
             "invert", state.tensors(), rates, preset.invert_steps, evaluate, self.progress
@@ -158,6 +163,7 @@ class Fitter:
             seen = seen * F.interpolate(self.regions.skin[None, None], (texels, texels))[0, 0]
         unseen = (1 - seen) * seen.flip(-1)
         target = self.learned_target(observations, crops)
+        colourful = (~crops.gray).to(trusted)[:, None, None]
         coarse = F.avg_pool2d(pivot, 8)
         away = F.avg_pool2d((1 - seen)[None, None], 8)[0, 0]
 
@@ -166,9 +172,14 @@ class Fitter:
             maps = self.used(ReflectanceMaps.from_signal(signal))
             out = self.picture(state, vertices, camera, maps)
             terms = self.appearance(out, crops, trusted, preset.tune_scale, target)
+            terms["chromaticity"] = preset.chromaticity * losses.chromaticity(
+                out.color, crops.pixels, self.skin(out) * trusted * colourful
+            )
             terms["mirror"] = preset.mirror * losses.mirror_difference(signal, unseen)
-            moved = (F.avg_pool2d(signal, 8) - coarse).abs().mean(1)
-            terms["pivot"] = preset.pivot * (moved * (0.1 + away)).mean()
+            moved = F.avg_pool2d(signal, 8) - coarse
+            terms["pivot"] = preset.pivot * (moved.abs().mean(1) * (0.1 + away)).mean()
+            hue = moved[:, :3] - moved[:, :3].mean(1, keepdim=True)
+            terms["hue"] = preset.hue * hue.abs().mean()
             return terms
 
         layers = [
@@ -292,7 +303,6 @@ class Fitter:
             limit = (3.5 * middle).clamp(0.12, 0.30) * (1 + MARKED * mark)
             trusted.append(torch.sigmoid((limit - part) / (0.15 * limit)))
         return torch.stack(trusted)
-
 
     @torch.no_grad()
     def uncovered(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -61,6 +63,19 @@ def landmarks(
     miss = (projected - observed) / scale[:, None, None]
     square = miss.square().sum(-1) / sigma**2
     return (weight * torch.log1p(square / 9) * 9).mean()
+
+
+def openings(
+    projected: Tensor, observed: Tensor, scale: Tensor, pairs: Sequence[tuple[int, int]],
+    sigma: float,
+) -> Tensor:  # fmt: skip
+    """Mean square of how much wider or narrower lips and lids stand than landmarks [P,N,2] show, in
+    units of `sigma` interocular distances; scale [P] in pixels. The distance between two near
+    points is seen better than where they are (DECA, arXiv 2012.04012, section 4.2)."""
+    first, second = torch.tensor(pairs, device=projected.device).T
+    gaps = [points[:, first] - points[:, second] for points in (projected, observed)]
+    miss = (gaps[0] - gaps[1]) / scale[:, None, None] / sigma
+    return torch.log1p(miss.square().sum(-1) / 9).mean() * 9
 
 
 def expression_prior(expression: Tensor) -> Tensor:

@@ -19,15 +19,16 @@ from fitme.errors import FitmeError, InputError
 from fitme.export.bundle import fit_json
 from fitme.export.png import encode_png
 from fitme.files import atomic_directory, check_output_dir, write_json
-from fitme.fit.align import Aligner
+from fitme.fit.align import Aligned, Aligner
 from fitme.fit.descent import History
 from fitme.fit.fitter import Fitter
 from fitme.fit.observation import Observation, cut
+from fitme.fit.person import odd_photo
 from fitme.fit.presets import FitPreset, choose_preset
 from fitme.generated import generated_materials
 from fitme.head import HeadModel, load_head
-from fitme.learned import LearnedLosses
 from fitme.landmarks import FaceLandmarks, LandmarkProvider, load_landmarks, select_face
+from fitme.learned import LearnedLosses
 from fitme.mediapipe_landmarks import MediaPipeLandmarks
 from fitme.models.stylegan2 import ReflectanceGenerator, keep_large_blocks, load_generator
 from fitme.photo import Photo, load_photo
@@ -160,8 +161,12 @@ def _fit(
             head, generator = load_head(device=target), load_generator(weights, target)
         else:
             head, generator = models.head, models.generator
+    aligned = align_photos(seen, head, progress, log)
+    kept = check_one_person(seen, aligned, skip_bad, progress)
+    seen, aligned = [seen[k] for k in kept], [aligned[k] for k in kept]
     avatar = fit_avatar(
-        seen, head, generator, size=size, preset=chosen, progress=progress, log=log
+        seen, head, generator, size=size, preset=chosen, progress=progress, log=log,
+        aligned=aligned,
     )  # fmt: skip
     about = {
         "fitme": _version(),
@@ -216,22 +221,54 @@ def detect_face(
     return select_face(faces, index, photo.path)
 
 
-def fit_avatar(
-    seen: Sequence[tuple[Photo, FaceLandmarks]], head: HeadModel, generator: ReflectanceGenerator,
-    *, size: int = 1024, preset: FitPreset | None = None, progress: Progress | None = None,
+def align_photos(
+    seen: Sequence[tuple[Photo, FaceLandmarks]], head: HeadModel, progress: Progress | None = None,
     log: _RunLog | None = None,
-) -> Avatar:  # fmt: skip
-    """Photos of one person to an `Avatar` with maps of `size` texels; writes nothing.
-
-    The generator is tuned in place: load it again for the next person.
-    """
-    progress, log, preset = progress or SilentProgress(), log or _RunLog(), preset or FitPreset()
+) -> list[Aligned]:  # fmt: skip
+    """What the landmarks of each photo say about shape and view."""
+    progress, log = progress or SilentProgress(), log or _RunLog()
+    aligned = []
     with log.stage("align"), progress.stage("align", len(seen)) as stage:
         aligner = Aligner(head.to("cpu"))
-        aligned = []
         for photo, face in seen:
             aligned.append(aligner.align(face, photo.width, photo.height, photo.focal_px))
             stage.step(error=aligned[-1].error)
+    return aligned
+
+
+def check_one_person(
+    seen: Sequence[tuple[Photo, FaceLandmarks]], aligned: Sequence[Aligned], skip_bad: bool,
+    progress: Progress,
+) -> list[int]:  # fmt: skip
+    """Indices of the photos that may show one person. A certain stranger raises InputError, or is
+    left out with a note where `skip_bad`; a doubtful one stays, with a note."""
+    kept = list(range(len(seen)))
+    while odd := odd_photo([aligned[k].identity for k in kept]):
+        path = seen[kept[odd.index]][0].path
+        if not odd.certain:
+            progress.note(f"{path}: may show another person than the other photos")
+            break
+        line = f"{path} shows another person than the other photos; leave it out, or fit it alone"
+        if not skip_bad:
+            raise InputError(f"{line} (--skip-bad leaves it out)")
+        progress.note(f"left out: {line}")
+        del kept[odd.index]
+    return kept
+
+
+def fit_avatar(
+    seen: Sequence[tuple[Photo, FaceLandmarks]], head: HeadModel, generator: ReflectanceGenerator,
+    *, size: int = 1024, preset: FitPreset | None = None, progress: Progress | None = None,
+    log: _RunLog | None = None, aligned: Sequence[Aligned] | None = None,
+) -> Avatar:  # fmt: skip
+    """Photos of one person to an `Avatar` with maps of `size` texels; writes nothing.
+
+    `aligned` is `align_photos(seen, head)` where that was done. The generator is tuned in place:
+    load it again for the next person.
+    """
+    progress, log, preset = progress or SilentProgress(), log or _RunLog(), preset or FitPreset()
+    if aligned is None:
+        aligned = align_photos(seen, head, progress, log)
     observations = [
         Observation(photo, face, start.view)
         for (photo, face), start in zip(seen, aligned, strict=True)

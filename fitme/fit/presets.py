@@ -35,15 +35,18 @@ class FitPreset:
     photometric_scale: float = 0.12  # display colour at which the loss bends
     tune_scale: float = 0.25
     structure: float = 1.5
+    chromaticity: float = 0.2  # while tuning
     lpips: float = 0.3  # where its network is there, see `fitme models`
     recognition: float = 0.2  # cosine distance of face features, likewise
     landmark: float = 0.3
     landmark_sigma: float = 0.025  # interocular distances
+    opening: float = 0.5  # of lips and lids
+    opening_sigma: float = 0.012  # interocular distances
     # priors
     code: float = 0.12
     identity: float = 0.04
     expression: float = 0.15
-    tint: float = 0.05
+    tint: float = 0.03
     color: float = 2.0
     strength: float = 0.02
     smooth: float = 0.05
@@ -54,6 +57,7 @@ class FitPreset:
     tune_rate: float = 2e-3
     mirror: float = 4.0
     pivot: float = 2.0
+    hue: float = 1.5  # skin's hue stays as W has it at the scale at which coloured light varies
 
 
 PRESETS: dict[str, FitPreset] = {

@@ -26,6 +26,7 @@ from fitme.render import render
 
 COARSE = 1 / 14  # of the crop: detail above this size is the generator's and the light's
 DARKER, LIGHTER = 0.6, 0.15  # of the log ratio; highlights must not be painted on
+COLOUR = 0.5  # share of the detail's colour: coloured light varies more than skin at this scale
 OPEN = (0.55, 0.75)  # ambient visibility: deeper in creases darkness is shadow, not pigment
 JUMP_M = 0.012  # depth range within 5 pixels at which one part of the face hides another
 
@@ -55,9 +56,11 @@ def refine(
     ratio = ratio.clamp(-1.5, 1.0)
     gray = crops.gray[:, None, None, None]
     ratio = torch.where(gray, ratio.mean(-1, keepdim=True).expand_as(ratio), ratio)
-    trust = F.interpolate(trusted[:, None], (size, size), mode="bilinear")[:, 0]
+    trust = F.interpolate(_eroded(trusted)[:, None], (size, size), mode="bilinear")[:, 0]
     trust = trust * (out.part == 0) * (shading.amin(-1) > 0.05) * ~_jumps(out.rast)
     fine = ratio - _blur_within(ratio, trust, COARSE * size)
+    grey = fine.mean(-1, keepdim=True)
+    fine = grey + COLOUR * (fine - grey)
     fine = torch.where(fine < 0, DARKER * (fine / DARKER).tanh(), LIGHTER * (fine / LIGHTER).tanh())
 
     pixels, weight = texel_pixels(head, vertices, camera, texels)
@@ -74,6 +77,13 @@ def refine(
     detail = (mean * confidence[..., None]).exp()[None]
     albedo = (maps.diffuse_albedo * detail).clamp(0.002, 0.9)
     return ReflectanceMaps(albedo, maps.specular_albedo, maps.normal)
+
+
+def _eroded(trusted: Tensor) -> Tensor:
+    """Masks [P,n,n] without the rim where hair begins: half-trusted pixels are not painted on."""
+    reach = max(1, trusted.shape[-1] // 64)
+    least = -F.max_pool2d(-trusted[:, None], 2 * reach + 1, 1, reach)[:, 0]
+    return (2 * least - 1).clamp(0, 1)
 
 
 def _wide(mask: Tensor, texels: int) -> Tensor:

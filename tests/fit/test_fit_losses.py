@@ -45,6 +45,16 @@ class TestChromaticity:
         assert losses.chromaticity(seen, seen * torch.tensor([1.3, 1, 1]), weight) > 1e-3
 
 
+class TestOpenings:
+    def test_blind_to_a_shift_and_sees_a_gap(self) -> None:
+        points, scale = torch.rand(2, 4, 2), torch.tensor([2.0, 3.0])
+        pairs = ((0, 1), (2, 3))
+        assert losses.openings(points + 0.3, points, scale, pairs, 0.01) < 1e-6
+        wider = points.clone()
+        wider[:, 1] += (points[:, 1] - points[:, 0]) * 0.2
+        assert losses.openings(wider, points, scale, pairs, 0.01) > 0.5
+
+
 class TestPriors:
     def test_tint_sees_colour_only(self) -> None:
         assert losses.tint_prior(torch.full((2, 3), 0.4)) < 1e-12

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -108,6 +109,30 @@ def test_face_is_found_again(
     assert light.sh[0, 3].mean() + light.directions[0, 0, 0] * light.colors[0, 0].mean() > 0.1
     assert fitter.trusted is not None  # nothing covers the face
     assert (fitter.trusted * weight).sum() / weight.sum() > 0.8
+
+
+def test_fringe_is_seen_as_hair(
+    made: tuple[Observation, torch.Tensor], head: HeadModel, generator: ReflectanceGenerator
+) -> None:
+    seen, _ = made
+    fitter = Fitter(head, generator, PRESET, SilentProgress())
+    state = fitter.start([seen], torch.zeros(1, head.identity.shape[0]))
+    crops = cut([seen], 160)
+    camera, vertices = crops.camera(state.rotation, state.translation), state.posed(head)
+    maps = fitter.maps_of(fitter.codes.w(state.code), 128)
+    bald = fitter.picture(state, vertices, camera, maps)
+    rows = torch.arange(160)[:, None].expand(160, 160)
+    brow = int(rows[fitter.pixels_of(bald, fitter.regions["brows"])[0] > 0.5].min())
+    for fringe, low, high in ((False, 0.95, 1.0), (True, 0.0, 0.2)):
+        picture = bald.color.detach().clone()
+        if fringe:
+            picture[:, : brow - 3] = 0.02
+        free = fitter.uncovered(state, vertices, camera, maps, replace(crops, pixels=picture))
+        forehead = (fitter.pixels_of(bald, fitter.regions.overhung) > 0.9) & (rows < brow - 8)
+        assert forehead.sum() > 300
+        assert low <= float(free[forehead].mean()) <= high
+        cheeks = fitter.pixels_of(bald, fitter.regions.bare) > 0.5
+        assert float(free[cheeks].min()) == 1
 
 
 def test_codes_are_white(generator: ReflectanceGenerator) -> None:
