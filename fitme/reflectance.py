@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fitme.head import HeadModel
+from fitme.mouth_materials import mouth_materials
 from fitme.render import Material, get_backend
 
 # Per linear RGB channel (about 610, 545, 465 nm).
@@ -168,19 +169,12 @@ class MeanReflectance:
         )
 
 
-PLAIN_PARTS = {
-    "mouth": Material.plain((0.16, 0.045, 0.04), 0.03, 0.4),
-    "teeth": Material.plain((0.60, 0.54, 0.44), 0.04, 0.25),
-    "tongue": Material.plain((0.30, 0.10, 0.09), 0.03, 0.4),
-}
-
-
 def part_materials(head: HeadModel, skin: Material, eyes: Material) -> list[Material]:
-    """One material per part of the head, in `part_names` order; plain ones inside the mouth."""
-    plain = {k: material_to(v, head.device) for k, v in PLAIN_PARTS.items()}
+    """One material per part of the head, in `part_names` order; drawn ones inside the mouth."""
+    inner = mouth_materials(str(head.device))
     return [
         skin if name == "head" else eyes if name.startswith("eye_") else
-        plain.get(name, plain["mouth"])
+        inner.get(name, inner["mouth"])
         for name in head.part_names
     ]  # fmt: skip
 

@@ -165,6 +165,8 @@ class Fitter:
         target = self.learned_target(observations, crops)
         colourful = (~crops.gray).to(trusted)[:, None, None]
         coarse = F.avg_pool2d(pivot, 8)
+        marks = (self.regions["brows"] + self.regions["lips"]).clamp(0, 1)
+        bare = 1 - F.adaptive_avg_pool2d(marks[None], coarse.shape[-1])[0]  # make-up has any hue
         away = F.avg_pool2d((1 - seen)[None, None], 8)[0, 0]
 
         def evaluate(_: int) -> Losses:
@@ -179,7 +181,7 @@ class Fitter:
             moved = F.avg_pool2d(signal, 8) - coarse
             terms["pivot"] = preset.pivot * (moved.abs().mean(1) * (0.1 + away)).mean()
             hue = moved[:, :3] - moved[:, :3].mean(1, keepdim=True)
-            terms["hue"] = preset.hue * hue.abs().mean()
+            terms["hue"] = preset.hue * (hue.abs().mean(1) * bare).mean()
             return terms
 
         layers = [

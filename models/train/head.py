@@ -12,17 +12,23 @@ import json
 import pickle
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
-from fitme.head import ARKIT_NAMES, HeadModel, save_head
+from fitme.head import ARKIT_NAMES, HeadModel, load_head, save_head
 from fitme.models.train import atlas, ict, remesh
 from fitme.models.train.occlusion import ambient_visibility
 from fitme.models.train.seams import close_lids, close_lips
 from fitme.models.train.template import Template, arkit_expressions, assemble
 
 COMPONENTS = 90
+KEPT_PARTS = ("head", "eye_L", "eye_R")
+MOUTH_CENTRE, MOUTH_REACH = np.array([0.0, -0.035, 0.09]), 0.085  # metres
+MOUTH_POSES = ((0.1, 0.6, 0.4), (0.3, 0.5, 0.3), (0.6, 0.2, 0.3))  # jaw, smile, lower lip
+MOUTH_ALBEDO = 0.5  # mean of teeth and gums, for light thrown to and fro
+Floats = np.ndarray
 NECK_JOINT = (0.0, -0.045, -0.005)  # metres on the neutral head, near the top of the cervical spine
 
 
@@ -120,6 +126,62 @@ def identity_basis(
     return mean, basis[:count], errors
 
 
+def mouth_visibility(mean: Floats, expression: Floats, triangles: Floats) -> Floats:
+    """Ambient visibility [V] of the mouth's inside, from three ways in which it is seen.
+
+    Only what is near the mouth is looked at, in a finer buffer than the whole head would get.
+    Light that the mouth's wet walls throw on each other counts as seen; noise is smoothed away.
+    """
+    smile = ("mouthSmileLeft", "mouthSmileRight", "mouthUpperUpLeft", "mouthUpperUpRight")
+    drop = ("mouthLowerDownLeft", "mouthLowerDownRight")
+    near = np.linalg.norm(mean - MOUTH_CENTRE, axis=1) < MOUTH_REACH
+    used, local = np.unique(triangles[near[triangles].all(1)], return_inverse=True)
+    local = local.reshape(-1, 3)
+    seen = np.zeros((len(MOUTH_POSES), len(used)))
+    for row, (open_, raised, dropped) in zip(seen, MOUTH_POSES, strict=True):
+        posed = mean + open_ * expression[ARKIT_NAMES.index("jawOpen")]
+        for names, amount in ((smile, raised), (drop, dropped)):
+            posed = posed + amount * sum(expression[ARKIT_NAMES.index(name)] for name in names)
+        row[:] = ambient_visibility(posed[used], local)
+    value = 0.5 * (seen.mean(0) + seen.max(0))
+    value /= 1 - MOUTH_ALBEDO * (1 - value)
+    sides = np.concatenate([local[:, [0, 1]], local[:, [1, 2]], local[:, [2, 0]]])
+    sides = np.concatenate([sides, sides[:, ::-1]])
+    degree = np.bincount(sides[:, 0], minlength=len(used))
+    for _ in range(3):
+        around = np.bincount(sides[:, 0], value[sides[:, 1]], len(used)) / degree
+        value = 0.5 * (value + around)
+    total = np.zeros(len(mean))
+    total[used] = value
+    return total
+
+
+def keep_outside(head: HeadModel, old: HeadModel) -> HeadModel:
+    """`head` with everything of the parts that are seen from outside, and the landmarks, bit for
+    bit as in `old`. Raises ValueError where these parts have other triangles."""
+    outer = [i for i, name in enumerate(head.part_names) if name in KEPT_PARTS]
+    chosen, before = (torch.isin(m.part, torch.tensor(outer)) for m in (head, old))
+    rows, uv_rows = head.triangles[chosen].unique(), head.uv_triangles[chosen].unique()
+    for name in ("triangles", "uv_triangles", "part"):
+        if not torch.equal(getattr(head, name)[chosen], getattr(old, name)[before]):
+            raise ValueError(f"{name} of the kept parts differ")
+    fields: dict[str, Any] = {
+        name: getattr(old, name)
+        for name in ("landmark_triangles", "landmark_barycentric", "landmark_weight",
+                     "neck_joint", "eye_ring")
+    }  # fmt: skip
+    for name in ("mean", "neck_weight", "occlusion", "mirror"):
+        fields[name] = getattr(head, name).index_copy(0, rows, getattr(old, name)[rows])
+    for name in ("identity", "expression"):
+        fields[name] = getattr(head, name).index_copy(1, rows, getattr(old, name)[:, rows])
+    fields["uv"] = head.uv.index_copy(0, uv_rows, old.uv[uv_rows])
+    regions = {
+        name: mask.index_copy(0, rows, old.regions[name][rows]) if name in old.regions else mask
+        for name, mask in head.regions.items()
+    }
+    return replace(head, **fields, regions=regions)
+
+
 def neck_weights(vertices: np.ndarray) -> np.ndarray:
     """Share of the head's rotation each vertex follows: 1 above the jaw, 0 at the collar, [V]."""
     along = vertices[:, 1] + 0.45 * vertices[:, 2]
@@ -131,6 +193,9 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder with ict_face.npz")
     parser.add_argument("--out", type=Path, default=Path("models/weights/head.safetensors"))
     parser.add_argument("--work", type=Path, default=Path("out/head"))
+    parser.add_argument(
+        "--keep", type=Path, help="a head whose outside and landmarks stay as they are"
+    )
     args = parser.parse_args()
     model, template, numbers = build_template(args.data, args.work)
     expression = arkit_expressions(model, template)
@@ -139,12 +204,8 @@ def main() -> None:
     mean, identity, errors = identity_basis(template, COMPONENTS)
     expression, lids = close_lids(mean, expression, template)
     visibility = ambient_visibility(mean, template.triangles)
-    # What lies in the mouth is only ever seen when it is open.
     inner = template.regions["mouth_inside"] > 0
-    ajar = mean + 0.35 * expression[ARKIT_NAMES.index("jawOpen")]
-    for smile in ("mouthSmileLeft", "mouthSmileRight", "mouthUpperUpLeft", "mouthUpperUpRight"):
-        ajar = ajar + 0.6 * expression[ARKIT_NAMES.index(smile)]
-    visibility[inner] = ambient_visibility(ajar, template.triangles)[inner]
+    visibility[inner] = mouth_visibility(mean, expression, template.triangles)[inner]
 
     def tensor(array: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(np.ascontiguousarray(array))
@@ -176,6 +237,8 @@ def main() -> None:
     previous = args.work / "landmarks.pt"
     if previous.exists():
         head = replace(head, **torch.load(previous, weights_only=True))
+    if args.keep:
+        head = keep_outside(head, load_head(args.keep))
     args.out.parent.mkdir(parents=True, exist_ok=True)
     save_head(head, args.out)
     summary = {**numbers, "vertices": len(mean), "triangles": len(template.triangles),

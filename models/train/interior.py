@@ -1,4 +1,4 @@
-"""Own meshes for what lies inside the head: eyeballs, mouth cavity, teeth, gums and tongue.
+"""Own meshes for what lies inside the head: eyeballs and the mouth's bag.
 
 Each returns a `Part`: vertices with their linear basis [158, V, 3] (neutral, identity,
 expression of the ICT model, in metres), triangles and UVs in the part's own tile.
@@ -9,8 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import trimesh
-from scipy.spatial import cKDTree
 
 from fitme.models.train import ict as ict_data
 from fitme.models.train.slim import tutte
@@ -194,61 +192,3 @@ def _locate(
         weights.append(w / w.sum())
         corners.append(triangles[best])
     return np.array(weights), np.array(corners)
-
-
-def decimated(
-    model: ict_data.IctModel,
-    name: str,
-    span: tuple[int, int],
-    target: int,
-    within: tuple[float, float] = (-1.0, 1.0),
-) -> Part:
-    """Quadric decimation of an ICT piece to about `target` triangles, bound to its surface.
-
-    `within` keeps what lies between two heights in metres (the crowns of the teeth). UV: a
-    front projection, which is all that teeth and gums need.
-    """
-    faces = ict_data.triangulate(model.faces)
-    faces = faces[((faces >= span[0]) & (faces < span[1])).all(1)]
-    height = model.neutral[faces, 1]
-    faces = faces[((height > within[0]) & (height < within[1])).any(1)]
-    used, faces = np.unique(faces, return_inverse=True)
-    faces = faces.reshape(-1, 3)
-    basis = model.basis()[:, used]
-    pieces, triangles, start = [], [], 0
-    groups = trimesh.graph.connected_components(faces[:, [0, 1, 1, 2]].reshape(-1, 2))
-    for group in groups:  # one tooth at a time, so that none is bound to its neighbour
-        own_faces = faces[np.isin(faces, group).all(1)]
-        piece, tris = _decimate(basis, own_faces, round(target * len(own_faces) / len(faces)))
-        pieces.append(piece)
-        triangles.append(tris + start)
-        start += piece.shape[1]
-    own, tris = np.concatenate(pieces, axis=1), np.concatenate(triangles)
-    low, high = own[0].min(0), own[0].max(0)
-    uv = (own[0][:, :2] - low[:2]) / (high - low)[:2] * [1, -1] + [0, 1]
-    return Part(name, own, tris, np.clip(uv, 0, 1), tris)
-
-
-def _decimate(basis: np.ndarray, faces: np.ndarray, target: int) -> tuple[np.ndarray, np.ndarray]:
-    """Quadric decimation with vertices bound to the old surface: basis [K, V', 3], triangles."""
-    used, faces = np.unique(faces, return_inverse=True)
-    faces = faces.reshape(-1, 3)
-    basis = basis[:, used]
-    mesh = trimesh.Trimesh(basis[0], faces, process=False)
-    small = mesh.simplify_quadric_decimation(face_count=target)
-    points, index = trimesh.sample.sample_surface(mesh, 60_000, seed=0)
-    _, nearest = cKDTree(points).query(np.asarray(small.vertices))
-    corners = faces[index[nearest]]
-    weight = trimesh.triangles.points_to_barycentric(basis[0][corners], points[nearest])
-    own = np.einsum("bvkc,vk->bvc", basis[:, corners], weight)
-    return own, sound_triangles(own[0], np.asarray(small.faces))
-
-
-def sound_triangles(points: np.ndarray, triangles: np.ndarray) -> np.ndarray:
-    """Triangles without slivers of no area and without second ones on the same corners."""
-    a, b, c = (points[triangles[:, k]] for k in range(3))
-    area = np.linalg.norm(np.cross(b - a, c - a), axis=1) / 2
-    _, first = np.unique(np.sort(triangles, axis=1), axis=0, return_index=True)
-    keep = np.zeros(len(triangles), dtype=bool)
-    keep[first] = True
-    return triangles[keep & (area > 1e-10)]

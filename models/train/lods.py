@@ -26,7 +26,7 @@ from fitme.head import HeadModel, load_head
 from fitme.models import weight_path
 
 SHARES = {1: 0.5, 2: 1 / 6}
-TEETH = {1: 0.6, 2: 0.3}  # gaps between them are seen at once
+TEETH = {1: 0.6, 2: 0.42}  # gaps between them are seen at once
 EXPRESSION_WEIGHT = 0.5  # of a metre of movement against a metre of shape
 UV_METRES = 0.06  # a step of one tile counts like so many metres
 NORMAL_METRES = 0.004  # and a unit step of the normal

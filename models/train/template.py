@@ -13,7 +13,8 @@ from scipy.spatial import cKDTree
 from fitme.head import ARKIT_NAMES
 from fitme.models.train import ict as ict_data
 from fitme.models.train.atlas import MIDLINE, HalfHead, frontal_weight, smoothstep
-from fitme.models.train.interior import EYE_SECTORS, Part, decimated, eyeball, mouth_cavity
+from fitme.models.train.interior import EYE_SECTORS, Part, eyeball, mouth_cavity
+from fitme.models.train.mouth import gums_and_tongue, teeth
 from fitme.models.train.remesh import HalfTemplate
 
 # Multi-PIE landmarks of the ICT mesh (data README): left brow and left outer lip, midline first.
@@ -43,13 +44,15 @@ def assemble(
     """Mirror the half template and add the inner parts."""
     head, mirror, rims, masks = _mirrored_head(half, uv, own)
     lips = rims["lips"]
+    crowns = teeth(model)
+    sheet = gums_and_tongue(model, crowns.basis[0])
     parts = [
         head,
         eyeball(model, "L"),
         eyeball(model, "R"),
         mouth_cavity(model, head.basis[:, lips]),
-        decimated(model, "teeth", ict_data.TEETH, 2600, within=(-0.0455, -0.0215)),
-        decimated(model, "tongue", ict_data.GUMS_TONGUE, 1800),
+        crowns,
+        sheet.part,
     ]
     vertex_start = np.cumsum([0] + [p.basis.shape[1] for p in parts])
     uv_start = np.cumsum([0] + [len(p.uv) for p in parts])
@@ -62,6 +65,8 @@ def assemble(
         regions[name][: len(mask)] = mask
     regions["mouth_inside"] = np.zeros(count)
     regions["mouth_inside"][vertex_start[3] :] = 1.0
+    regions["tongue"] = np.zeros(count)
+    regions["tongue"][vertex_start[5] :] = sheet.tongue
     full_mirror = np.arange(count)
     full_mirror[: len(mirror)] = mirror
     # Eye rings start after the pole; the ring at a polar angle of 90 degrees is the equator.
@@ -207,7 +212,7 @@ def arkit_expressions(model: ict_data.IctModel, template: Template) -> np.ndarra
         if name in ("browInnerUp", "cheekPuff"):
             return by_name[f"{name}_L"] + by_name[f"{name}_R"]
         if name == "tongueOut":
-            return tongue_out(template, by_name["jawOpen"])
+            return tongue_out(template)
         return by_name[name.replace("Left", "_L").replace("Right", "_R")] if name not in (
             "jawLeft", "jawRight", "mouthLeft", "mouthRight",
         ) else by_name[name]  # fmt: skip
@@ -233,22 +238,36 @@ def symmetric_pairs(shapes: np.ndarray, template: Template) -> np.ndarray:
     return out
 
 
-def tongue_out(template: Template, jaw_open: np.ndarray) -> np.ndarray:
-    """Offsets [V, 3] that stretch the tongue forward over the lower teeth and dip its tip."""
-    index = template.part_names.index("tongue")
-    used = np.unique(template.triangles[template.part == index])
-    neutral = template.basis[0]
-    # Gums, floor and tongue are one sheet: the tongue moves with the jaw between the teeth.
-    x, y, z = neutral[used].T
-    jaw = np.linalg.norm(jaw_open[used], axis=1)
-    width = np.interp(z, [0.05, 0.08, 0.092, 0.0975], [0.0175, 0.0135, 0.0095, 0.004])
-    inside = smoothstep(np.abs(x) / width, 1.12, 0.88) * smoothstep(y, -0.0468, -0.0440)
-    inside *= (jaw > 0.35 * jaw.max()) & (z < 0.0979)
-    tongue, share = used[inside > 0], inside[inside > 0]
-    z = neutral[tongue, 2]
-    along = (z - z.min()) / np.ptp(z)
-    offsets = np.zeros_like(neutral)
-    offsets[tongue, 2] = share * 0.030 * smoothstep(along, 0.25, 1.0)
-    lift = 0.006 * smoothstep(along, 0.3, 0.7) - 0.012 * smoothstep(along, 0.7, 1.0)
-    offsets[tongue, 1] = share * lift
+# The tongue put out: its middle line past the lower teeth and over the lip, y and z in metres.
+TONGUE_ROOT, TONGUE_TIP, TONGUE_MIDDLE = 0.055, 0.0975, -0.0393
+TONGUE_PATH = np.array(
+    [[-393, 550], [-385, 640], [-345, 800], [-302, 950], [-286, 1050], [-288, 1140], [-318, 1200],
+     [-378, 1250], [-440, 1275]]
+) * 1e-4  # fmt: skip
+
+
+def tongue_out(template: Template) -> np.ndarray:
+    """Offsets [V, 3] that bend the tongue along `TONGUE_PATH`, longer, narrower and thinner."""
+    share = smoothstep(template.regions["tongue"], 0.2, 0.7)
+    moved = np.flatnonzero(share)
+    x, y, z = template.basis[0][moved].T
+    step = np.linalg.norm(np.diff(TONGUE_PATH, axis=0), axis=1)
+    path = make_interp_spline(np.concatenate([[0], np.cumsum(step)]), TONGUE_PATH, k=3)
+    length, before = step.sum(), TONGUE_TIP - TONGUE_ROOT
+    along = np.clip((z - TONGUE_ROOT) / before, 0, 1)
+    at = before * along + (length - before) * smoothstep(along, 0, 1)
+    place, course = path(at), path(at, 1)
+    course /= np.linalg.norm(course, axis=1, keepdims=True)
+    height = (y - TONGUE_MIDDLE) * (1 - 0.48 * smoothstep(along, 0.0, 0.6))
+    beyond = z - TONGUE_ROOT - before * along  # behind the root and past the tip nothing is bent
+    target = np.stack(
+        [
+            x * (1 - 0.2 * smoothstep(along, 0.1, 0.6) + 0.3 * smoothstep(along, 0.6, 1.0)),
+            place[:, 0] + height * course[:, 1] + beyond * course[:, 0],
+            place[:, 1] - height * course[:, 0] + beyond * course[:, 1],
+        ],
+        axis=1,
+    )
+    offsets = np.zeros_like(template.basis[0])
+    offsets[moved] = share[moved, None] * (target - template.basis[0][moved])
     return offsets
