@@ -19,9 +19,11 @@ from PIL import Image, ImageDraw
 from fitme.errors import FitmeError
 from fitme.fit.align import Aligner
 from fitme.fit.pipeline import fit_avatar
+from fitme.fit.presets import PRESETS
 from fitme.head import load_head
 from fitme.landmarks import select_face
 from fitme.mediapipe_landmarks import MediaPipeLandmarks
+from fitme.models.stylegan2 import load_generator
 from fitme.photo import load_photo
 from fitme.report.overlay import overlay_picture
 
@@ -49,7 +51,9 @@ def main() -> None:
             if args.landmarks_only:
                 error = aligner.align(face, photo.width, photo.height, photo.focal_px).error
             else:
-                avatar = fit_avatar(photo, face, head, size=512)
+                avatar = fit_avatar(
+                    [(photo, face)], head, load_generator(), size=512, preset=PRESETS["fast"]
+                )
                 error = avatar.photos[0].landmark_error
         except FitmeError as problem:
             failures.append(f"{path.name}: {problem}")

@@ -9,7 +9,19 @@ from typing import Annotated, Any
 
 import typer
 
-from fitme.errors import InputError
+from fitme.cli.options import (
+    ChangesOption,
+    Device,
+    DeviceOption,
+    PresetOption,
+    QuietOption,
+    SeedOption,
+    SizeOption,
+    SkipBadOption,
+    WeightsOption,
+    check_loudness,
+    chosen_preset,
+)
 
 
 def add_batch_command(app: typer.Typer, guard: Callable[[Any], Any]) -> None:
@@ -43,52 +55,36 @@ def batch(
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Try again what failed in earlier runs.")
     ] = False,
-    device: Annotated[str, typer.Option(help="Where to compute: auto, cpu or cuda.")] = "auto",
-    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Random seed.")] = 0,
-    size: Annotated[
-        int, typer.Option(min=64, max=4096, metavar="N", help="Side of the texture maps.")
-    ] = 1024,
-    preset: Annotated[
-        str, typer.Option(metavar="NAME", help="fast, default or best; see `fitme presets`.")
-    ] = "default",
-    changes: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="Change one setting of the preset."),
-    ] = None,
-    weights: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="A generator of your own instead of the one shipped."),
-    ] = None,
-    skip_bad: Annotated[
-        bool, typer.Option("--skip-bad", help="Leave out photos that cannot be used.")
-    ] = False,
+    device: DeviceOption = Device.auto,
+    seed: SeedOption = 0,
+    size: SizeOption = 1024,
+    preset: PresetOption = "default",
+    changes: ChangesOption = None,
+    weights: WeightsOption = None,
+    skip_bad: SkipBadOption = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the summary as JSON on stdout.")
     ] = False,
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Print a line for every person.")
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+    quiet: QuietOption = False,
 ) -> None:
     """Fit many people, each into ROOT/NAME; start it again to go on where it stopped.
 
     Exit code 1 where somebody failed: the others are done, and the reasons are in ROOT/summary.csv.
     """
-    if verbose and quiet:
-        raise InputError("--verbose and --quiet contradict each other; give one of them")
-    if device not in ("auto", "cpu", "cuda"):
-        raise InputError(f"--device {device} is unknown; choose auto, cpu or cuda")
+    check_loudness(verbose, quiet)
 
     from fitme.batch import Settings, run_batch
     from fitme.batch.progress import BatchProgress
     from fitme.batch.table import counts
-    from fitme.cli.main import _preset
 
     settings = Settings(
-        preset=_preset(preset, changes or []),
+        preset=chosen_preset(preset, changes),
         size=size,
         seed=seed,
-        device=device,
+        device=device.value,
         weights=weights,
         skip_bad=skip_bad,
     )

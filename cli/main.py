@@ -12,7 +12,6 @@ import functools
 import json
 import os
 from collections.abc import Callable
-from enum import Enum
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed_version
 from pathlib import Path
@@ -26,14 +25,26 @@ from fitme.cli.examples import add_examples
 from fitme.cli.export import add_export_command
 from fitme.cli.heads import add_head_commands
 from fitme.cli.models import add_models_commands
+from fitme.cli.options import (
+    ChangesOption,
+    Device,
+    DeviceOption,
+    PresetOption,
+    QuietOption,
+    SeedOption,
+    SizeOption,
+    SkipBadOption,
+    WeightsOption,
+    check_loudness,
+    chosen_preset,
+)
 from fitme.cli.render import add_render_commands
 from fitme.cli.report import add_report_command
 from fitme.cli.sample import add_sample_command
-from fitme.errors import FitmeError, InputError
+from fitme.errors import FitmeError
 
 if TYPE_CHECKING:
     from fitme.fit.pipeline import FitSummary
-    from fitme.fit.presets import FitPreset
 
 # Idle OpenMP threads sleep instead of spinning: where other programs want the cores too (a batch
 # of fits, a desktop), spinning made a fit five times slower. Must be set before torch loads.
@@ -54,12 +65,6 @@ app = typer.Typer(
 
 
 _Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, nothing else.")]
-
-
-class Device(str, Enum):  # StrEnum needs Python 3.11
-    auto = "auto"
-    cpu = "cpu"
-    cuda = "cuda"
 
 
 def _one_line_errors(command: Callable[_P, _R]) -> Callable[_P, _R]:
@@ -140,37 +145,24 @@ def fit(
             help="Your own 478 landmarks in photo pixels (JSON or text) instead of detection.",
         ),
     ] = None,
-    device: Annotated[Device, typer.Option(help="Where to compute.")] = Device.auto,
-    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Random seed.")] = 0,
-    size: Annotated[
-        int, typer.Option(min=64, max=4096, metavar="N", help="Side of the texture maps.")
-    ] = 1024,
-    preset: Annotated[
-        str, typer.Option(metavar="NAME", help="fast, default or best; see `fitme presets`.")
-    ] = "default",
-    changes: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="Change one setting of the preset."),
-    ] = None,
-    weights: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="A generator of your own instead of the one shipped."),
-    ] = None,
-    skip_bad: Annotated[
-        bool, typer.Option("--skip-bad", help="Leave out photos that cannot be used.")
-    ] = False,
+    device: DeviceOption = Device.auto,
+    seed: SeedOption = 0,
+    size: SizeOption = 1024,
+    preset: PresetOption = "default",
+    changes: ChangesOption = None,
+    weights: WeightsOption = None,
+    skip_bad: SkipBadOption = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace an earlier result in DIR.")
     ] = False,
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Also print times, errors and losses.")
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+    quiet: QuietOption = False,
     as_json: _Json = False,
 ) -> None:
     """Fit a 3D head to one or several photos of a person and write it to DIR."""
-    if verbose and quiet:
-        raise InputError("--verbose and --quiet contradict each other; give one of them")
+    check_loudness(verbose, quiet)
 
     from fitme.fit.pipeline import fit_photos
     from fitme.progress import Progress, SilentProgress, TqdmProgress
@@ -184,7 +176,7 @@ def fit(
         device=device.value,
         seed=seed,
         size=size,
-        preset=_preset(preset, changes or []),
+        preset=chosen_preset(preset, changes),
         weights=weights,
         skip_bad=skip_bad,
         overwrite=overwrite,
@@ -219,20 +211,6 @@ def _details(summary: FitSummary) -> str:
         losses = ", ".join(f"{name} {value:.4g}" for name, value in photo.losses.items())
         lines.append(f"{photo.path}: landmark error {100 * photo.landmark_error:.2f} %, {losses}")
     return "\n".join(lines)
-
-
-def _preset(name: str, changes: list[str]) -> str | FitPreset:
-    """The preset's name, or the preset with the user's changes."""
-    from fitme.fit.presets import choose_preset, override
-
-    if not changes:
-        choose_preset(name)
-        return name
-    pairs = [text.partition("=") for text in changes]
-    for setting, sign, value in pairs:
-        if not (setting and sign and value):
-            raise InputError(f"--set {setting}{sign}{value}: give NAME=VALUE")
-    return override(choose_preset(name), {setting: value for setting, _, value in pairs})
 
 
 @app.command()

@@ -73,7 +73,6 @@ def test_a_real_batch(people: Path, tmp_path: Path) -> None:
     [
         (["--preset", "slow"], "unknown preset"),
         (["--set", "invert_steps"], "NAME=VALUE"),
-        (["--device", "tpu"], "--device tpu"),
         (["--executor", "slurm"], "unknown executor"),
         (["--address", "auto"], "--address"),
         (["--weights", "none.safetensors"], "none.safetensors"),
@@ -85,6 +84,11 @@ def test_wrong_usage(options: list[str], words: str, people: Path, tmp_path: Pat
     lines = result.stderr.splitlines()
     assert result.exit_code == 2 and lines[-1].startswith("fitme: error: ") and words in lines[-1]
     assert not (tmp_path / "out").exists()
+
+
+def test_unknown_device_is_wrong_usage(people: Path, tmp_path: Path) -> None:
+    result = run(people, "--out", tmp_path / "out", "--device", "tpu")
+    assert result.exit_code == 2 and "tpu" in result.stderr and not (tmp_path / "out").exists()
 
 
 def test_nobody_there(tmp_path: Path) -> None:
