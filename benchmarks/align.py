@@ -14,7 +14,8 @@ import time
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image
+from sheets import labelled
 
 from fitme.errors import FitmeError
 from fitme.fit.align import Aligner
@@ -62,7 +63,7 @@ def main() -> None:
         seconds.append(time.perf_counter() - start)
         print(f"{path.name:24s} {100 * error:5.2f} %  {seconds[-1]:5.1f} s", flush=True)
         if args.sheet and not args.landmarks_only:
-            rows.append(_labelled(overlay_picture(avatar, photo, size=320), path.stem))
+            rows.append(labelled(overlay_picture(avatar, photo, size=320), path.stem))
     for line in failures:
         print("failed:", line)
     if errors:
@@ -72,12 +73,6 @@ def main() -> None:
     if args.sheet and rows:
         args.sheet.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(np.concatenate(rows)).save(args.sheet)
-
-
-def _labelled(picture: np.ndarray, text: str) -> np.ndarray:
-    image = Image.fromarray(picture)
-    ImageDraw.Draw(image).text((6, 4), text, fill=(255, 255, 0))
-    return np.asarray(image)
 
 
 if __name__ == "__main__":

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import torch
 import torch.nn.functional as F
 from scipy.spatial import cKDTree
 from torch import Tensor
 
-from fitme.color import linear_to_srgb, luminance
+from fitme.batch.quality import ssim as similarity_map
+from fitme.color import individual_typology_angle, linear_to_srgb, luminance
 
 NOSE_RADIUS = 0.095  # metres around the tip of the nose, as in NoW-style evaluations
 
@@ -63,22 +63,10 @@ def surface_error(
     return float(distance.mean() * 1000)
 
 
-def lab(linear: Tensor) -> Tensor:
-    """CIE L*a*b* (D65) of linear sRGB [...,3]."""
-    to_xyz = linear.new_tensor(
-        [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
-    )
-    xyz = linear @ to_xyz.T / linear.new_tensor([0.9505, 1.0, 1.089])
-    f = torch.where(xyz > 0.008856, xyz.clamp_min(1e-6) ** (1 / 3), 7.787 * xyz + 16 / 116)
-    x, y, z = f.unbind(-1)
-    return torch.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], -1)
-
-
 def typology_angle(albedo: Tensor, weight: Tensor) -> float:
     """Individual typology angle in degrees of the mean skin colour; albedo [R,R,3] linear."""
     mean = (albedo * weight[..., None]).sum((0, 1)) / weight.sum()
-    light, _, yellow = lab(mean).tolist()
-    return math.degrees(math.atan2(light - 50, yellow))
+    return float(individual_typology_angle(mean))
 
 
 def albedo_error(fitted: Tensor, truth: Tensor, weight: Tensor) -> tuple[float, float]:
@@ -96,21 +84,10 @@ def psnr(a: Tensor, b: Tensor, weight: Tensor) -> float:
     return -10 * math.log10(max(float((miss * weight).sum() / weight.sum().clamp_min(1)), 1e-9))
 
 
-def ssim(a: Tensor, b: Tensor, weight: Tensor, sigma: float = 1.5) -> float:
-    """Mean structural similarity (Wang et al. 2004) of display-encoded luminance within weight."""
+def ssim(a: Tensor, b: Tensor, weight: Tensor) -> float:
+    """Mean structural similarity of display-encoded luminance within weight [n,n]."""
     x, y = (linear_to_srgb(luminance(v.clamp(0, 1)))[None, None] for v in (a, b))
-    axis = torch.arange(-5, 6).to(x)
-    kernel = torch.exp(-axis.square() / (2 * sigma**2))
-    kernel = (kernel[:, None] * kernel) / kernel.sum() ** 2
-
-    def blur(v: Tensor) -> Tensor:
-        return F.conv2d(F.pad(v, (5, 5, 5, 5), mode="replicate"), kernel[None, None])
-
-    mx, my = blur(x), blur(y)
-    vx, vy, vxy = blur(x * x) - mx * mx, blur(y * y) - my * my, blur(x * y) - mx * my
-    value = (2 * mx * my + 1e-4) * (2 * vxy + 9e-4)
-    value = value / ((mx * mx + my * my + 1e-4) * (vx + vy + 9e-4))
-    return float((value[0, 0] * weight).sum() / weight.sum().clamp_min(1))
+    return float((similarity_map(x, y)[0, 0] * weight).sum() / weight.sum().clamp_min(1))
 
 
 def normal_angle(a: Tensor, b: Tensor, weight: Tensor) -> float:

@@ -22,7 +22,8 @@ import torch
 import torch.nn.functional as F
 from known_heads import UNSEEN, KnownHead, make_heads
 from measures import albedo_error, normal_angle, psnr, ssim, surface_error, typology_angle
-from PIL import Image, ImageDraw
+from PIL import Image
+from sheets import labelled
 from torch import Tensor
 
 from fitme.avatar import Avatar, AvatarPhoto
@@ -188,9 +189,8 @@ def known_numbers(subject: Subject, known: KnownHead) -> Row:
     fitted = small(avatar.materials[0].diffuse_albedo, own.shape[0])
     weight = F.interpolate(subject.fitter.regions.skin[None, None], own.shape[:2])[0, 0]
     error, albedo_psnr = albedo_error(fitted, own, weight)
-    bare = weight * (1 - F.interpolate(
-        (subject.fitter.regions["brows"] + subject.fitter.regions["lips"])[None, None],
-        own.shape[:2])[0, 0]).clamp(0, 1)  # fmt: skip
+    marked = F.interpolate(subject.fitter.regions.marked[None, None], own.shape[:2])[0, 0]
+    bare = weight * (1 - marked)
     row: Row = {
         "surface mm": surface_error(avatar.neutral()[0], truth, triangles, nose),
         "mean head mm": surface_error(head.mean, truth, triangles, nose),
@@ -220,12 +220,6 @@ def small(image: Tensor, size: int) -> Tensor:
 
 def linear(shown: Tensor) -> Tensor:
     return srgb_to_linear(shown.clamp(0, 1))
-
-
-def labelled(picture: np.ndarray, text: str) -> np.ndarray:
-    image = Image.fromarray(picture)
-    ImageDraw.Draw(image).text((6, 4), text, fill=(255, 255, 0))
-    return np.asarray(image)
 
 
 def show(rows: dict[str, Row]) -> None:

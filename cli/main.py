@@ -12,8 +12,6 @@ import functools
 import json
 import os
 from collections.abc import Callable
-from importlib.metadata import PackageNotFoundError
-from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, TypeVar
 
@@ -42,6 +40,7 @@ from fitme.cli.render import add_render_commands
 from fitme.cli.report import add_report_command
 from fitme.cli.sample import add_sample_command
 from fitme.errors import FitmeError
+from fitme.versions import installed_version
 
 if TYPE_CHECKING:
     from fitme.fit.pipeline import FitSummary
@@ -88,15 +87,8 @@ def _one_line_errors(command: Callable[_P, _R]) -> Callable[_P, _R]:
     return wrapper
 
 
-def _version() -> str | None:
-    try:
-        return installed_version("fitme")
-    except PackageNotFoundError:  # run from a checkout that is not installed
-        return None
-
-
 def _version_text() -> str:
-    return f"fitme {_version() or '(not installed)'}"
+    return f"fitme {installed_version() or '(not installed)'}"
 
 
 def _print_version(wanted: bool) -> None:
@@ -121,7 +113,7 @@ def _root(
 @_one_line_errors
 def version(as_json: _Json = False) -> None:
     """Print the version."""
-    typer.echo(json.dumps({"fitme": _version()}) if as_json else _version_text())
+    typer.echo(json.dumps({"fitme": installed_version()}) if as_json else _version_text())
 
 
 @app.command()

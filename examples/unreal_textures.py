@@ -2,7 +2,8 @@
 
 Unreal's normal maps are DirectX (green is down), ours OpenGL (green is up); its materials take
 occlusion, roughness and metalness from the channels of one picture (ORM, linear), and a
-"Specular" input of F0 / 0.08 (linear), where ours is F0 with sRGB encoding.
+"Specular" input of F0 / 0.08 (linear), where ours is F0 with sRGB encoding. `fitme export --preset
+unreal` also writes the mesh and ambient occlusion.
 """
 
 from __future__ import annotations
@@ -10,34 +11,26 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import numpy as np
-import torch
 from PIL import Image
 
 import fitme
-from fitme.export.png import encode_png
-from fitme.export.textures import encode_albedo, encode_metallic_roughness, encode_normals
+from fitme.export import packing
 
 
 def main(folder: Path, out: Path) -> list[Path]:
     """Write T_Head_BaseColor.png (sRGB), T_Head_Normal.png, T_Head_ORM.png, T_Head_Specular.png."""
     avatar = fitme.Avatar.load(folder)
     skin = avatar.materials[avatar.head.part_names.index("head")]
-    albedo = skin.diffuse_albedo[0].numpy()
-    flat = np.zeros_like(albedo) + np.array([0, 0, 1], np.float32)
-    normal = flat if skin.normal is None else skin.normal[0].numpy()
-    rough = skin.roughness  # a map or one number
-    roughness = rough[0, ..., 0].numpy() if isinstance(rough, torch.Tensor) else rough
-    f0 = skin.specular_albedo[0].numpy().mean(-1)
-    maps = {
-        "BaseColor": encode_albedo(albedo),
-        "Normal": encode_normals(normal * np.array([1, -1, 1], np.float32)),
-        "ORM": encode_metallic_roughness(np.broadcast_to(roughness, albedo.shape[:2])),
-        "Specular": encode_png((255 * np.clip(f0 / 0.08, 0, 1)).round().astype(np.uint8)),
+    maps = packing.map_set(skin, occlusion=None, size=None)
+    files = {
+        "BaseColor": packing.encode(packing.diffuse_albedo(maps), color=True),
+        "Normal": packing.encode(packing.normal_directx(maps), color=False),
+        "ORM": packing.encode(packing.occlusion_roughness_metallic(maps), color=False),
+        "Specular": packing.encode(packing.unreal_specular(maps), color=False),
     }
     out.mkdir(parents=True, exist_ok=True)
     written = []
-    for name, data in maps.items():
+    for name, data in files.items():
         written.append(out / f"T_Head_{name}.png")
         written[-1].write_bytes(data)
     return written

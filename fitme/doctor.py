@@ -14,9 +14,11 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
+
+from fitme.files import file_sha256
+from fitme.versions import installed_version
 
 Status = Literal["ok", "note", "problem"]
 _REINSTALL = "install fitme again (in a checkout: uv sync --reinstall)"
@@ -63,7 +65,7 @@ def healthy(checks: list[Check]) -> bool:
 
 
 def _python() -> Iterator[Check]:
-    yield Check("fitme", "ok", _installed("fitme") or "not installed (run from a checkout)")
+    yield Check("fitme", "ok", installed_version() or "not installed (run from a checkout)")
     text = f"{platform.python_version()}, {platform.system()} {platform.machine()}"
     if (3, 10) <= sys.version_info < (3, 13):
         yield Check("python", "ok", text)
@@ -77,7 +79,7 @@ def _packages() -> Iterator[Check]:
         ("torch", "torch"), ("numpy", "numpy"), ("numba", "numba"), ("mediapipe", "mediapipe"),
         ("pillow", "PIL"), ("safetensors", "safetensors"), ("pygltflib", "pygltflib"),
     ):  # fmt: skip
-        found = _installed(name)
+        found = installed_version(name)
         try:
             _quiet_import(module)
         except Exception as error:
@@ -214,16 +216,6 @@ def _tools() -> Iterator[Check]:
             yield Check(name, "note", f"not found; only for {use}", cure)
 
 
-def _installed(name: str) -> str | None:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None
-
-
 def _digest(path: Path) -> str:
     """Size and the beginning of the SHA-256 of a file, to compare two installations."""
-    import hashlib
-
-    data = path.read_bytes()
-    return f"{len(data) / 1e6:.1f} MB, sha256 {hashlib.sha256(data).hexdigest()[:12]}"
+    return f"{path.stat().st_size / 1e6:.1f} MB, sha256 {file_sha256(path)[:12]}"

@@ -9,6 +9,7 @@ until the new one is complete. What the user can cure is raised as a one-line
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import itertools
 import json
 import math
@@ -146,6 +147,15 @@ def atomic_write_bytes(path: str | Path, data: bytes) -> None:
         ) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def file_sha256(path: str | Path) -> str:
+    """SHA-256 of a file's bytes in hexadecimal, read in pieces. Raises OSError."""
+    digest = hashlib.sha256()
+    with Path(path).open("rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def json_bytes(value: Any) -> bytes:

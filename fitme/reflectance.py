@@ -95,6 +95,11 @@ class AtlasRegions:
         return self.masks[name]
 
     @cached_property
+    def marked(self) -> Tensor:
+        """Brows and lips, [size,size] in 0..1."""
+        return (self.masks["brows"] + self.masks["lips"]).clamp(0, 1)
+
+    @cached_property
     def bare(self) -> Tensor:
         """Cheeks and nose, the skin that hair and beards cover least, [size,size] in 0..1."""
         eyes, mouth = self._heights()

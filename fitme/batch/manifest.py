@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from fitme.batch.task import Fitted, Result, Settings, Task
-from fitme.files import atomic_write_bytes, json_bytes, write_json
+from fitme.files import atomic_write_bytes, file_sha256, json_bytes, write_json
 
 MANIFEST = "batch.json"
 FORMAT = "fitme-batch-1"
@@ -24,11 +24,7 @@ MISSING = "missing"  # stands for the hash of an input that cannot be read
 def file_hash(path: Path) -> str:
     """SHA-256 of a file's bytes in hexadecimal, or MISSING."""
     try:
-        digest = hashlib.sha256()
-        with path.open("rb") as stream:
-            while block := stream.read(1 << 20):
-                digest.update(block)
-        return digest.hexdigest()
+        return file_sha256(path)
     except OSError:
         return MISSING
 

@@ -17,7 +17,6 @@ is off by its divisor in one respect loses two thirds of what it had.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -100,7 +99,8 @@ def compare(photo: Photo, render: Tensor, outline: np.ndarray) -> tuple[float, f
     if float(total) < 1:
         return 1.0, 0.0
     difference = ((wanted - seen).abs().mean(1, keepdim=True) * weight).sum() / total
-    similar = (ssim(_gray(wanted), _gray(seen)) * weight).sum() / total
+    one, other = (luminance(image.movedim(1, -1))[:, None] for image in (wanted, seen))
+    similar = (ssim(one, other) * weight).sum() / total
     return float(difference), float(similar)
 
 
@@ -122,8 +122,3 @@ def ssim(one: Tensor, other: Tensor, window: int = 11, sigma: float = 1.5) -> Te
     c1, c2 = 0.01**2, 0.03**2
     top = (2 * mean_a * mean_b + c1) * (2 * both + c2)
     return top / ((mean_a**2 + mean_b**2 + c1) * (var_a + var_b + c2))
-
-
-def _gray(image: Tensor) -> Tensor:
-    weights: Sequence[float] = (0.2126, 0.7152, 0.0722)
-    return (image * image.new_tensor(weights).view(1, 3, 1, 1)).sum(1, keepdim=True)

@@ -7,11 +7,11 @@ import platform
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from fitme.fit.presets import FitPreset, choose_preset
+from fitme.versions import installed_version
 
 STATE_DIR = "_batch"
 
@@ -34,12 +34,8 @@ class Settings:
         Not the device, which says where to compute and not what, and not `skip_bad`, which
         matters only where photos were left out.
         """
-        try:
-            release = version("fitme")
-        except PackageNotFoundError:
-            release = "unknown"
         return {
-            "fitme": release,
+            "fitme": installed_version() or "unknown",
             "preset": asdict(choose_preset(self.preset)),
             "size": self.size,
             "seed": self.seed,

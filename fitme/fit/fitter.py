@@ -165,8 +165,8 @@ class Fitter:
         target = self.learned_target(observations, crops)
         colourful = (~crops.gray).to(trusted)[:, None, None]
         coarse = F.avg_pool2d(pivot, 8)
-        marks = (self.regions["brows"] + self.regions["lips"]).clamp(0, 1)
-        bare = 1 - F.adaptive_avg_pool2d(marks[None], coarse.shape[-1])[0]  # make-up has any hue
+        marks = self.regions.marked[None]  # make-up has any hue
+        bare = 1 - F.adaptive_avg_pool2d(marks, coarse.shape[-1])[0]
         away = F.avg_pool2d((1 - seen)[None, None], 8)[0, 0]
 
         def evaluate(_: int) -> Losses:
@@ -229,9 +229,7 @@ class Fitter:
         if not self.learned:
             return None
         points = torch.stack([seen.face.points for seen in observations]).to(crops.pixels)
-        homogeneous = torch.cat([points, torch.ones_like(points[..., :1])], -1)
-        inside = (homogeneous @ torch.linalg.inv(crops.to_photo).mT)[..., :2]
-        return self.learned.target(crops.display.clamp(0, 1), inside)
+        return self.learned.target(crops.display.clamp(0, 1), crops.from_photo(points))
 
     def appearance(
         self, out: RenderOutput, crops: Crops, trusted: Tensor | None, scale: float | None = None,
@@ -252,8 +250,8 @@ class Fitter:
         if target is not None:
             found = self.learned.terms(seen.clamp(0, 1), target, weight.clamp(0, 1))
             scales = {"lpips": preset.lpips, "identity": preset.recognition}
-            names = {"lpips": "lpips", "identity": "recognition"}
-            terms |= {names[key]: scales[key] * value for key, value in found.items()}
+            for name, value in found.items():  # "identity" is the shape prior's name here
+                terms["recognition" if name == "identity" else name] = scales[name] * value
         return terms
 
     def priors(self, state: FitState) -> Losses:
@@ -284,6 +282,12 @@ class Fitter:
         seen = mask[uv[:, 1], uv[:, 0]] * (out.part_points == 0)
         return out.image(seen[:, None])[..., 0]
 
+    @staticmethod
+    def nearby(image: Tensor) -> Tensor:
+        """Means of an image [P,C,n,n] over squares as wide as a fringe's strand."""
+        kernel = max(3, image.shape[-1] // 48 | 1)
+        return F.avg_pool2d(image, kernel, 1, kernel // 2, count_include_pad=False)
+
     @torch.no_grad()
     def trust(self, out: RenderOutput, crops: Crops) -> Tensor:
         """[P,n,n] in 0..1: how likely each pixel shows skin that the model can explain.
@@ -294,10 +298,9 @@ class Fitter:
         seen = losses.display(out.color, crops.gray)
         wanted = crops.display
         inside = self.skin(out)
-        marked = self.pixels_of(out, (self.regions["brows"] + self.regions["lips"]).clamp(0, 1))
+        marked = self.pixels_of(out, self.regions.marked)
         miss = (seen - wanted).square().sum(-1, keepdim=True).sqrt().movedim(-1, 1)
-        kernel = max(3, crops.size // 48 | 1)
-        near = F.avg_pool2d(miss, kernel, 1, kernel // 2, count_include_pad=False)[:, 0]
+        near = self.nearby(miss)[:, 0]
         trusted = []
         for part, within, mark in zip(near, inside, marked, strict=True):
             values = part[within > 0.5]
@@ -321,10 +324,8 @@ class Fitter:
         ratio = (maps.diffuse_albedo / mean).log()[:, bare].median(1).values
         skin = replace(maps, diffuse_albedo=mean * ratio[:, None, None].exp())
         out = self.picture(state, vertices, camera, skin)
-        kernel = max(3, crops.size // 48 | 1)
         miss = (losses.display(out.color, crops.gray) - crops.display).movedim(-1, 1)
-        near = F.avg_pool2d(miss, kernel, 1, kernel // 2, count_include_pad=False)
-        near = near.square().sum(1).sqrt()
+        near = self.nearby(miss).square().sum(1).sqrt()
         hair = torch.sigmoid((near - COVERED) / (0.15 * COVERED))
         return 1 - hair * self.pixels_of(out, self.regions.overhung)
 
@@ -332,8 +333,7 @@ class Fitter:
 def seen_points(state: FitState, vertices: Tensor, head: HeadModel, crops: Crops) -> Tensor:
     """The head's landmarks [P,N,2] in photo pixels."""
     points = crops.camera(state.rotation, state.translation).project(head.landmarks(vertices))
-    homogeneous = torch.cat([points, torch.ones_like(points[..., :1])], -1)
-    return (homogeneous @ crops.to_photo.mT)[..., :2]
+    return crops.in_photo(points)
 
 
 def resized(maps: ReflectanceMaps, size: int) -> ReflectanceMaps:

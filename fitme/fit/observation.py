@@ -45,10 +45,24 @@ class Crops:
     def size(self) -> int:
         return self.pixels.shape[1]
 
+    def in_photo(self, points: Tensor) -> Tensor:
+        """Points [P,N,2] of the crops in pixels of the photos."""
+        return _moved(points, self.to_photo)
+
+    def from_photo(self, points: Tensor) -> Tensor:
+        """Points [P,N,2] of the photos in pixels of the crops."""
+        return _moved(points, torch.linalg.inv(self.to_photo))
+
     def camera(self, rotation: Tensor, translation: Tensor) -> Camera:
         """Cameras of the crops for head poses [P,3] and [P,3]."""
         pose = rigid(axis_angle_to_matrix(rotation), translation)
         return Camera(self.intrinsics, pose, self.size, self.size)
+
+
+def _moved(points: Tensor, matrix: Tensor) -> Tensor:
+    """Points [P,N,2] through affine matrices [P,3,3]."""
+    homogeneous = torch.cat([points, torch.ones_like(points[..., :1])], -1)
+    return (homogeneous @ matrix.mT)[..., :2]
 
 
 def cut(

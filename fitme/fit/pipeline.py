@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import torch
@@ -38,6 +37,7 @@ from fitme.report.evidence import Evidence
 from fitme.report.html import report_html
 from fitme.report.overlay import overlay_picture
 from fitme.report.views import view_picture
+from fitme.versions import installed_version
 
 
 @dataclass(frozen=True)
@@ -169,7 +169,7 @@ def _fit(
         aligned=aligned,
     )  # fmt: skip
     about = {
-        "fitme": _version(),
+        "fitme": installed_version() or "unknown",
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
         "preset": preset if isinstance(preset, str) else "custom",
         "settings": asdict(chosen),
@@ -317,10 +317,3 @@ def write_avatar(
         picture = overlay_picture(avatar, photo, index)
         (folder / f"overlay_{index:02d}.png").write_bytes(encode_png(picture))
     done()
-
-
-def _version() -> str:
-    try:
-        return version("fitme")
-    except PackageNotFoundError:
-        return "unknown"

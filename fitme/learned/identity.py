@@ -17,7 +17,7 @@ from torch import Tensor
 
 from fitme.errors import InputError, ModelError
 from fitme.learned.faces import ARCFACE, FACENET, aligned_faces
-from fitme.learned.loading import Note, damaged, missing, read_state
+from fitme.learned.loading import Note, available, damaged, read_state
 from fitme.learned.registry import LearnedModel, find_model
 from fitme.learned.store import model_path
 
@@ -88,10 +88,7 @@ def load_identity(
     if name not in loaders:
         raise InputError(f"unknown recognition network {name!r}; choose {', '.join(loaders)}")
     model = find_model(name)
-    reason = missing(model)
-    if reason is not None:
-        if note is not None:
-            note(reason)
+    if not available(model, note):
         return None
     return loaders[name](model, torch.device(device))
 

@@ -31,6 +31,14 @@ def missing(model: LearnedModel) -> str | None:
     return None
 
 
+def available(model: LearnedModel, note: Note | None) -> bool:
+    """Whether a network can be loaded; `note` gets the line of `missing` where it cannot."""
+    reason = missing(model)
+    if reason is not None and note is not None:
+        note(reason)
+    return reason is None
+
+
 def read_state(model: LearnedModel) -> dict[str, Any]:
     """Tensors by name of a PyTorch file in the cache; no code in it is run. Raises ModelError."""
     path = model_path(model)

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fitme.errors import ModelError
-from fitme.learned.loading import Note, damaged, missing, read_state
+from fitme.learned.loading import Note, available, damaged, read_state
 from fitme.learned.registry import LearnedModel, find_model
 
 _NETWORKS = {"lpips": "alex", "lpips-vgg": "vgg", "lpips-squeeze": "squeeze"}
@@ -91,10 +91,7 @@ def load_perceptual(
     InputError for another name.
     """
     model = find_model(name)
-    reason = missing(model)
-    if reason is not None:
-        if note is not None:
-            note(reason)
+    if not available(model, note):
         return None
     return Perceptual(_network(model).to(device))
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import os
 import shutil
 import tempfile
@@ -23,6 +22,7 @@ from typing import IO
 from urllib.parse import urlsplit
 
 from fitme.errors import ModelError, show_path
+from fitme.files import file_sha256
 from fitme.learned.registry import LearnedModel
 from fitme.progress import Progress, SilentProgress
 
@@ -57,7 +57,7 @@ def is_pulled(model: LearnedModel) -> bool:
 def verify(model: LearnedModel) -> bool:
     """Whether the file in the cache has the right checksum. Reads all of it."""
     try:
-        return _sha256(model_path(model)) == model.sha256
+        return file_sha256(model_path(model)) == model.sha256
     except OSError:
         return False
 
@@ -185,18 +185,10 @@ def _check(model: LearnedModel, file: Path, url: str) -> None:
     size = file.stat().st_size
     if size < model.size:
         raise ModelError(_wrong(model, url, f"it has {size} of {model.size} bytes"))
-    digest = _sha256(file)
+    digest = file_sha256(file)
     if digest != model.sha256:
         reason = f"its SHA-256 is {digest[:12]}..., wanted {model.sha256[:12]}..."
         raise ModelError(_wrong(model, url, reason))
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def _wrong(model: LearnedModel, url: str, reason: str) -> str:
