@@ -54,7 +54,7 @@ def main() -> None:
             else:
                 avatar = fit_avatar(
                     [(photo, face)], head, load_generator(), size=512, preset=PRESETS["fast"]
-                )
+                ).avatar
                 error = avatar.photos[0].landmark_error
         except FitmeError as problem:
             failures.append(f"{path.name}: {problem}")

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import resource
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,16 +25,15 @@ from PIL import Image
 from sheets import labelled
 from torch import Tensor
 
-from fitme.avatar import Avatar, AvatarPhoto
+from fitme.avatar import Avatar
 from fitme.color import srgb_to_linear
 from fitme.errors import FitmeError
-from fitme.fit.align import Aligner
-from fitme.fit.fitter import Fitter
+from fitme.fit.fitter import Fitter, masks_of
 from fitme.fit.losses import display
 from fitme.fit.observation import Observation, crop_size, cut
+from fitme.fit.pipeline import RunLog, fit_avatar
 from fitme.fit.presets import FitPreset, choose_preset, override
 from fitme.fit.state import FitState
-from fitme.generated import generated_materials
 from fitme.head import load_head
 from fitme.landmarks import select_face
 from fitme.light import Light
@@ -43,7 +41,6 @@ from fitme.mediapipe_landmarks import MediaPipeLandmarks
 from fitme.models.stylegan2 import keep_large_blocks, load_generator
 from fitme.photo import load_photo
 from fitme.picture import BACKDROP, over, to_bytes
-from fitme.progress import SilentProgress
 from fitme.relight import facing_camera, posed_vertices, view_light
 from fitme.report.overlay import head_window, photo_window, wire
 
@@ -61,57 +58,29 @@ ABLATIONS: dict[str, dict[str, str]] = {
 }
 
 
-class Clock(SilentProgress):
-    """Seconds of each stage."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-
-    def time(self, name: str, start: float) -> float:
-        now = time.perf_counter()
-        self.seconds[name] = now - start
-        return now
-
-
 class Bench:
     """What all subjects share."""
 
     def __init__(self, preset: FitPreset, size: int, weights: Path | None) -> None:
         self.head, self.provider = load_head(), MediaPipeLandmarks()
-        self.aligner = Aligner(self.head)
         self.preset, self.size, self.weights = preset, size, weights
 
     def fit(self, paths: Sequence[Path]) -> Subject:
-        seen, start, clock = [], time.perf_counter(), Clock()
-        for path in paths:
-            photo = load_photo(path)
-            face = select_face(self.provider.detect(photo), None, path)
-            seen.append((photo, face))
-        now = clock.time("photos", start)
-        aligned = [self.aligner.align(f, p.width, p.height, p.focal_px) for p, f in seen]
-        observations = [Observation(p, f, a.view) for (p, f), a in zip(seen, aligned, strict=True)]
-        now = clock.time("align", now)
+        log = RunLog()
+        with log.stage("photos"):
+            seen = []
+            for path in paths:
+                photo = load_photo(path)
+                seen.append((photo, select_face(self.provider.detect(photo), None, path)))
         torch.manual_seed(0)
-        fitter = Fitter(self.head, load_generator(self.weights), self.preset, clock)
-        identity = torch.stack([a.identity for a in aligned]).mean(0)
-        state = fitter.start(observations, identity)
-        for name, run in fitter.stages():
-            run(state, observations)
-            now = clock.time(name, now)
-        maps = fitter.maps(state, observations, self.size)
-        now = clock.time("maps", now)
-        materials = tuple(generated_materials(self.head, fitter.regions, maps, state.iris))
-        photos = tuple(
-            AvatarPhoto(p.path, state.view(k, observations[k].view), state.light_of(k), {}, 0.0)
-            for k, (p, _) in enumerate(seen)
-        )
-        avatar = Avatar(self.head, state.identity, materials, photos)
-        return Subject(avatar, observations, fitter, state, clock.seconds)
+        generator = load_generator(self.weights)
+        fitted = fit_avatar(seen, self.head, generator, size=self.size, preset=self.preset, log=log)
+        return Subject(fitted.avatar, fitted.observations, fitted.fitter, fitted.state, log.seconds)
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A fit with what is needed to judge it."""
+    """A fit and how long it took."""
 
     avatar: Avatar
     observations: list[Observation]
@@ -145,13 +114,10 @@ class Subject:
 
     def trusted(self, index: int, size: int) -> Tensor:
         """The outlier mask [size,size]."""
-        if self.fitter.trusted is None:
-            return torch.ones(size, size)
-        mask = self.fitter.trusted[index : index + 1, None]
-        return F.interpolate(mask, (size, size), mode="bilinear")[0, 0]
+        return masks_of(self.state.trusted[index : index + 1], size)[0]
 
     def strip(self, index: int = 0, size: int = 320) -> np.ndarray:
-        """photo | overlay | render | mask | three maps | two relit views | yaw 25."""
+        """photo, overlay, render, mask, albedo | specular, normals, two relit views, yaw 25."""
         avatar, photo = self.avatar, self.observations[index].photo
         seen = avatar.photos[index]
         posed = seen.view.posed(avatar.head, avatar.identity)
@@ -170,7 +136,9 @@ class Subject:
         for yaw, light in ((-35.0, Light.preset("side")), (35.0, Light.preset("studio"))):
             panels.append(self.turned(yaw, light, size))
         panels.append(self.turned(25.0, None, size))
-        return np.concatenate([to_bytes(F.relu(panel)) for panel in panels], axis=1)
+        shown = [to_bytes(F.relu(panel)) for panel in panels]
+        rows = [np.concatenate(row, axis=1) for row in (shown[:5], shown[5:])]
+        return np.concatenate(rows)
 
     def turned(self, yaw: float, light: Light | None, size: int) -> Tensor:
         avatar = self.avatar
@@ -196,7 +164,8 @@ def known_numbers(subject: Subject, known: KnownHead) -> Row:
         "mean head mm": surface_error(head.mean, truth, triangles, nose),
         "albedo": error,
         "albedo dB": albedo_psnr,
-        "ITA": abs(typology_angle(fitted, bare) - typology_angle(own, bare)),
+        "ITA": typology_angle(own, bare),
+        "ITA off": typology_angle(fitted, bare) - typology_angle(own, bare),
     }
     view = avatar.photos[0].view
     posed = view.posed(head, avatar.identity)
@@ -223,12 +192,12 @@ def linear(shown: Tensor) -> Tensor:
 
 
 def show(rows: dict[str, Row]) -> None:
-    """A line per case, and the medians."""
+    """A line per case, and the medians of the absolute values."""
     names = list(next(iter(rows.values())))
     print(f"{'':16s}" + "".join(f"{name:>13s}" for name in names))
     for case, row in rows.items():
         print(f"{case:16s}" + "".join(f"{row[name]:13.3f}" for name in names))
-    middle = [float(np.median([row[name] for row in rows.values()])) for name in names]
+    middle = [float(np.median([abs(row[name]) for row in rows.values()])) for name in names]
     print(f"{'median':16s}" + "".join(f"{value:13.3f}" for value in middle), flush=True)
 
 

@@ -72,7 +72,7 @@ SKIN_ROUGHNESS = 0.46
 LIP_ROUGHNESS = 0.36
 REGIONS = ("lips", "brows", "nostrils", "face")
 # Heights and half widths on the neutral mean head, metres, that split the face.
-BARE_WIDTH, SIDE_WIDTH = 0.040, 0.058
+BARE_WIDTH, FLANK_WIDTH, SIDE_WIDTH = 0.040, 0.046, 0.058
 
 
 class AtlasRegions:
@@ -109,13 +109,36 @@ class AtlasRegions:
 
     @cached_property
     def overhung(self) -> Tensor:
-        """Forehead, temples and the outer cheeks, which hair of the head may hang over,
+        """Forehead, temples and outer cheeks above the mouth, which hair of the head may hang over,
         [size,size] in 0..1."""
         eyes, mouth = self._heights()
         above = (self._rest[..., 1] - eyes - 0.012) / 0.006
         aside = (self._rest[..., 0].abs() - SIDE_WIDTH) / 0.006
         aside = aside.clamp(0, 1) * ((self._rest[..., 1] - mouth) / 0.01).clamp(0, 1)
         return self.skin * torch.maximum(above, aside).clamp(0, 1) * (1 - self.masks["brows"])
+
+    @cached_property
+    def flanks(self) -> Tensor:
+        """Cheeks and jaw away from nose and mouth, which long hair may hang over, [size,size] in
+        0..1."""
+        eyes, _ = self._heights()
+        aside = ((self._rest[..., 0].abs() - FLANK_WIDTH) / 0.006).clamp(0, 1)
+        return self.skin * aside * ((eyes - self._rest[..., 1]) / 0.01).clamp(0, 1)
+
+    @cached_property
+    def beard(self) -> Tensor:
+        """Upper lip and chin, [size,size] in 0..1."""
+        eyes, mouth = self._heights()
+        below = self._rest[..., 1] < 0.75 * mouth + 0.25 * eyes
+        core = below & (self._rest[..., 0].abs() < BARE_WIDTH)
+        return self.skin * core * (1 - self.masks["lips"])
+
+    @cached_property
+    def scalp(self) -> Tensor:
+        """The head above the frontal face, [size,size] in 0..1."""
+        top = self._rest[..., 1][self.masks["face"] > 0.5].amax()
+        above = ((self._rest[..., 1] - top + 0.004) / 0.004).clamp(0, 1)
+        return above * (1 - self.masks["face"])
 
     def _heights(self) -> tuple[float, float]:
         """Of the eyes and of the mouth on the mean head, metres."""

@@ -19,6 +19,7 @@ from fitme.camera import Camera
 from fitme.fit import losses
 from fitme.fit.align import OPENINGS
 from fitme.fit.descent import History, Losses, descend
+from fitme.fit.hair import FacePixels, uncovered
 from fitme.fit.observation import Crops, Observation, crop_size, cut
 from fitme.fit.presets import FitPreset
 from fitme.fit.refine import refine
@@ -35,7 +36,8 @@ from fitme.render import RenderOutput, render
 
 EYE_TEXELS = 64
 REGION_TEXELS = 256
-COVERED = 0.22  # display colour off bare skin from which something hangs over the face
+HAIR_PIXELS = 256  # side of the crops in which hair is looked for
+CHIN = 152  # landmark
 MARKED = 1.5  # brows and lips may differ from the model by so much more than bare skin
 
 Stage = Callable[[FitState, Sequence[Observation]], History]
@@ -58,8 +60,10 @@ class Fitter:
 
     def start(self, observations: Sequence[Observation], identity: Tensor) -> FitState:
         """The state from aligned photos and a first identity [1,K]."""
-        self.trusted: Tensor | None = None
-        return FitState.start(observations, identity, self.codes)
+        state = FitState.start(observations, identity, self.codes)
+        if self.preset.mask:
+            state.trusted = self.uncovered(state, observations)
+        return state
 
     def stages(self) -> list[tuple[str, Stage]]:
         """The stages in their order, by name; each changes the state and returns its losses."""
@@ -74,8 +78,8 @@ class Fitter:
         highest = self.generator.config.resolution
         texels = min(1 << max(6, (size - 1).bit_length()), highest)
         maps = self.maps_of(self.codes.w(state.code), texels)
-        if self.preset.refine and self.trusted is not None:
-            maps = refine(maps, self.head, self.regions, state, observations, self.trusted)
+        if self.preset.refine:
+            maps = refine(maps, self.head, self.regions, state, observations, state.trusted)
         return maps if texels == size else resized(maps, size)
 
     # Stages
@@ -86,11 +90,12 @@ class Fitter:
         crops = cut(observations, preset.light_pixels, self.head.device)
         vertices = state.posed(self.head)
         camera = crops.camera(state.rotation, state.translation)
+        trusted = masks_of(state.trusted, crops.size)
 
         def evaluate(_: int) -> Losses:
             maps = self.maps_of(self.codes.w(state.code), preset.light_texels)
             out = self.picture(state, vertices, camera, maps)
-            return self.appearance(out, crops, None) | self.priors(state)
+            return self.appearance(out, crops, trusted) | self.priors(state)
 
         rates = {"grey": 0.05, "tint": 0.02, "code": 0.08, "iris": 0.1}
         history = descend(
@@ -111,7 +116,8 @@ class Fitter:
         preset = self.preset
         size = crop_size(observations, preset.invert_pixels)
         crops = cut(observations, size, self.head.device)
-        trusted = torch.ones_like(crops.pixels[..., 0])
+        bare = masks_of(state.trusted, size)
+        trusted = bare
         observed = torch.stack([seen.face.points for seen in observations]).to(crops.pixels)
         scale = crops.pixels.new_tensor([float(seen.face.scale) for seen in observations])
         target = self.learned_target(observations, crops)
@@ -122,9 +128,8 @@ class Fitter:
             camera = crops.camera(state.rotation, state.translation)
             vertices = state.posed(self.head)
             out = self.picture(state, vertices, camera, maps)
-            if preset.mask and step in (0, preset.invert_steps // 2, preset.invert_steps - 1):
-                trusted = self.trust(out, crops) if step else torch.ones_like(trusted)
-                trusted = trusted * self.uncovered(state, vertices, camera, maps, crops)
+            if preset.mask and step in (preset.invert_steps // 2, preset.invert_steps - 1):
+                trusted = self.trust(out, crops) * bare
             photo = seen_points(state, vertices, self.head, crops)
             terms = self.appearance(out, crops, trusted, target=target) | self.priors(state)
             terms["landmark"] = preset.landmark * losses.landmarks(
@@ -143,16 +148,14 @@ class Fitter:
         history = descend(
             "invert", state.tensors(), rates, preset.invert_steps, evaluate, self.progress
         )  # fmt: skip
-        self.trusted = trusted
+        state.trusted = trusted.detach()
         return history
 
     def _tune(self, state: FitState, observations: Sequence[Observation]) -> History:
         """Pivotal tuning: the generator's middle layers, where texels were seen."""
         preset = self.preset
         crops = cut(observations, crop_size(observations, preset.tune_pixels), self.head.device)
-        assert self.trusted is not None
-        square = (crops.size, crops.size)
-        trusted = F.interpolate(self.trusted[:, None], square, mode="bilinear")[:, 0]
+        trusted = masks_of(state.trusted, crops.size)
         vertices = state.posed(self.head)
         camera = crops.camera(state.rotation, state.translation)
         w = self.codes.w(state.code)
@@ -282,12 +285,6 @@ class Fitter:
         seen = mask[uv[:, 1], uv[:, 0]] * (out.part_points == 0)
         return out.image(seen[:, None])[..., 0]
 
-    @staticmethod
-    def nearby(image: Tensor) -> Tensor:
-        """Means of an image [P,C,n,n] over squares as wide as a fringe's strand."""
-        kernel = max(3, image.shape[-1] // 48 | 1)
-        return F.avg_pool2d(image, kernel, 1, kernel // 2, count_include_pad=False)
-
     @torch.no_grad()
     def trust(self, out: RenderOutput, crops: Crops) -> Tensor:
         """[P,n,n] in 0..1: how likely each pixel shows skin that the model can explain.
@@ -300,7 +297,8 @@ class Fitter:
         inside = self.skin(out)
         marked = self.pixels_of(out, self.regions.marked)
         miss = (seen - wanted).square().sum(-1, keepdim=True).sqrt().movedim(-1, 1)
-        near = self.nearby(miss)[:, 0]
+        kernel = max(3, crops.size // 48 | 1)  # as wide as a fringe's strand
+        near = F.avg_pool2d(miss, kernel, 1, kernel // 2, count_include_pad=False)[:, 0]
         trusted = []
         for part, within, mark in zip(near, inside, marked, strict=True):
             values = part[within > 0.5]
@@ -310,24 +308,26 @@ class Fitter:
         return torch.stack(trusted)
 
     @torch.no_grad()
-    def uncovered(
-        self, state: FitState, vertices: Tensor, camera: Camera, maps: ReflectanceMaps, crops: Crops
-    ) -> Tensor:
-        """[P,n,n] in 0..1: how likely no hair hangs over the forehead, temples and outer cheeks.
+    def uncovered(self, state: FitState, observations: Sequence[Observation]) -> Tensor:
+        """[P,n,n] in 0..1: 0 where hair hangs over the face, see `hair.uncovered`."""
+        crops = cut(observations, HAIR_PIXELS, self.head.device)
+        camera = crops.camera(state.rotation, state.translation)
+        maps = self.maps_of(self.codes.w(state.code), EYE_TEXELS)
+        out = self.picture(state, state.posed(self.head), camera, maps)
+        areas = [getattr(self.regions, name) for name in FacePixels.AREAS]
+        masks = torch.stack([self.pixels_of(out, area) for area in areas], 1)
+        inside = out.image((out.part_points == 0)[:, None].to(masks))[..., 0]
+        points = torch.stack([seen.face.points for seen in observations]).to(crops.pixels)
+        chins = crops.from_photo(points)[:, CHIN, 1]
+        return torch.stack([
+            uncovered(seen, FacePixels(*own, whole, float(chin)))
+            for seen, own, whole, chin in zip(crops.display, masks, inside, chins, strict=True)
+        ])  # fmt: skip
 
-        W can explain a fringe as short hair on the skin, so the photo is compared with a face whose
-        skin is everywhere as on cheeks and nose.
-        """
-        texels = maps.diffuse_albedo.shape[1]
-        mean = self.maps_of(self.codes.w(self.codes.zeros()), texels).diffuse_albedo
-        bare = F.interpolate(self.regions.bare[None, None], (texels, texels))[0, 0] > 0.5
-        ratio = (maps.diffuse_albedo / mean).log()[:, bare].median(1).values
-        skin = replace(maps, diffuse_albedo=mean * ratio[:, None, None].exp())
-        out = self.picture(state, vertices, camera, skin)
-        miss = (losses.display(out.color, crops.gray) - crops.display).movedim(-1, 1)
-        near = self.nearby(miss).square().sum(1).sqrt()
-        hair = torch.sigmoid((near - COVERED) / (0.15 * COVERED))
-        return 1 - hair * self.pixels_of(out, self.regions.overhung)
+
+def masks_of(masks: Tensor, size: int) -> Tensor:
+    """Masks [P,n,n] as [P,size,size]."""
+    return F.interpolate(masks[:, None], (size, size), mode="bilinear")[:, 0]
 
 
 def seen_points(state: FitState, vertices: Tensor, head: HeadModel, crops: Crops) -> Tensor:

@@ -24,6 +24,7 @@ from fitme.fit.fitter import Fitter
 from fitme.fit.observation import Observation, cut
 from fitme.fit.person import odd_photo
 from fitme.fit.presets import FitPreset, choose_preset
+from fitme.fit.state import FitState
 from fitme.generated import generated_materials
 from fitme.head import HeadModel, load_head
 from fitme.landmarks import FaceLandmarks, LandmarkProvider, load_landmarks, select_face
@@ -61,7 +62,7 @@ class Models:
 
 
 @dataclass
-class _RunLog:
+class RunLog:
     """What a run leaves for its report: seconds per stage, in order, and the photos' masks."""
 
     seconds: dict[str, float] = field(default_factory=dict)
@@ -143,7 +144,7 @@ def _fit(
     paths: Sequence[Path], face: int | None, landmarks: Path | None, device: str, seed: int,
     size: int, preset: str | FitPreset, weights: Path | None, skip_bad: bool, progress: Progress,
     models: Models | None,
-) -> tuple[Avatar, list[tuple[Photo, FaceLandmarks]], _RunLog]:  # fmt: skip
+) -> tuple[Avatar, list[tuple[Photo, FaceLandmarks]], RunLog]:  # fmt: skip
     """Photos to an avatar, what it was fitted to, and the log of the run."""
     target = resolve_device(device)
     if landmarks is not None and len(paths) != 1:
@@ -151,7 +152,7 @@ def _fit(
     chosen = choose_preset(preset)
     keep_large_blocks()
     torch.manual_seed(seed)
-    log = _RunLog()
+    log = RunLog()
     with log.stage("photos"):
         seen = _open_photos(
             paths, face, landmarks, skip_bad, progress, models.landmarks if models else None
@@ -167,7 +168,7 @@ def _fit(
     avatar = fit_avatar(
         seen, head, generator, size=size, preset=chosen, progress=progress, log=log,
         aligned=aligned,
-    )  # fmt: skip
+    ).avatar  # fmt: skip
     about = {
         "fitme": installed_version() or "unknown",
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
@@ -223,10 +224,10 @@ def detect_face(
 
 def align_photos(
     seen: Sequence[tuple[Photo, FaceLandmarks]], head: HeadModel, progress: Progress | None = None,
-    log: _RunLog | None = None,
+    log: RunLog | None = None,
 ) -> list[Aligned]:  # fmt: skip
     """What the landmarks of each photo say about shape and view."""
-    progress, log = progress or SilentProgress(), log or _RunLog()
+    progress, log = progress or SilentProgress(), log or RunLog()
     aligned = []
     with log.stage("align"), progress.stage("align", len(seen)) as stage:
         aligner = Aligner(head.to("cpu"))
@@ -256,17 +257,27 @@ def check_one_person(
     return kept
 
 
+@dataclass(frozen=True)
+class Fitted:
+    """A fit with what is needed to judge it."""
+
+    avatar: Avatar
+    fitter: Fitter  # its generator is tuned to the person
+    state: FitState
+    observations: list[Observation]
+
+
 def fit_avatar(
     seen: Sequence[tuple[Photo, FaceLandmarks]], head: HeadModel, generator: ReflectanceGenerator,
     *, size: int = 1024, preset: FitPreset | None = None, progress: Progress | None = None,
-    log: _RunLog | None = None, aligned: Sequence[Aligned] | None = None,
-) -> Avatar:  # fmt: skip
+    log: RunLog | None = None, aligned: Sequence[Aligned] | None = None,
+) -> Fitted:  # fmt: skip
     """Photos of one person to an `Avatar` with maps of `size` texels; writes nothing.
 
     `aligned` is `align_photos(seen, head)` where that was done. The generator is tuned in place:
     load it again for the next person.
     """
-    progress, log, preset = progress or SilentProgress(), log or _RunLog(), preset or FitPreset()
+    progress, log, preset = progress or SilentProgress(), log or RunLog(), preset or FitPreset()
     if aligned is None:
         aligned = align_photos(seen, head, progress, log)
     observations = [
@@ -286,10 +297,8 @@ def fit_avatar(
     with log.stage("maps"):
         maps = fitter.maps(state, observations, size)
         materials = generated_materials(head, fitter.regions, maps, state.iris)
-    if fitter.trusted is not None:
-        crops = cut(observations, fitter.trusted.shape[-1])
-        masks = fitter.trusted.detach().cpu()
-        log.evidence += [Evidence(*pair) for pair in zip(masks, crops.to_photo, strict=True)]
+    crops, masks = cut(observations, state.trusted.shape[-1]), state.trusted.cpu()
+    log.evidence += [Evidence(*pair) for pair in zip(masks, crops.to_photo, strict=True)]
     vertices = state.posed(head)
     photos = []
     for index, (photo, face) in enumerate(seen):
@@ -300,7 +309,8 @@ def fit_avatar(
         losses = {f"{s}/{k}": v[-1] for s, terms in history.items() for k, v in terms.items()}
         photos.append(AvatarPhoto(photo.path, view, state.light_of(index), losses, error))
     about = {"history": rounded(history)}
-    return Avatar(head, state.identity, tuple(materials), tuple(photos), about).to("cpu")
+    avatar = Avatar(head, state.identity, tuple(materials), tuple(photos), about).to("cpu")
+    return Fitted(avatar, fitter, state, observations)
 
 
 def write_avatar(

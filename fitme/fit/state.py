@@ -34,6 +34,7 @@ class FitState:
     tint: Tensor  # [P,3] log colour of the light
     color: Tensor  # [P,9,3] coloured deviations of the harmonics
     lamp: Tensor  # [P,3] one directional light: direction times intensity
+    trusted: Tensor  # [P,n,n] in 0..1: which pixels of the crops show skin
 
     @staticmethod
     def start(observations: Sequence[Observation], identity: Tensor, codes: WCode) -> FitState:
@@ -51,7 +52,7 @@ class FitState:
             codes.zeros(), identity.new_zeros(1, 1), identity.clone(),
             each("expression"), each("gaze"), each("rotation"), each("translation"),
             grey, identity.new_zeros(count, 3), identity.new_zeros(count, 9, 3),
-            identity.new_zeros(count, 3),
+            identity.new_zeros(count, 3), identity.new_ones(count, 1, 1),
         )  # fmt: skip
 
     def tensors(self) -> dict[str, Tensor]:

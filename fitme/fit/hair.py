@@ -1,0 +1,112 @@
+"""Where hair hangs over the face: colours of this photo's skin and hair, and a graph cut.
+
+GrabCut (Rother, Kolmogorov and Blake, SIGGRAPH 2004) with the samples that an aligned head gives:
+cheeks and nose are skin; what lies on the scalp and around the head above the chin is hair or wall,
+as far as it does not look like skin. Its answer counts on forehead, temples and flanks of the face;
+brows, eyes and lips do not look like skin either. With a beard on chin and lip, it does not count
+on the flanks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+SAMPLES = 4000  # pixels per colour model
+LIKE_SKIN = 3.0  # standard deviations within which a colour on the scalp says nothing
+FEW = 40  # unlike pixels: below, the head is bald and the wall is skin-coloured
+BEARD = 0.2  # share of chin and upper lip that looks like hair
+AROUND = 0.06  # of the crop: how far around the head hair is looked for
+SEED = 0
+
+
+@dataclass(frozen=True)
+class FacePixels:
+    """One photo's crop [n,n] as the aligned head sees it; masks in 0..1."""
+
+    AREAS: ClassVar = ("bare", "beard", "overhung", "flanks", "scalp")  # of `AtlasRegions`
+
+    bare: Tensor  # cheeks and nose
+    beard: Tensor  # upper lip and chin
+    overhung: Tensor  # forehead and temples
+    flanks: Tensor  # cheeks and jaw away from the mouth
+    scalp: Tensor
+    head: Tensor  # the silhouette with the neck
+    chin: float  # row, below which the surroundings may be the neck
+
+
+def uncovered(display: Tensor, face: FacePixels) -> Tensor:
+    """[n,n] in 0..1: 0 where hair hangs over the face; display [n,n,3] display-encoded."""
+    pixels = (display.clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy()
+    pixels = cv2.bilateralFilter(pixels, 5, 25, 3)
+    inside, scalp, bare, beard = (_true(x) for x in (face.head, face.scalp, face.bare, face.beard))
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * round(AROUND * len(pixels)) + 1,) * 2)
+    near = (cv2.dilate(inside.astype(np.uint8), disc) > 0) & ~inside
+    near &= np.arange(len(pixels))[:, None] < face.chin
+    hair = _hair(pixels, inside, bare, (scalp, near))
+    area = face.overhung
+    if hair[beard].sum() <= BEARD * beard.sum():
+        area = torch.maximum(area, face.flanks)
+    soft = torch.from_numpy(cv2.blur(hair.astype(np.float32), (3, 3)))
+    return 1 - soft.to(area) * area
+
+
+def _hair(
+    pixels: np.ndarray, inside: np.ndarray, skin: np.ndarray, others: tuple[np.ndarray, ...]
+) -> np.ndarray:
+    """[n,n] bool: what is more like `others` than like `skin`, along the picture's edges.
+
+    pixels [n,n,3] bytes; inside is the head; skin and each of others are sure samples, of which
+    others may contain skin too. All False where they contain nothing else.
+    """
+    others = tuple(_unlike(pixels, skin, where) for where in others)
+    if skin.sum() < FEW or not any(where.sum() >= FEW for where in others):
+        return np.zeros(pixels.shape[:2], bool)
+    models = _models(pixels, skin, [where for where in others if where.sum() >= FEW])
+    mask = np.full(pixels.shape[:2], cv2.GC_PR_FGD, np.uint8)
+    mask[~inside] = cv2.GC_PR_BGD
+    for where in others:
+        mask[where & ~inside] = cv2.GC_BGD
+    mask[skin] = cv2.GC_FGD
+    cv2.grabCut(pixels, mask, None, *models, 1, cv2.GC_EVAL_FREEZE_MODEL)
+    return (mask == cv2.GC_BGD) | (mask == cv2.GC_PR_BGD)
+
+
+def _unlike(pixels: np.ndarray, skin: np.ndarray, where: np.ndarray) -> np.ndarray:
+    """`where` without what looks like skin: bald heads and walls of its colour say nothing."""
+    values = cv2.cvtColor(pixels, cv2.COLOR_RGB2LAB).astype(np.float64)
+    known = values[skin]
+    if len(known) < FEW:
+        return where & False
+    spread = np.cov(known.T) + 9 * np.eye(3)
+    miss = values - np.median(known, 0)
+    distance = np.einsum("yxi,ij,yxj->yx", miss, np.linalg.inv(spread), miss)
+    return where & (distance > LIKE_SKIN**2)
+
+
+def _models(
+    pixels: np.ndarray, skin: np.ndarray, others: list[np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Mixtures of five Gaussians of what is not skin and of skin, as cv2.grabCut keeps them.
+
+    Each of others counts the same, however large the wall is.
+    """
+    draws = np.random.default_rng(SEED)
+    kinds = [pixels[mask] for mask in (*others, skin)]
+    chosen = [kind[draws.integers(len(kind), size=SAMPLES)] for kind in kinds]
+    strip = np.concatenate(chosen)[None]
+    mask = np.full(strip.shape[:2], cv2.GC_BGD, np.uint8)
+    mask[:, -SAMPLES:] = cv2.GC_FGD
+    models = np.zeros((1, 65)), np.zeros((1, 65))
+    cv2.setRNGSeed(SEED)
+    cv2.grabCut(np.ascontiguousarray(strip), mask, None, *models, 0, cv2.GC_INIT_WITH_MASK)
+    return models
+
+
+def _true(mask: Tensor) -> np.ndarray:
+    return (mask > 0.5).cpu().numpy()
