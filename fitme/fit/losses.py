@@ -11,7 +11,6 @@ from torch import Tensor
 from fitme.color import linear_to_srgb, luminance
 from fitme.models.stylegan2 import mirror_signal
 
-
 USUAL_STRENGTH = 0.85
 
 
