@@ -49,6 +49,7 @@ Row = dict[str, float]
 ABLATIONS: dict[str, dict[str, str]] = {
     "full": {},
     "no tuning": {"tune_steps": "0"},
+    "no relief": {"relief": "false"},
     "no refinement": {"refine": "false"},
     "no tuning, no refinement": {"tune_steps": "0", "refine": "false"},
     "no specular": {"specular": "false"},

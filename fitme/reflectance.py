@@ -72,7 +72,7 @@ SKIN_ROUGHNESS = 0.46
 LIP_ROUGHNESS = 0.36
 REGIONS = ("lips", "brows", "nostrils", "face")
 # Heights and half widths on the neutral mean head, metres, that split the face.
-BARE_WIDTH, FLANK_WIDTH, SIDE_WIDTH = 0.040, 0.046, 0.058
+BARE_WIDTH, FLANK_WIDTH, SIDE_WIDTH = 0.040, 0.040, 0.058
 
 
 class AtlasRegions:

@@ -79,7 +79,10 @@ class Fitter:
         texels = min(1 << max(6, (size - 1).bit_length()), highest)
         maps = self.maps_of(self.codes.w(state.code), texels)
         if self.preset.refine:
-            maps = refine(maps, self.head, self.regions, state, observations, state.trusted)
+            relief = self.preset.relief and self.preset.normals
+            maps = refine(
+                maps, self.head, self.regions, state, observations, state.trusted, relief
+            )  # fmt: skip
         return maps if texels == size else resized(maps, size)
 
     # Stages
@@ -314,13 +317,13 @@ class Fitter:
         camera = crops.camera(state.rotation, state.translation)
         maps = self.maps_of(self.codes.w(state.code), EYE_TEXELS)
         out = self.picture(state, state.posed(self.head), camera, maps)
-        areas = [getattr(self.regions, name) for name in FacePixels.AREAS]
-        masks = torch.stack([self.pixels_of(out, area) for area in areas], 1)
+        names = FacePixels.AREAS
+        masks = torch.stack([self.pixels_of(out, getattr(self.regions, k)) for k in names], 1)
         inside = out.image((out.part_points == 0)[:, None].to(masks))[..., 0]
         points = torch.stack([seen.face.points for seen in observations]).to(crops.pixels)
-        chins = crops.from_photo(points)[:, CHIN, 1]
+        chins = crops.from_photo(points)[:, CHIN, 1].tolist()
         return torch.stack([
-            uncovered(seen, FacePixels(*own, whole, float(chin)))
+            uncovered(seen, FacePixels(**dict(zip(names, own, strict=True)), head=whole, chin=chin))
             for seen, own, whole, chin in zip(crops.display, masks, inside, chins, strict=True)
         ])  # fmt: skip
 

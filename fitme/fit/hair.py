@@ -23,6 +23,7 @@ FEW = 40  # unlike pixels: below, the head is bald and the wall is skin-coloured
 BEARD = 0.2  # share of chin and upper lip that looks like hair
 AROUND = 0.06  # of the crop: how far around the head hair is looked for
 SEED = 0
+UNUSED = (0, 0, 0, 0)  # rectangle, which masks replace
 
 
 @dataclass(frozen=True)
@@ -67,13 +68,13 @@ def _hair(
     others = tuple(_unlike(pixels, skin, where) for where in others)
     if skin.sum() < FEW or not any(where.sum() >= FEW for where in others):
         return np.zeros(pixels.shape[:2], bool)
-    models = _models(pixels, skin, [where for where in others if where.sum() >= FEW])
+    other, own = _models(pixels, skin, [where for where in others if where.sum() >= FEW])
     mask = np.full(pixels.shape[:2], cv2.GC_PR_FGD, np.uint8)
     mask[~inside] = cv2.GC_PR_BGD
     for where in others:
         mask[where & ~inside] = cv2.GC_BGD
     mask[skin] = cv2.GC_FGD
-    cv2.grabCut(pixels, mask, None, *models, 1, cv2.GC_EVAL_FREEZE_MODEL)
+    cv2.grabCut(pixels, mask, UNUSED, other, own, 1, cv2.GC_EVAL_FREEZE_MODEL)
     return (mask == cv2.GC_BGD) | (mask == cv2.GC_PR_BGD)
 
 
@@ -102,10 +103,11 @@ def _models(
     strip = np.concatenate(chosen)[None]
     mask = np.full(strip.shape[:2], cv2.GC_BGD, np.uint8)
     mask[:, -SAMPLES:] = cv2.GC_FGD
-    models = np.zeros((1, 65)), np.zeros((1, 65))
+    other, own = np.zeros((1, 65)), np.zeros((1, 65))
     cv2.setRNGSeed(SEED)
-    cv2.grabCut(np.ascontiguousarray(strip), mask, None, *models, 0, cv2.GC_INIT_WITH_MASK)
-    return models
+    strip = np.ascontiguousarray(strip)
+    cv2.grabCut(strip, mask, UNUSED, other, own, 0, cv2.GC_INIT_WITH_MASK)
+    return other, own
 
 
 def _true(mask: Tensor) -> np.ndarray:

@@ -25,6 +25,7 @@ class FitPreset:
     tune_pixels: int = 384
     tune_texels: int = 512
     refine: bool = True  # last texel refinement from the photo's fine detail
+    relief: bool = True  # which also takes what of it is shading into the normals
     # parts that can be left out, to see what they contribute
     specular: bool = True
     normals: bool = True  # the generator's; without them the mesh's own
@@ -46,7 +47,7 @@ class FitPreset:
     code: float = 0.12
     identity: float = 0.04
     expression: float = 0.15
-    tint: float = 0.01
+    tint: float = 0.02
     color: float = 2.0
     strength: float = 0.08
     smooth: float = 0.05

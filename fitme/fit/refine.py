@@ -3,31 +3,44 @@
 Lashes, single moles, the edge of a brow. In closed form: where a texel is seen, the photo over
 the render, as a ratio of diffuse albedos under the estimated light. Only what is finer than a
 few centimetres is taken over, so that errors of the light stay out of the albedo, and never more
-than a stop.
+than a stop. Before that, wrinkles of bare skin go into the normals (`fitme.fit.relief`), as far as
+the photo's colours and pixels tell them from pigment; the albedo takes the rest.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from fitme.avatar import head_mesh
-from fitme.fit.observation import Observation, crop_size, cut
+from fitme.fit.observation import Crops, Observation, crop_size, cut
+from fitme.fit.relief import relief_tilts, shading_weights, tilted
 from fitme.fit.state import FitState
 from fitme.fit.visibility import depth_of, sample, texel_pixels
 from fitme.generated import generated_materials
 from fitme.head import HeadModel
 from fitme.models.stylegan2 import ReflectanceMaps
 from fitme.reflectance import AtlasRegions, bake_vertex_field
-from fitme.render import render
+from fitme.render import RenderOutput, render
 
 COARSE = 1 / 14  # of the crop: detail above this size is the generator's and the light's
 DARKER, LIGHTER = 0.6, 0.15  # of the log ratio; highlights must not be painted on
+SQUARE = (0.25, 0.65)  # weights of texels seen too obliquely and well enough for detail
 COLOUR = 0.5  # share of the detail's colour: coloured light varies more than skin at this scale
 OPEN = (0.55, 0.75)  # ambient visibility: deeper in creases darkness is shadow, not pigment
+RELIEF_COARSE = 1 / 50  # of the crop: coarser shading is the mesh's and the light's
+TILT = 0.1  # of normals, whose effect on the picture is the shading's response
+STEEP_RESPONSE = 3.0  # log radiance per tilt; beyond it the picture is not linear in the tilt
+DARKEST = 0.004  # linear radiance
+HAIRY = 0.3  # log contrast in fine detail above which it is hair and not skin
+HAIR = (-0.4, -0.15)  # log albedo against bare skin: hair, skin
+HAIR_SPREAD = 0.03  # of the atlas: hair is where much of the skin is dark
+RESOLVED_M = (0.0011, 0.0007)  # sides of pixels too large and small enough for relief
+MARGIN_M = 0.0035  # around eyes and mouth
 JUMP_M = 0.012  # depth range within 5 pixels at which one part of the face hides another
 
 
@@ -39,44 +52,129 @@ def refine(
     state: FitState,
     observations: Sequence[Observation],
     trusted: Tensor,
-    largest: int = 768,
+    relief: bool = True,
+    largest: int = 1024,
 ) -> ReflectanceMaps:
-    """maps [1,R,R,.] with the photos' fine detail in the diffuse albedo; trusted [P,n,n]."""
+    """maps [1,R,R,.] with the photos' fine detail in the diffuse albedo and, with `relief`, what
+    of it is shading in the normals; trusted [P,n,n]."""
     texels = maps.diffuse_albedo.shape[1]
     crops = cut(observations, crop_size(observations, largest), head.device)
     size = crops.size
     vertices = state.posed(head)
     camera = crops.camera(state.rotation, state.translation)
-    materials = generated_materials(head, regions, maps, state.iris)
-    out = render(head_mesh(head, vertices), materials, camera, state.light())
 
-    shading = out.diffuse / out.albedo.clamp_min(1e-3)
-    wanted = (crops.pixels - out.specular) / shading.clamp_min(0.02)
-    ratio = wanted.clamp_min(0.004).log() - out.albedo.clamp_min(0.004).log()
-    ratio = ratio.clamp(-1.5, 1.0)
-    gray = crops.gray[:, None, None, None]
-    ratio = torch.where(gray, ratio.mean(-1, keepdim=True).expand_as(ratio), ratio)
+    def picture(shown: ReflectanceMaps) -> RenderOutput:
+        materials = generated_materials(head, regions, shown, state.iris)
+        return render(head_mesh(head, vertices), materials, camera, state.light())
+
+    out = picture(maps)
     trust = F.interpolate(_eroded(trusted)[:, None], (size, size), mode="bilinear")[:, 0]
-    trust = trust * (out.part == 0) * (shading.amin(-1) > 0.05) * ~_jumps(out.rast)
-    fine = ratio - _blur_within(ratio, trust, COARSE * size)
-    grey = fine.mean(-1, keepdim=True)
-    fine = grey + COLOUR * (fine - grey)
-    fine = torch.where(fine < 0, DARKER * (fine / DARKER).tanh(), LIGHTER * (fine / LIGHTER).tanh())
-
+    trust = trust * (out.part == 0) * (_shading(out).amin(-1) > 0.05) * ~_jumps(out.rast)
     pixels, weight = texel_pixels(head, vertices, camera, texels)
-    weight = weight * sample(trust[..., None], pixels)[..., 0]
     weight = weight * _wide(regions.skin, texels)
     if head.occlusion is not None:
         visible = bake_vertex_field(head, head.occlusion[:, None], regions.size)[..., 0]
         visible = ((visible - OPEN[0]) / (OPEN[1] - OPEN[0])).clamp(0, 1)
         weight = weight * _wide(visible, texels)
+    metres = state.translation[:, 2] / camera.K[:, 0, 0]  # a pixel's side
+    told = _informative(crops, metres)[:, None, None]
+    if relief and told.any():
+        clear = trust * told * _clear(out.part, metres)
+        bare = weight * _bare(maps, regions)
+        maps = replace(maps, normal=_relief(maps, picture, out, crops.pixels, clear, pixels, bare))
+        out = picture(maps)
+
+    shading = _shading(out)
+    wanted = (crops.pixels - out.specular) / shading.clamp_min(0.02)
+    ratio = wanted.clamp_min(0.004).log() - out.albedo.clamp_min(0.004).log()
+    ratio = ratio.clamp(-1.5, 1.0)
+    gray = crops.gray[:, None, None, None]
+    ratio = torch.where(gray, ratio.mean(-1, keepdim=True).expand_as(ratio), ratio)
+    fine = ratio - _blur_within(ratio, trust, COARSE * size)
+    grey = fine.mean(-1, keepdim=True)
+    fine = grey + COLOUR * (fine - grey)
+    fine = torch.where(fine < 0, DARKER * (fine / DARKER).tanh(), LIGHTER * (fine / LIGHTER).tanh())
+
+    weight = weight * sample(trust[..., None], pixels)[..., 0]
     found = sample(fine, pixels)
     total = weight.square().sum(0)
     mean = (found * weight.square()[..., None]).sum(0) / total[..., None].clamp_min(1e-6)
-    confidence = (weight.amax(0) / 0.5).clamp(0, 1)
+    confidence = ((weight.amax(0) - SQUARE[0]) / (SQUARE[1] - SQUARE[0])).clamp(0, 1)
     detail = (mean * confidence[..., None]).exp()[None]
     albedo = (maps.diffuse_albedo * detail).clamp(0.002, 0.9)
     return ReflectanceMaps(albedo, maps.specular_albedo, maps.normal)
+
+
+def _relief(
+    maps: ReflectanceMaps, picture: Callable[[ReflectanceMaps], RenderOutput], out: RenderOutput,
+    photo: Tensor, trust: Tensor, pixels: Tensor, weight: Tensor,
+) -> Tensor:  # fmt: skip
+    """Normals [1,R,R,3] whose slopes shade as the photos do.
+
+    `picture` renders maps, `out` is that of `maps`; photo [P,n,n,3] and trust [P,n,n] in pixels,
+    pixels [P,R,R,2] and weight [P,R,R] of the texels.
+    """
+    grey = shading_weights().to(out.color)
+    before = out.color.clamp_min(DARKEST).log()
+    responses = []
+    for axis in (0, 1):
+        tilt = maps.normal.new_zeros(2)
+        tilt[axis] = TILT
+        color = picture(replace(maps, normal=tilted(maps.normal, tilt))).color
+        responses.append((color.clamp_min(DARKEST).log() - before) @ grey / TILT)
+    coarse = RELIEF_COARSE * photo.shape[1]
+    photo = photo.clamp_min(DARKEST).log()
+    both = torch.cat([(photo - before).clamp(-1.5, 1.0), photo], -1)
+    both = both - _blur_within(both, trust, coarse)
+    ratio, own = both[..., :3] @ grey, both[..., 3:] @ grey
+    # Detail of the generator that the photo has not is no relief with the sign turned.
+    fine = torch.where(ratio * own > 0, ratio.sign() * torch.minimum(ratio.abs(), own.abs()), 0.0)
+    contrast = _blurred((both[..., :3].mean(-1) * trust).square(), round(coarse / 2)).sqrt()
+    trust = trust / (1 + (contrast / HAIRY) ** 4)
+    found = sample(torch.stack([fine, *responses, trust], -1), pixels)
+    response = found[..., 1:3].clamp(-STEEP_RESPONSE, STEEP_RESPONSE)
+    tilt = relief_tilts(found[..., 0], response, weight * found[..., 3])
+    return tilted(maps.normal, tilt[None])
+
+
+def _shading(out: RenderOutput) -> Tensor:
+    """[P,n,n,3]: what a white Lambertian would reflect."""
+    return out.diffuse / out.albedo.clamp_min(1e-3)
+
+
+def _bare(maps: ReflectanceMaps, regions: AtlasRegions) -> Tensor:
+    """[R,R] in 0..1: skin without brows, lips and hair; hair is what is far darker than skin."""
+    dark = maps.diffuse_albedo.clamp_min(1e-3).log().mean(-1)
+    dark = F.adaptive_avg_pool2d(dark, regions.size)
+    dark = dark - dark[0][regions.bare > 0.5].median()
+    dark = _blurred(dark, round(regions.size * HAIR_SPREAD))[0]
+    skin = ((dark - HAIR[0]) / (HAIR[1] - HAIR[0])).clamp(0, 1)
+    marked = F.max_pool2d(regions.marked[None], 5, 1, 2)[0]
+    return _wide(skin * (1 - marked), maps.diffuse_albedo.shape[1])
+
+
+def _blurred(images: Tensor, side: int) -> Tensor:
+    """Images [P,n,n], twice averaged over squares of about `side` pixels."""
+    side |= 1
+    for _ in range(2):
+        images = F.avg_pool2d(images[:, None], side, 1, side // 2, count_include_pad=False)[:, 0]
+    return images
+
+
+def _informative(crops: Crops, metres: Tensor) -> Tensor:
+    """[P]: 1 for photos whose colours and pixels tell wrinkles from spots."""
+    sharp = ((RESOLVED_M[0] - metres) / (RESOLVED_M[0] - RESOLVED_M[1])).clamp(0, 1)
+    return sharp * (~crops.gray).to(sharp)
+
+
+def _clear(part: Tensor, metres: Tensor) -> Tensor:
+    """[P,n,n]: 0 near what is not skin, such as eyes with their lashes; part [P,n,n]."""
+    clear = []
+    for image, side in zip((part != 0).float(), metres, strict=True):
+        reach = max(1, round(MARGIN_M / float(side)))
+        other = F.max_pool2d(image[None, None], 2 * reach + 1, 1, reach)
+        clear.append(1 - F.avg_pool2d(other, 2 * reach + 1, 1, reach)[0, 0])
+    return torch.stack(clear)
 
 
 def _eroded(trusted: Tensor) -> Tensor:
