@@ -47,12 +47,12 @@ class FitPreset:
     code: float = 0.12
     identity: float = 0.04
     expression: float = 0.15
-    tint: float = 0.02
+    tint: float = 0.03
     color: float = 2.0
     strength: float = 0.08
     smooth: float = 0.05
     lamp: float = 0.02
-    iris: float = 0.001
+    iris: float = 0.004
     # rates
     shape_rate: float = 0.08  # of the identity, per step of the inversion
     tune_rate: float = 2e-3
