@@ -29,7 +29,6 @@ from fitme.render import RenderOutput, render
 
 COARSE = 1 / 14  # of the crop: detail above this size is the generator's and the light's
 DARKER, LIGHTER = 0.6, 0.15  # of the log ratio; highlights must not be painted on
-SQUARE = (0.25, 0.65)  # weights of texels seen too obliquely and well enough for detail
 COLOUR = 0.5  # share of the detail's colour: coloured light varies more than skin at this scale
 OPEN = (0.55, 0.75)  # ambient visibility: deeper in creases darkness is shadow, not pigment
 RELIEF_COARSE = 1 / 50  # of the crop: coarser shading is the mesh's and the light's
@@ -99,7 +98,7 @@ def refine(
     found = sample(fine, pixels)
     total = weight.square().sum(0)
     mean = (found * weight.square()[..., None]).sum(0) / total[..., None].clamp_min(1e-6)
-    confidence = ((weight.amax(0) - SQUARE[0]) / (SQUARE[1] - SQUARE[0])).clamp(0, 1)
+    confidence = (weight.amax(0) / 0.5).clamp(0, 1)
     detail = (mean * confidence[..., None]).exp()[None]
     albedo = (maps.diffuse_albedo * detail).clamp(0.002, 0.9)
     return ReflectanceMaps(albedo, maps.specular_albedo, maps.normal)
