@@ -1,9 +1,11 @@
 """Whether W reaches real faces: portraits explained by the mean of W, and by a W of their own.
 
-    python benchmarks/portraits.py ../shared/data/portraits --count 50
+    python benchmarks/portraits.py ../shared/data/portraits --count 50 [--weights FILE ...]
 
 Both get the same aligned head and as many steps for the light. Masked PSNR over the frontal face
-(display-encoded), at 160 pixels; no tuning, no refinement.
+(display-encoded), at 160 pixels; no tuning, no refinement. Several files of weights are compared on
+the same alignments; with `--out` a row per portrait is written as JSON. The default count takes the
+portraits that `fitme.models.train.harvest` never learns from.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import numpy as np
 import torch
 
 from fitme.errors import FitmeError
+from fitme.files import write_json
 from fitme.fit import losses
 from fitme.fit.align import Aligner
 from fitme.fit.descent import Losses, descend
@@ -65,14 +68,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--count", type=int, default=50)
-    parser.add_argument("--weights", type=Path)
+    parser.add_argument("--weights", type=Path, nargs="+", default=[None])
+    parser.add_argument("--out", type=Path, metavar="JSON")
     args = parser.parse_args()
     keep_large_blocks()
     head, provider = load_head(), MediaPipeLandmarks()
-    fitter = Fitter(head, load_generator(args.weights), FitPreset(), SilentProgress())
+    preset = FitPreset(mask=False)  # all of the face counts
+    fitters = [
+        Fitter(head, load_generator(weights), preset, SilentProgress()) for weights in args.weights
+    ]
     aligner = Aligner(head)
     paths = sorted(args.folder.glob("*.jpg"))
-    rows = []
+    rows, names = [], []
     for path in paths[:: max(1, len(paths) // args.count)][: args.count]:
         try:
             photo = load_photo(path)
@@ -82,14 +89,22 @@ def main() -> None:
             continue
         start = aligner.align(face, photo.width, photo.height, photo.focal_px)
         seen, identity = Observation(photo, face, start.view), start.identity.float()
-        rows.append([explain(fitter, seen, identity, names) for names in ((), ("code",))])
-        print(f"{path.name:20s} mean W {rows[-1][0]:6.2f} dB   own W {rows[-1][1]:6.2f} dB",
-              flush=True)  # fmt: skip
+        rows.append([
+            [explain(fitter, seen, identity, unknowns) for unknowns in ((), ("code",))]
+            for fitter in fitters
+        ])  # fmt: skip
+        names.append(path.name)
+        cells = [f"mean W {mean:6.2f} dB   own W {own:6.2f} dB" for mean, own in rows[-1]]
+        print(f"{path.name:20s} {'   |   '.join(cells)}", flush=True)
     table = np.array(rows)
-    gain = table[:, 1] - table[:, 0]
-    print(f"{len(rows)} portraits: mean W {np.median(table[:, 0]):.2f} dB, own W "
-          f"{np.median(table[:, 1]):.2f} dB, gain {np.median(gain):.2f} dB (median), "
-          f"smallest {gain.min():.2f} dB")  # fmt: skip
+    for index, weights in enumerate(args.weights):
+        mean, own = table[:, index].T
+        print(f"{weights or 'shipped'}: {len(rows)} portraits: mean W {np.median(mean):.2f} dB, "
+              f"own W {np.median(own):.2f} dB, gain {np.median(own - mean):.2f} dB (median), "
+              f"smallest {(own - mean).min():.2f} dB; own W over the first weights' "
+              f"{np.median(own - table[:, 0, 1]):.2f} dB")  # fmt: skip
+    if args.out:
+        write_json(args.out, dict(zip(names, rows, strict=True)))
 
 
 if __name__ == "__main__":

@@ -66,8 +66,17 @@ def draw_samples(
         noise_seed = int(torch.randint(2**62, (), generator=draws))
         with torch.no_grad():
             w = generator.map(z, truncation)
+            w = w + truncation * _photo_part(generator, noise_seed)
         samples.append(Sample(w, IDENTITY_SPREAD * identity, iris, noise_seed))
     return samples
+
+
+def _photo_part(generator: ReflectanceGenerator, noise_seed: int) -> Tensor:
+    """What the mapping network does not draw, [1, w_dim]: the directions of W that photos taught.
+    From a seed of their own, so that the rest of a sample does not depend on them."""
+    directions = generator.photo_directions()
+    draws = torch.Generator().manual_seed(noise_seed ^ 1)
+    return torch.randn(1, len(directions), generator=draws).to(directions) @ directions
 
 
 @torch.no_grad()

@@ -15,6 +15,7 @@ from fitme.export.png import decode_png
 from fitme.files import check_output_dir
 from fitme.head import HeadModel
 from fitme.models.stylegan2 import GENERATORS, ReflectanceGenerator
+from fitme.models.train.reflectance_real import Correction, extended
 from fitme.reflectance import AtlasRegions
 from fitme.sample import draw_samples, portrait_camera, sample_avatar, sample_avatars
 
@@ -54,6 +55,20 @@ class TestSamples:
             assert torch.equal(a.iris, b.iris) and a.noise_seed == b.noise_seed
         assert not torch.equal(many[0].w, many[1].w)
         assert not torch.equal(draw_samples(generator, head, 1, 6)[0].w, few[0].w)
+
+    def test_what_photos_taught_is_drawn_too(self, weights: Path, head: HeadModel) -> None:
+        plain = ReflectanceGenerator.load(weights)
+        none = Correction(torch.zeros(3, 16, 16), torch.zeros(0, 3, 16, 16))
+        new = 0.1 * torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+        taught = extended(plain, none, new)
+        steps, before = taught.photo_directions(), draw_samples(plain, head, 40, 5)
+        after = draw_samples(taught, head, 40, 5)
+        moved = torch.cat([b.w - a.w for a, b in zip(before, after, strict=True)])
+        amounts = torch.linalg.lstsq(steps.T, moved.T).solution.T
+        torch.testing.assert_close(amounts @ steps, moved)
+        assert 0.7 < float(amounts.std()) < 1.3
+        assert all(torch.equal(a.identity, b.identity) for a, b in zip(before, after, strict=True))
+        torch.testing.assert_close(draw_samples(taught, head, 1, 5, 0.0)[0].w[0], taught.w_mean)
 
     def test_truncation_goes_to_the_mean(self, weights: Path, head: HeadModel) -> None:
         generator = ReflectanceGenerator.load(weights)

@@ -44,12 +44,12 @@ class FitPreset:
     opening: float = 0.5  # of lips and lids
     opening_sigma: float = 0.012  # interocular distances
     # priors
-    code: float = 0.12
+    code: float = 0.2
     identity: float = 0.04
     expression: float = 0.15
-    tint: float = 0.03
+    tint: float = 0.05
     color: float = 2.0
-    strength: float = 0.08
+    strength: float = 0.04
     smooth: float = 0.05
     lamp: float = 0.02
     iris: float = 0.004

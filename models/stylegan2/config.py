@@ -30,6 +30,9 @@ class GeneratorConfig:
     position: tuple[int, ...] = ()
     #: (resolution, components) of the linear base (`synthesis.LinearBase`); (0, 0) = none.
     base: tuple[int, int] = (0, 0)
+    #: Last of the base's components that photos taught (`fitme.models.train.reflectance_real`):
+    #: directions of W of their own, which the mapping network does not draw.
+    photo_modes: int = 0
 
     def __post_init__(self) -> None:
         if not 2 <= len(self.channels) <= 10:
@@ -44,6 +47,8 @@ class GeneratorConfig:
                              f"got {positions}")  # fmt: skip
         if self.base != (0, 0) and (self.base[0] not in self.resolutions or self.base[1] < 1):
             raise ValueError(f"base must be (resolution, components), got {self.base}")
+        if not 0 <= self.photo_modes <= self.base[1]:
+            raise ValueError(f"photo_modes must be 0 to {self.base[1]}, got {self.photo_modes}")
         if not (0 < self.z_dim <= 4096 and 0 < self.w_dim <= 4096):
             raise ValueError(f"z_dim {self.z_dim} and w_dim {self.w_dim} must be 1 to 4096")
         if not 0 < self.mapping_layers <= 16:

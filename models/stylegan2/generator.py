@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping as MappingType
+from dataclasses import replace
 from pathlib import Path
 
 import safetensors
@@ -54,6 +55,33 @@ class ReflectanceGenerator(nn.Module):
         """z [B,z_dim] -> w [B,w_dim], drawn towards the mean where `truncation` < 1."""
         w = self.mapping(z)
         return w if truncation == 1.0 else self.w_mean + truncation * (w - self.w_mean)
+
+    def photo_directions(self) -> Tensor:
+        """[K,w_dim]: what one standard deviation of each component that photos taught is in W."""
+        base, count = self.synthesis.base, self.config.photo_modes
+        if base is None or not count:
+            return self.w_mean.new_zeros(0, self.config.w_dim)
+        rows = base.coefficients.weight[-count:] * base.coefficients.scale  # orthogonal
+        return rows / rows.square().sum(1, keepdim=True)
+
+    @torch.no_grad()
+    def without_photo_modes(self) -> ReflectanceGenerator:
+        """Without the components that photos taught, so that training can go on from it."""
+        count = self.config.photo_modes
+        if not count:
+            return self
+        low, components = self.config.base
+        smaller = ReflectanceGenerator(
+            replace(self.config, base=(low, components - count), photo_modes=0)
+        )
+        mine = self.state_dict()
+        smaller.load_state_dict({
+            name: mine[name][tuple(slice(n) for n in value.shape)]
+            for name, value in smaller.state_dict().items()
+        })  # fmt: skip
+        directions = self.photo_directions()
+        smaller.w_covariance.sub_(directions.T @ directions)
+        return smaller.to(self.device).train(self.training)
 
     def broadcast(self, w: Tensor) -> Tensor:
         """w [B,w_dim] or W+ [B,w_count,w_dim] -> W+."""
@@ -122,7 +150,9 @@ class ReflectanceGenerator(nn.Module):
             square += w.T @ w
         mean = total / samples
         self.w_mean.copy_(mean)
-        self.w_covariance.copy_(square / samples - torch.outer(mean, mean))
+        directions = self.photo_directions().detach().cpu().double()
+        covariance = square / samples - torch.outer(mean, mean) + directions.T @ directions
+        self.w_covariance.copy_(covariance)
         self._whitening = None
 
     def regularizer(self, w: Tensor) -> Tensor:

@@ -334,8 +334,9 @@ class Trainer:
         return True
 
     def start_from_weights(self, path: Path, stage: int) -> None:
-        """Go on from a generator file at a stage (counted from 0). Raises InputError."""
-        generator = ReflectanceGenerator.load(path)
+        """Go on from a generator file at a stage (counted from 0), without the modes that photos
+        taught it. Raises InputError."""
+        generator = ReflectanceGenerator.load(path).without_photo_modes()
         wanted, found = self.config.generator, generator.config
         if found != wanted:
             raise InputError(f"{path} holds another network; choose its --network")
