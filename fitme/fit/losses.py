@@ -11,8 +11,6 @@ from torch import Tensor
 from fitme.color import linear_to_srgb, luminance
 from fitme.models.stylegan2 import mirror_signal
 
-USUAL_STRENGTH = 0.85
-
 
 def display(linear: Tensor, gray: Tensor | None = None) -> Tensor:
     """Display-encoded colour [P,n,n,3]; of photos with `gray` [P] only the luminance."""
@@ -91,10 +89,9 @@ def tint_prior(tint: Tensor, spread: float = 0.12) -> Tensor:
     return (chroma / spread).square().sum(-1).mean()
 
 
-def strength_prior(strength: Tensor, usual: float = USUAL_STRENGTH, spread: float = 0.35) -> Tensor:
-    """Of the mean light on white cards around the face [P]: exposure puts one that faces the camera
-    near 1, those that face away are darker."""
-    return ((strength.clamp_min(0.01) / usual).log() / spread).square().mean()
+def strength_prior(strength: Tensor, spread: float = 0.35) -> Tensor:
+    """Of the mean radiance [P]: exposure puts white near 1."""
+    return (strength.clamp_min(0.01).log() / spread).square().mean()
 
 
 def smooth_prior(bands: Tensor, strength: Tensor) -> Tensor:

@@ -60,10 +60,9 @@ class TestPriors:
         assert losses.tint_prior(torch.full((2, 3), 0.4)) < 1e-12
         assert losses.tint_prior(torch.tensor([[0.2, 0.0, -0.2]])) > 1
 
-    def test_strength_is_least_at_the_usual(self) -> None:
-        strengths = [factor * losses.USUAL_STRENGTH for factor in (0.5, 1.0, 2.0)]
-        values = [float(losses.strength_prior(torch.tensor([s]))) for s in strengths]
-        assert values[1] < 1e-9 and values[0] > 1 and abs(values[0] - values[2]) < 1e-5
+    def test_strength_is_least_at_one(self) -> None:
+        values = [float(losses.strength_prior(torch.tensor([s]))) for s in (0.5, 1.0, 2.0)]
+        assert values[1] == 0 and values[0] > 1 and abs(values[0] - values[2]) < 1e-5
 
 
 class TestMirror:

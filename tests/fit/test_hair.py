@@ -1,0 +1,78 @@
+"""Where hair hangs over the face, on drawn faces."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from fitme.fit.hair import FacePixels, uncovered
+
+SIZE = 128
+SKIN, HAIR, WALL = (0.78, 0.60, 0.50), (0.16, 0.11, 0.08), (0.55, 0.62, 0.68)
+
+
+def ellipse(cy: float, cx: float, ry: float, rx: float) -> torch.Tensor:
+    y, x = torch.meshgrid(torch.arange(SIZE), torch.arange(SIZE), indexing="ij")
+    return (((y - cy) / ry) ** 2 + ((x - cx) / rx) ** 2 < 1).float()
+
+
+def drawn(*areas: tuple[torch.Tensor, tuple[float, float, float]]) -> torch.Tensor:
+    """A wall, and over it areas of one colour each, with noise [n,n,3]."""
+    picture = torch.tensor(WALL).expand(SIZE, SIZE, 3).clone()
+    for mask, colour in areas:
+        picture = torch.lerp(picture, torch.tensor(colour), mask[..., None])
+    noise = torch.randn(picture.shape, generator=torch.Generator().manual_seed(0))
+    return (picture + 0.015 * noise).clamp(0, 1)
+
+
+@pytest.fixture(scope="module")
+def face() -> FacePixels:
+    head, inner = ellipse(64, 64, 50, 36), ellipse(70, 64, 40, 33)
+    rows = torch.arange(SIZE)[:, None].expand(SIZE, SIZE)
+    columns = (torch.arange(SIZE) - 64).abs().expand(SIZE, SIZE)
+    return FacePixels(
+        bare=inner * (rows > 60) * (rows < 82) * (columns < 20),
+        beard=inner * (rows >= 86) * (columns < 20),
+        overhung=inner * (rows < 56),
+        flanks=inner * (rows >= 56) * (columns > 22),
+        scalp=head * (1 - inner) * (rows < 50),
+        head=head,
+        chin=112.0,
+    )
+
+
+def share(free: torch.Tensor, area: torch.Tensor) -> float:
+    return float((free * area).sum() / area.sum())
+
+
+class TestUncovered:
+    def test_bald_head_is_free(self, face: FacePixels) -> None:
+        free = uncovered(drawn((face.head, SKIN)), face)
+        assert share(free, face.overhung) > 0.99 and share(free, face.flanks) > 0.97
+
+    def test_short_hair_leaves_the_face_free(self, face: FacePixels) -> None:
+        free = uncovered(drawn((face.head, SKIN), (face.scalp, HAIR)), face)
+        assert share(free, face.overhung) > 0.95
+
+    def test_fringe(self, face: FacePixels) -> None:
+        fringe = face.head * (torch.arange(SIZE)[:, None] < 48)
+        free = uncovered(drawn((face.head, SKIN), (fringe, HAIR)), face)
+        assert share(free, face.overhung * fringe) < 0.1
+        assert share(free, face.overhung * (1 - fringe)) > 0.7
+        assert share(free, face.bare) == 1
+
+    def test_long_hair_over_one_cheek(self, face: FacePixels) -> None:
+        curtain = ellipse(80, 26, 56, 22)
+        free = uncovered(drawn((face.head, SKIN), (face.scalp, HAIR), (curtain, HAIR)), face)
+        assert share(free, face.flanks * curtain) < 0.15
+        assert share(free, face.flanks.flip(-1) * curtain.flip(-1)) > 0.95
+
+    def test_a_beard_is_no_hair_of_the_head(self, face: FacePixels) -> None:
+        rows = torch.arange(SIZE)[:, None]
+        beard = face.head * (rows > 84)
+        free = uncovered(drawn((face.head, SKIN), (face.scalp, HAIR), (beard, HAIR)), face)
+        assert share(free, face.flanks * beard) == 1
+
+    def test_same_picture_same_mask(self, face: FacePixels) -> None:
+        picture = drawn((face.head, SKIN), (face.scalp, HAIR))
+        assert torch.equal(uncovered(picture, face), uncovered(picture, face))
