@@ -14,12 +14,15 @@ from fake_fits import fake_fit, notes
 from fitme.batch import run_batch
 
 CHILD = """
+import signal
 import sys
 from pathlib import Path
 from fake_fits import fake_fit
 from fitme.batch import run_batch
 
 if __name__ == "__main__":
+    # What runs in the background of a shell inherits that interrupts are ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         run_batch(Path(sys.argv[1]), Path(sys.argv[2]), jobs=2, fit=fake_fit)
     except KeyboardInterrupt:
