@@ -23,7 +23,7 @@ from fitme.files import write_json
 from fitme.fit import losses
 from fitme.fit.align import Aligner
 from fitme.fit.descent import Losses, descend
-from fitme.fit.fitter import Fitter
+from fitme.fit.fitter import LIGHT_RATES, Fitter
 from fitme.fit.observation import Observation, cut
 from fitme.fit.presets import FitPreset
 from fitme.head import load_head
@@ -34,7 +34,7 @@ from fitme.photo import load_photo
 from fitme.progress import SilentProgress
 
 STEPS = 40
-RATES = {"grey": 0.05, "tint": 0.02, "iris": 0.1}
+LIGHT = ("grey", "tint", "iris")
 
 
 def explain(
@@ -54,7 +54,7 @@ def explain(
     def evaluate(_: int) -> Losses:
         return fitter.appearance(picture(), crops, None) | fitter.priors(state)
 
-    rates = RATES | dict.fromkeys(unknowns, 0.08)
+    rates = {name: LIGHT_RATES[name] for name in (*LIGHT, *unknowns)}
     descend("light", state.tensors(), rates, STEPS, evaluate, SilentProgress())
     with torch.no_grad():
         out = picture()

@@ -25,15 +25,12 @@ from PIL import Image
 from sheets import labelled
 from torch import Tensor
 
-from fitme.avatar import Avatar
 from fitme.color import srgb_to_linear
 from fitme.errors import FitmeError
-from fitme.fit.fitter import Fitter, masks_of
 from fitme.fit.losses import display
-from fitme.fit.observation import Observation, crop_size, cut
-from fitme.fit.pipeline import RunLog, fit_avatar
+from fitme.fit.observation import crop_size, cut, masks_of
+from fitme.fit.pipeline import Fitted, RunLog, fit_avatar
 from fitme.fit.presets import FitPreset, choose_preset, override
-from fitme.fit.state import FitState
 from fitme.head import load_head
 from fitme.landmarks import select_face
 from fitme.light import Light
@@ -76,17 +73,13 @@ class Bench:
         torch.manual_seed(0)
         generator = load_generator(self.weights)
         fitted = fit_avatar(seen, self.head, generator, size=self.size, preset=self.preset, log=log)
-        return Subject(fitted.avatar, fitted.observations, fitted.fitter, fitted.state, log.seconds)
+        return Subject(**vars(fitted), seconds=log.seconds)
 
 
 @dataclass(frozen=True)
-class Subject:
-    """A fit and how long it took."""
+class Subject(Fitted):
+    """A fit and how long each stage took."""
 
-    avatar: Avatar
-    observations: list[Observation]
-    fitter: Fitter
-    state: FitState
     seconds: dict[str, float]
 
     def photo_numbers(self, index: int = 0) -> Row:

@@ -266,6 +266,14 @@ def bake_vertex_field(head: HeadModel, values: Tensor, size: int, part: str = "h
     return fill_holes(image * covered, covered)[0]
 
 
+def ambient_visibility(head: HeadModel, size: int) -> Tensor:
+    """How much of the surround each texel sees, [size,size] in 0..1; 1 where the head has no
+    occlusion."""
+    if head.occlusion is None:
+        return torch.ones(size, size, device=head.device)
+    return bake_vertex_field(head, head.occlusion[:, None], size)[..., 0]
+
+
 def fill_holes(image: Tensor, covered: Tensor) -> Tensor:
     """Grow covered values [B, H, W, C] into uncovered texels by repeated averaging."""
     image, covered = image.permute(0, 3, 1, 2), covered.permute(0, 3, 1, 2)

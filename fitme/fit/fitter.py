@@ -20,7 +20,7 @@ from fitme.fit import losses
 from fitme.fit.align import OPENINGS
 from fitme.fit.descent import History, Losses, descend
 from fitme.fit.hair import FacePixels, uncovered
-from fitme.fit.observation import Crops, Observation, crop_size, cut
+from fitme.fit.observation import Crops, Observation, crop_size, cut, masks_of
 from fitme.fit.presets import FitPreset
 from fitme.fit.refine import refine
 from fitme.fit.state import FitState
@@ -38,6 +38,7 @@ EYE_TEXELS = 64
 REGION_TEXELS = 256
 HAIR_PIXELS = 256  # side of the crops in which hair is looked for
 CHIN = 152  # landmark
+LIGHT_RATES = {"grey": 0.05, "tint": 0.02, "code": 0.08, "iris": 0.1}
 MARKED = 1.5  # brows and lips may differ from the model by so much more than bare skin
 
 Stage = Callable[[FitState, Sequence[Observation]], History]
@@ -100,9 +101,8 @@ class Fitter:
             out = self.picture(state, vertices, camera, maps)
             return self.appearance(out, crops, trusted) | self.priors(state)
 
-        rates = {"grey": 0.05, "tint": 0.02, "code": 0.08, "iris": 0.1}
         history = descend(
-            "light", state.tensors(), rates, preset.light_steps, evaluate, self.progress
+            "light", state.tensors(), LIGHT_RATES, preset.light_steps, evaluate, self.progress
         )  # fmt: skip
         self.place_lamp(state, preset.lamp_share)
         return history
@@ -326,11 +326,6 @@ class Fitter:
             uncovered(seen, FacePixels(**dict(zip(names, own, strict=True)), head=whole, chin=chin))
             for seen, own, whole, chin in zip(crops.display, masks, inside, chins, strict=True)
         ])  # fmt: skip
-
-
-def masks_of(masks: Tensor, size: int) -> Tensor:
-    """Masks [P,n,n] as [P,size,size]."""
-    return F.interpolate(masks[:, None], (size, size), mode="bilinear")[:, 0]
 
 
 def seen_points(state: FitState, vertices: Tensor, head: HeadModel, crops: Crops) -> Tensor:

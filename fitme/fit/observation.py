@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from fitme.camera import Camera, axis_angle_to_matrix, rigid
@@ -90,3 +91,8 @@ def crop_size(observations: Sequence[Observation], largest: int) -> int:
     """Pixels that use what the sharpest photo has, a multiple of 32 from 160 to `largest`."""
     side = max(CROP * seen.face.size for seen in observations)
     return int(min(max(round(side / 32) * 32, 160), largest))
+
+
+def masks_of(masks: Tensor, size: int) -> Tensor:
+    """Masks [P,n,n] as [P,size,size]."""
+    return F.interpolate(masks[:, None], (size, size), mode="bilinear")[:, 0]

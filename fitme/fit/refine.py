@@ -17,14 +17,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fitme.avatar import head_mesh
-from fitme.fit.observation import Crops, Observation, crop_size, cut
+from fitme.fit.observation import Crops, Observation, crop_size, cut, masks_of
 from fitme.fit.relief import relief_tilts, shading_weights, tilted
 from fitme.fit.state import FitState
 from fitme.fit.visibility import depth_of, sample, texel_pixels
 from fitme.generated import generated_materials
 from fitme.head import HeadModel
 from fitme.models.stylegan2 import ReflectanceMaps
-from fitme.reflectance import AtlasRegions, bake_vertex_field
+from fitme.reflectance import AtlasRegions, ambient_visibility
 from fitme.render import RenderOutput, render
 
 COARSE = 1 / 14  # of the crop: detail above this size is the generator's and the light's
@@ -67,14 +67,11 @@ def refine(
         return render(head_mesh(head, vertices), materials, camera, state.light())
 
     out = picture(maps)
-    trust = F.interpolate(_eroded(trusted)[:, None], (size, size), mode="bilinear")[:, 0]
-    trust = trust * (out.part == 0) * (_shading(out).amin(-1) > 0.05) * ~_jumps(out.rast)
+    trust = masks_of(_eroded(trusted), size)
+    trust = trust * (out.part == 0) * (shading(out).amin(-1) > 0.05) * ~_jumps(out.rast)
     pixels, weight = texel_pixels(head, vertices, camera, texels)
     weight = weight * _wide(regions.skin, texels)
-    if head.occlusion is not None:
-        visible = bake_vertex_field(head, head.occlusion[:, None], regions.size)[..., 0]
-        visible = ((visible - OPEN[0]) / (OPEN[1] - OPEN[0])).clamp(0, 1)
-        weight = weight * _wide(visible, texels)
+    weight = weight * _wide(unhidden(ambient_visibility(head, regions.size)), texels)
     metres = state.translation[:, 2] / camera.K[:, 0, 0]  # a pixel's side
     told = _informative(crops, metres)[:, None, None]
     if relief and told.any():
@@ -83,10 +80,7 @@ def refine(
         maps = replace(maps, normal=_relief(maps, picture, out, crops.pixels, clear, pixels, bare))
         out = picture(maps)
 
-    shading = _shading(out)
-    wanted = (crops.pixels - out.specular) / shading.clamp_min(0.02)
-    ratio = wanted.clamp_min(0.004).log() - out.albedo.clamp_min(0.004).log()
-    ratio = ratio.clamp(-1.5, 1.0)
+    ratio = albedo_ratio(out, crops.pixels)
     gray = crops.gray[:, None, None, None]
     ratio = torch.where(gray, ratio.mean(-1, keepdim=True).expand_as(ratio), ratio)
     fine = ratio - _blur_within(ratio, trust, COARSE * size)
@@ -136,9 +130,21 @@ def _relief(
     return tilted(maps.normal, tilt[None])
 
 
-def _shading(out: RenderOutput) -> Tensor:
+def shading(out: RenderOutput) -> Tensor:
     """[P,n,n,3]: what a white Lambertian would reflect."""
     return out.diffuse / out.albedo.clamp_min(1e-3)
+
+
+def albedo_ratio(out: RenderOutput, photo: Tensor) -> Tensor:
+    """[P,n,n,3]: log of the diffuse albedo that photos [P,n,n,3] show over that of their render."""
+    wanted = (photo - out.specular) / shading(out).clamp_min(0.02)
+    ratio = wanted.clamp_min(0.004).log() - out.albedo.clamp_min(0.004).log()
+    return ratio.clamp(-1.5, 1.0)
+
+
+def unhidden(visible: Tensor) -> Tensor:
+    """Ambient visibility -> 0..1: 0 in creases, whose darkness is shadow."""
+    return ((visible - OPEN[0]) / (OPEN[1] - OPEN[0])).clamp(0, 1)
 
 
 def _bare(maps: ReflectanceMaps, regions: AtlasRegions) -> Tensor:

@@ -35,10 +35,10 @@ from fitme.errors import FitmeError, InputError
 from fitme.files import atomic_write_bytes
 from fitme.fit.align import Aligner
 from fitme.fit.descent import Losses, descend
-from fitme.fit.fitter import Fitter, masks_of
-from fitme.fit.observation import Observation, crop_size, cut
+from fitme.fit.fitter import LIGHT_RATES, Fitter
+from fitme.fit.observation import Observation, crop_size, cut, masks_of
 from fitme.fit.presets import FitPreset
-from fitme.fit.refine import OPEN
+from fitme.fit.refine import albedo_ratio, shading, unhidden
 from fitme.fit.state import FitState
 from fitme.fit.visibility import sample, texel_pixels
 from fitme.head import HeadModel, load_head
@@ -48,13 +48,12 @@ from fitme.mediapipe_landmarks import MediaPipeLandmarks
 from fitme.models.stylegan2 import keep_large_blocks, load_generator
 from fitme.photo import load_photo
 from fitme.progress import SilentProgress
-from fitme.reflectance import bake_vertex_field
+from fitme.reflectance import ambient_visibility, bake_vertex_field
 from fitme.render.geometry import vertex_normals
 
 TEXELS = 128  # side of what is harvested: that of the generator's linear base
 STEPS = 40
 MASK_FROM = 20  # step from which outliers are masked
-RATES = {"grey": 0.05, "tint": 0.02, "iris": 0.1, "code": 0.08}
 LARGEST = 256  # pixels of a crop's side
 HELD_OUT, HELD_COUNT = 16, 50  # every so many-th portrait, so many at most, is never learned from
 BANDS = 10  # of tone, taken in turns
@@ -110,17 +109,11 @@ class Harvester:
     def __init__(self, fitter: Fitter, steps: int = STEPS) -> None:
         self.fitter, self.steps = fitter, steps
         head, regions = fitter.head, fitter.regions
-        visible = torch.ones(TEXELS, TEXELS)
-        if head.occlusion is not None:
-            visible = bake_vertex_field(head, head.occlusion[:, None], TEXELS)[..., 0]
-        self.visible = visible
-
-        def small(mask: Tensor) -> Tensor:
-            return F.interpolate(mask[None, None], (TEXELS, TEXELS), mode="area")[0, 0]
-
-        self.marked, self.bare = small(regions.marked), small(regions.bare)
-        opening = ((visible - OPEN[0]) / (OPEN[1] - OPEN[0])).clamp(0, 1)
-        self.usable = small(regions.skin) * torch.maximum(opening, self.marked)
+        self.visible = ambient_visibility(head, TEXELS)
+        self.marked, self.bare = shrunk(regions.marked, TEXELS), shrunk(regions.bare, TEXELS)
+        self.usable = shrunk(regions.skin, TEXELS) * torch.maximum(
+            unhidden(self.visible), self.marked
+        )
 
     def __call__(self, seen: Observation, identity: Tensor) -> Harvest:
         """Of an aligned photo and its identity [1,K]."""
@@ -131,16 +124,13 @@ class Harvester:
         with torch.no_grad():
             maps = fitter.maps_of(fitter.codes.w(state.code), TEXELS)
             out = fitter.picture(state, vertices, camera, maps)
-            shading = out.diffuse / out.albedo.clamp_min(1e-3)
-            wanted = (crops.pixels - out.specular) / shading.clamp_min(0.02)
-            ratio = wanted.clamp_min(0.004).log() - out.albedo.clamp_min(0.004).log()
             trust = masks_of(state.trusted, crops.size) * fitter.trust(out, crops)
-            lit = (shading.amin(-1) > 0.05) & (crops.pixels.amax(-1) < 0.97)
+            lit = (shading(out).amin(-1) > 0.05) & (crops.pixels.amax(-1) < 0.97)
             trust = trust * lit * _inside(out.part == 0)
             pixels, weight = texel_pixels(fitter.head, vertices, camera, TEXELS)
             weight = weight * sample(trust[..., None], pixels)[..., 0]
             weight = weight[0] * self.usable
-            found = sample(ratio.clamp(-1.5, 1.0), pixels)[0]
+            found = sample(albedo_ratio(out, crops.pixels), pixels)[0]
             found = found - light_field(
                 found, weight * (1 - self.marked), normals_of(fitter.head, vertices), self.visible
             )
@@ -169,8 +159,13 @@ class Harvester:
                 trusted = fitter.trust(out, crops) * bare
             return fitter.appearance(out, crops, trusted) | fitter.priors(state)
 
-        descend("harvest", state.tensors(), RATES, self.steps, evaluate, fitter.progress)
+        descend("harvest", state.tensors(), LIGHT_RATES, self.steps, evaluate, fitter.progress)
         return state, vertices
+
+
+def shrunk(mask: Tensor, texels: int) -> Tensor:
+    """A mask [r,r] of the atlas as [texels,texels], by areas."""
+    return F.interpolate(mask[None, None], (texels, texels), mode="area")[0, 0]
 
 
 def normals_of(head: HeadModel, vertices: Tensor, texels: int = TEXELS) -> Tensor:

@@ -42,8 +42,8 @@ from fitme.models.stylegan2 import (
 )
 from fitme.models.stylegan2.layers import EqualLinear
 from fitme.models.stylegan2.synthesis import LinearBase
-from fitme.models.train.harvest import Harvest, light_field, load_harvests, normals_of
-from fitme.reflectance import AtlasRegions, bake_vertex_field
+from fitme.models.train.harvest import Harvest, light_field, load_harvests, normals_of, shrunk
+from fitme.reflectance import AtlasRegions, ambient_visibility
 
 LEADING = 16  # coefficients of the base that what W gets wrong may depend on
 MEAN_RIDGE, SLOPE_RIDGE = 3.0, 30.0  # in portraits that show a texel well
@@ -93,19 +93,14 @@ class FaceAtlas:
     def of(head: HeadModel, texels: int) -> FaceAtlas:
         regions = AtlasRegions(head, 256)
 
-        def small(mask: Tensor) -> Tensor:
-            return F.interpolate(mask[None, None], (texels, texels), mode="area")[0, 0]
-
-        visible = torch.ones(texels, texels)
-        if head.occlusion is not None:
-            visible = bake_vertex_field(head, head.occlusion[:, None], texels)[..., 0]
         reach = round(RIM * texels)
-        face = small(regions["face"])[None, None]
+        face = shrunk(regions["face"], texels)[None, None]
         inner = -F.max_pool2d(-face, 2 * reach + 1, 1, reach)[0, 0]
-        beard, flanks = small(regions.beard), small(regions.flanks)
-        plain = 1 - torch.maximum(small(regions.marked), beard)
+        beard, flanks = shrunk(regions.beard, texels), shrunk(regions.flanks, texels)
+        plain = 1 - torch.maximum(shrunk(regions.marked, texels), beard)
         return FaceAtlas(
-            normals_of(head, head.mean[None], texels), visible, plain, plain * (1 - flanks),
+            normals_of(head, head.mean[None], texels),
+            ambient_visibility(head, texels), plain, plain * (1 - flanks),
             blurred(inner, torch.ones_like(inner), 2 * BLUR), torch.maximum(beard, flanks),
         )  # fmt: skip
 
