@@ -40,14 +40,15 @@ class WCode:
 
 
 def generated_materials(
-    head: HeadModel, regions: AtlasRegions, maps: ReflectanceMaps, iris: Tensor, eye_size: int = 256
-) -> list[Material]:
+    head: HeadModel, regions: AtlasRegions, maps: ReflectanceMaps, iris: Tensor,
+    eye_size: int = 256, eye_gain: Tensor | None = None,
+) -> list[Material]:  # fmt: skip
     """One material per part of the head, in `part_names` order.
 
-    maps of B people [B,R,R,.]; iris [B,1] from light blue (negative) to dark brown (positive).
+    maps of B people [B,R,R,.]; iris [B,1] and eye_gain [B,2,3] as `eye_material` takes them.
     """
     resolution = maps.diffuse_albedo.shape[1]
     skin = Material(
         maps.diffuse_albedo, maps.specular_albedo, maps.normal, regions.roughness(resolution)
     )
-    return part_materials(head, skin, eye_material(iris, eye_size))
+    return part_materials(head, skin, eye_material(iris, eye_size, eye_gain))

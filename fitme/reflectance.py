@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fitme.head import HeadModel
+from fitme.landmarks import LEFT_EYE_CORNERS, RIGHT_EYE_CORNERS
 from fitme.mouth_materials import mouth_materials
 from fitme.render import Material, get_backend
 
@@ -73,6 +74,7 @@ LIP_ROUGHNESS = 0.36
 REGIONS = ("lips", "brows", "nostrils", "face")
 # Heights and half widths on the neutral mean head, metres, that split the face.
 BARE_WIDTH, FLANK_WIDTH, SIDE_WIDTH = 0.040, 0.040, 0.058
+LIDS = (0.012, 0.017)  # metres from the line between the corners of an eye: lids, lashes, make-up
 
 
 class AtlasRegions:
@@ -82,6 +84,8 @@ class AtlasRegions:
         self.size = size
         self._roughness: dict[int, Tensor] = {}
         self._rest = bake_vertex_field(head, head.mean, size)  # metres
+        corners = torch.tensor((RIGHT_EYE_CORNERS, LEFT_EYE_CORNERS), device=head.device)
+        self._corners = head.landmarks(head.mean[None])[0, corners]  # [2,2,3]
         present = [name for name in REGIONS if name in head.regions]
         zero = torch.zeros(size, size, device=head.device)
         self.masks: dict[str, Tensor] = dict.fromkeys(REGIONS, zero)
@@ -98,6 +102,30 @@ class AtlasRegions:
     def marked(self) -> Tensor:
         """Brows and lips, [size,size] in 0..1."""
         return (self.masks["brows"] + self.masks["lips"]).clamp(0, 1)
+
+    @property
+    def brows(self) -> Tensor:
+        """[size,size] in 0..1."""
+        return self.masks["brows"]
+
+    @cached_property
+    def painted(self) -> Tensor:
+        """Lips and lids, which make-up may give any colour, [size,size] in 0..1."""
+        return torch.maximum(self.masks["lips"], self.lids)
+
+    @cached_property
+    def lids(self) -> Tensor:
+        """Around the eyes as far as lashes and liner reach, [size,size] in 0..1."""
+        distance = [
+            distance_to_segment(self._rest, first, second) for first, second in self._corners
+        ]
+        nearest = torch.stack(distance).amin(0)
+        return ((LIDS[1] - nearest) / (LIDS[1] - LIDS[0])).clamp(0, 1)
+
+    @cached_property
+    def marked_or_lids(self) -> Tensor:
+        """What may differ from skin without being something else, [size,size] in 0..1."""
+        return torch.maximum(self.marked, self.lids)
 
     @cached_property
     def bare(self) -> Tensor:
@@ -165,6 +193,13 @@ class AtlasRegions:
         return rough
 
 
+def distance_to_segment(points: Tensor, first: Tensor, second: Tensor) -> Tensor:
+    """Of points [...,3] to the line between two points [3], [...]."""
+    along = second - first
+    share = ((points - first) @ along / along.square().sum()).clamp(0, 1)
+    return (points - first - share[..., None] * along).norm(dim=-1)
+
+
 class MeanReflectance:
     """Builds the materials of all parts of a head from a `Tone`; masks are rasterised once."""
 
@@ -217,15 +252,16 @@ IRIS_SHARE = 0.0720  # iris radius in the eye's tile: 22.5 of 150 degrees times 
 PUPIL_SHARE = 0.0290
 
 
-def eye_material(iris: Tensor, size: int = 256) -> Material:
+def eye_material(iris: Tensor, size: int = 256, gain: Tensor | None = None) -> Material:
     """Material of an eyeball: sclera, limbal ring, iris, pupil; [B, size, size, C].
 
-    `iris` [B, 1] runs from light blue (negative) to dark brown (positive). The tile has the
-    front pole in its centre and the polar angle as radius (`models/train/interior.py`).
+    `iris` [B, 1] runs from light blue (negative) to dark brown (positive); `gain` [B, 2, 3] is
+    added to the log albedo of iris and sclera. The tile has the front pole in its centre and the
+    polar angle as radius (`models/train/interior.py`).
     """
     axis = (torch.arange(size, device=iris.device) + 0.5) / size - 0.5
     y, x = torch.meshgrid(axis, axis, indexing="ij")
-    radius = (x.square() + y.square()).sqrt()[None, ..., None]
+    radius = eye_radius(torch.stack([x, y], -1) + 0.5)[None, ..., None]
     angle = torch.atan2(y, x)[None, ..., None]
     soft = 1.2 / size
 
@@ -239,10 +275,18 @@ def eye_material(iris: Tensor, size: int = 256) -> Material:
     colour = colour * (1 - 0.6 * torch.sigmoid((radius - 0.86 * IRIS_SHARE) / (1.5 * soft)))
     rim = torch.clamp((radius - IRIS_SHARE) / 0.12, 0, 1)
     sclera = iris.new_tensor((0.62, 0.56, 0.52)) - rim * iris.new_tensor((0.06, 0.14, 0.14))
+    if gain is not None:
+        of_iris, of_sclera = gain[:, None, None].exp().unbind(3)
+        colour, sclera = colour * of_iris, sclera * of_sclera
     albedo = torch.lerp(sclera.expand(len(iris), size, size, 3), colour, disc(IRIS_SHARE))
     albedo = albedo * (1 - 0.97 * disc(PUPIL_SHARE))
     specular = torch.full_like(albedo[..., :1], 0.025)
     return Material(albedo, specular, None, 0.08)
+
+
+def eye_radius(uv: Tensor) -> Tensor:
+    """How far from the front pole texture coordinates [...,2] of an eye lie, [...]."""
+    return (uv - 0.5).norm(dim=-1)
 
 
 def bake_vertex_field(head: HeadModel, values: Tensor, size: int, part: str = "head") -> Tensor:

@@ -19,12 +19,13 @@ from fitme.camera import Camera
 from fitme.fit import losses
 from fitme.fit.align import OPENINGS
 from fitme.fit.descent import History, Losses, descend
+from fitme.fit.eyes import eye_gain
 from fitme.fit.hair import FacePixels, uncovered
 from fitme.fit.observation import Crops, Observation, crop_size, cut, masks_of
 from fitme.fit.presets import FitPreset
-from fitme.fit.refine import refine
+from fitme.fit.refine import mean_within, refine
 from fitme.fit.state import FitState
-from fitme.fit.visibility import texel_weights
+from fitme.fit.visibility import pixels_of, texel_weights
 from fitme.generated import WCode, generated_materials
 from fitme.head import HeadModel
 from fitme.learned import LearnedLosses, LearnedTarget
@@ -35,11 +36,14 @@ from fitme.reflectance import AtlasRegions
 from fitme.render import RenderOutput, render
 
 EYE_TEXELS = 64
+EYE_PIXELS = 1024  # side of the crops in which the eyes' colours are looked up
 REGION_TEXELS = 256
 HAIR_PIXELS = 256  # side of the crops in which hair is looked for
 CHIN = 152  # landmark
 LIGHT_RATES = {"grey": 0.05, "tint": 0.02, "code": 0.08, "iris": 0.1}
-MARKED = 1.5  # brows and lips may differ from the model by so much more than bare skin
+BRIGHTER = 0.1  # display units: so much lighter than expected, brows and lids are hair or rims
+DOUBTED = (0.25, 0.65)  # mean trust around brows, lips and lids at which they count not, or fully
+AROUND = 10  # pixels of the mask's crop: skin that tells of brows, lips and lids
 
 Stage = Callable[[FitState, Sequence[Observation]], History]
 
@@ -56,8 +60,8 @@ class Fitter:
         self.regions = AtlasRegions(head, REGION_TEXELS)
         self.codes = WCode(generator)
         names = head.part_names
-        halves = [0.5 * (name in ("eye_L", "eye_R")) for name in names]
-        self.part_weight = torch.tensor(halves, device=head.device)
+        eyeball = [float(name in ("eye_L", "eye_R")) for name in names]
+        self.eyeball = torch.tensor(eyeball, device=head.device)
 
     def start(self, observations: Sequence[Observation], identity: Tensor) -> FitState:
         """The state from aligned photos and a first identity [1,K]."""
@@ -85,6 +89,16 @@ class Fitter:
                 maps, self.head, self.regions, state, observations, state.trusted, relief
             )  # fmt: skip
         return maps if texels == size else resized(maps, size)
+
+    @torch.no_grad()
+    def colour_eyes(self, state: FitState, observations: Sequence[Observation]) -> None:
+        """Iris and sclera as the photos show them, after the stages."""
+        crops = cut(observations, crop_size(observations, EYE_PIXELS), self.head.device)
+        camera = crops.camera(state.rotation, state.translation)
+        maps = self.maps_of(self.codes.w(state.code), EYE_TEXELS)
+        out = self.picture(state, state.posed(self.head), camera, maps, EYE_PIXELS // 4)
+        seen = self.eyes(out) * masks_of(state.trusted, crops.size)
+        state.eyes = eye_gain(out, crops, seen)
 
     # Stages
 
@@ -223,9 +237,10 @@ class Fitter:
         return maps
 
     def picture(
-        self, state: FitState, vertices: Tensor, camera: Camera, maps: ReflectanceMaps
-    ) -> RenderOutput:
-        materials = generated_materials(self.head, self.regions, maps, state.iris, EYE_TEXELS)
+        self, state: FitState, vertices: Tensor, camera: Camera, maps: ReflectanceMaps,
+        eye_texels: int = EYE_TEXELS,
+    ) -> RenderOutput:  # fmt: skip
+        materials = generated_materials(self.head, self.regions, maps, state.iris, eye_texels)
         return render(head_mesh(self.head, vertices), materials, camera, state.light())
 
     def learned_target(
@@ -277,37 +292,45 @@ class Fitter:
 
     def skin(self, out: RenderOutput) -> Tensor:
         """Weight of each pixel [P,n,n]: the frontal face, half for the eyes, none elsewhere."""
-        eyes = out.image(self.part_weight[out.part_points][:, None])[..., 0]
-        return self.pixels_of(out, self.regions.skin) + eyes
+        return pixels_of(out, self.regions.skin) + 0.5 * self.eyes(out)
 
-    @staticmethod
-    def pixels_of(out: RenderOutput, mask: Tensor) -> Tensor:
-        """A mask of the head's atlas [R,R] as the pictures see it, [P,n,n]."""
-        size = len(mask)
-        uv = (out.uv_points.detach() * size).long().clamp(0, size - 1)
-        seen = mask[uv[:, 1], uv[:, 0]] * (out.part_points == 0)
-        return out.image(seen[:, None])[..., 0]
+    def eyes(self, out: RenderOutput) -> Tensor:
+        """[P,n,n]: 1 on the eyeballs."""
+        return out.image(self.eyeball[out.part_points][:, None])[..., 0]
 
     @torch.no_grad()
     def trust(self, out: RenderOutput, crops: Crops) -> Tensor:
         """[P,n,n] in 0..1: how likely each pixel shows skin that the model can explain.
 
         The difference to the render, smoothed, against its own spread in the face: hair, glasses,
-        hands and hard shadows stand out. Brows, lips and beards may differ more than bare skin.
+        hands and hard shadows stand out. Brows, lips and lids, which may be painted, are trusted at
+        least as the skin around them is.
         """
         seen = losses.display(out.color, crops.gray)
         wanted = crops.display
         inside = self.skin(out)
-        marked = self.pixels_of(out, self.regions.marked)
-        miss = (seen - wanted).square().sum(-1, keepdim=True).sqrt().movedim(-1, 1)
+        free = pixels_of(out, self.regions["lips"]) + self.eyes(out)
+        brighter = (wanted - seen).mean(-1)
+        dark = torch.sigmoid((BRIGHTER - brighter) / (0.3 * BRIGHTER))
+        marked = pixels_of(out, self.regions.marked_or_lids) * torch.maximum(dark, free) + free
+        marked = marked.clamp(0, 1)
+        miss = (seen - wanted).square().sum(-1).sqrt()
+        plain = 1 - marked
         kernel = max(3, crops.size // 48 | 1)  # as wide as a fringe's strand
-        near = F.avg_pool2d(miss, kernel, 1, kernel // 2, count_include_pad=False)[:, 0]
+        near, share = (
+            F.avg_pool2d(values[:, None], kernel, 1, kernel // 2, count_include_pad=False)[:, 0]
+            for values in (miss * plain, plain)
+        )
+        near = torch.where(share > 0.05, near / share.clamp_min(0.05), miss)
         trusted = []
         for part, within, mark in zip(near, inside, marked, strict=True):
             values = part[within > 0.5]
             middle = values.median() if len(values) else part.new_tensor(0.1)
-            limit = (3.5 * middle).clamp(0.12, 0.30) * (1 + MARKED * mark)
-            trusted.append(torch.sigmoid((limit - part) / (0.15 * limit)))
+            limit = (3.5 * middle).clamp(0.12, 0.30)
+            own = torch.sigmoid((limit - part) / (0.15 * limit))
+            around = mean_within(own[None, :, :, None], (within * (1 - mark))[None], AROUND)
+            around = ((around[0, ..., 0] - DOUBTED[0]) / (DOUBTED[1] - DOUBTED[0])).clamp(0, 1)
+            trusted.append(torch.maximum(own, mark * around))
         return torch.stack(trusted)
 
     @torch.no_grad()
@@ -318,7 +341,7 @@ class Fitter:
         maps = self.maps_of(self.codes.w(state.code), EYE_TEXELS)
         out = self.picture(state, state.posed(self.head), camera, maps)
         names = FacePixels.AREAS
-        masks = torch.stack([self.pixels_of(out, getattr(self.regions, k)) for k in names], 1)
+        masks = torch.stack([pixels_of(out, getattr(self.regions, k)) for k in names], 1)
         inside = out.image((out.part_points == 0)[:, None].to(masks))[..., 0]
         points = torch.stack([seen.face.points for seen in observations]).to(crops.pixels)
         chins = crops.from_photo(points)[:, CHIN, 1].tolist()

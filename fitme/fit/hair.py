@@ -22,6 +22,8 @@ LIKE_SKIN = 3.0  # standard deviations within which a colour on the scalp says n
 FEW = 40  # unlike pixels: below, the head is bald and the wall is skin-coloured
 BEARD = 0.2  # share of chin and upper lip that looks like hair
 AROUND = 0.06  # of the crop: how far around the head hair is looked for
+NEARBY = 0.1  # of the crop
+BURIED = (0.4, 0.7)  # share of hair around a brow at which it begins to be, and is, covered
 SEED = 0
 UNUSED = (0, 0, 0, 0)  # rectangle, which masks replace
 
@@ -30,10 +32,11 @@ UNUSED = (0, 0, 0, 0)  # rectangle, which masks replace
 class FacePixels:
     """One photo's crop [n,n] as the aligned head sees it; masks in 0..1."""
 
-    AREAS: ClassVar = ("bare", "beard", "overhung", "flanks", "scalp")  # of `AtlasRegions`
+    AREAS: ClassVar = ("bare", "beard", "brows", "overhung", "flanks", "scalp")  # `AtlasRegions`
 
     bare: Tensor  # cheeks and nose
     beard: Tensor  # upper lip and chin
+    brows: Tensor
     overhung: Tensor  # forehead and temples
     flanks: Tensor  # cheeks and jaw away from the mouth
     scalp: Tensor
@@ -54,7 +57,16 @@ def uncovered(display: Tensor, face: FacePixels) -> Tensor:
     if hair[beard].sum() <= BEARD * beard.sum():
         area = torch.maximum(area, face.flanks)
     soft = torch.from_numpy(cv2.blur(hair.astype(np.float32), (3, 3)))
-    return 1 - soft.to(area) * area
+    soft = soft.to(area)
+    around = _nearby(soft * face.overhung) / _nearby(face.overhung).clamp_min(1e-3)
+    buried = ((around - BURIED[0]) / (BURIED[1] - BURIED[0])).clamp(0, 1)
+    return 1 - soft * torch.maximum(area, face.brows * buried)
+
+
+def _nearby(values: Tensor) -> Tensor:
+    """Mean of [n,n] over squares of about a brow's length."""
+    side = (round(NEARBY * len(values)),) * 2
+    return torch.from_numpy(cv2.blur(values.cpu().numpy(), side)).to(values)
 
 
 def _hair(

@@ -296,7 +296,8 @@ def fit_avatar(
         raise FitmeError(f"{seen[0][0].path}: the fit diverged; try another photo or --landmarks")
     with log.stage("maps"):
         maps = fitter.maps(state, observations, size)
-        materials = generated_materials(head, fitter.regions, maps, state.iris)
+        fitter.colour_eyes(state, observations)
+        materials = generated_materials(head, fitter.regions, maps, state.iris, eye_gain=state.eyes)
     crops, masks = cut(observations, state.trusted.shape[-1]), state.trusted.cpu()
     log.evidence += [Evidence(*pair) for pair in zip(masks, crops.to_photo, strict=True)]
     vertices = state.posed(head)

@@ -20,7 +20,7 @@ from fitme.avatar import head_mesh
 from fitme.fit.observation import Crops, Observation, crop_size, cut, masks_of
 from fitme.fit.relief import relief_tilts, shading_weights, tilted
 from fitme.fit.state import FitState
-from fitme.fit.visibility import depth_of, sample, texel_pixels
+from fitme.fit.visibility import depth_of, pixels_of, sample, texel_pixels
 from fitme.generated import generated_materials
 from fitme.head import HeadModel
 from fitme.models.stylegan2 import ReflectanceMaps
@@ -28,8 +28,16 @@ from fitme.reflectance import AtlasRegions, ambient_visibility
 from fitme.render import RenderOutput, render
 
 COARSE = 1 / 14  # of the crop: detail above this size is the generator's and the light's
-DARKER, LIGHTER = 0.6, 0.15  # of the log ratio; highlights must not be painted on
-COLOUR = 0.5  # share of the detail's colour: coloured light varies more than skin at this scale
+LIGHTER = 0.15  # of the mean log ratio; highlights must not be painted on
+DARKER = (0.6, 1.5)  # of skin, and of brows, lips and lids with lashes
+CHROMA = (0.3, 1.0)  # of the log ratio less its mean; of skin, and of what is made up
+COLOUR = (0.5, 1.0)  # share of that: coloured light varies more than skin at this scale
+FULL = (
+    0.5,
+    0.2,
+)  # weight at which a texel takes all of its detail; of skin, and of brows, lips, lids
+PASSES = 2  # what is between texels and pixels is left over from the first
+OWN = 0.95  # how much less what is no bare skin says about the light's errors
 OPEN = (0.55, 0.75)  # ambient visibility: deeper in creases darkness is shadow, not pigment
 RELIEF_COARSE = 1 / 50  # of the crop: coarser shading is the mesh's and the light's
 TILT = 0.1  # of normals, whose effect on the picture is the shading's response
@@ -67,11 +75,13 @@ def refine(
         return render(head_mesh(head, vertices), materials, camera, state.light())
 
     out = picture(maps)
-    trust = masks_of(_eroded(trusted), size)
+    own = pixels_of(out, regions.marked_or_lids)
+    trust = torch.lerp(masks_of(_eroded(trusted), size), masks_of(trusted, size), own)
     trust = trust * (out.part == 0) * (shading(out).amin(-1) > 0.05) * ~_jumps(out.rast)
     pixels, weight = texel_pixels(head, vertices, camera, texels)
     weight = weight * _wide(regions.skin, texels)
-    weight = weight * _wide(unhidden(ambient_visibility(head, regions.size)), texels)
+    open_skin = unhidden(ambient_visibility(head, regions.size))
+    weight = weight * _wide(torch.maximum(open_skin, regions.lids), texels)
     metres = state.translation[:, 2] / camera.K[:, 0, 0]  # a pixel's side
     told = _informative(crops, metres)[:, None, None]
     if relief and told.any():
@@ -80,21 +90,21 @@ def refine(
         maps = replace(maps, normal=_relief(maps, picture, out, crops.pixels, clear, pixels, bare))
         out = picture(maps)
 
-    ratio = albedo_ratio(out, crops.pixels)
-    gray = crops.gray[:, None, None, None]
-    ratio = torch.where(gray, ratio.mean(-1, keepdim=True).expand_as(ratio), ratio)
-    fine = ratio - _blur_within(ratio, trust, COARSE * size)
-    grey = fine.mean(-1, keepdim=True)
-    fine = grey + COLOUR * (fine - grey)
-    fine = torch.where(fine < 0, DARKER * (fine / DARKER).tanh(), LIGHTER * (fine / LIGHTER).tanh())
-
     weight = weight * sample(trust[..., None], pixels)[..., 0]
-    found = sample(fine, pixels)
-    total = weight.square().sum(0)
-    mean = (found * weight.square()[..., None]).sum(0) / total[..., None].clamp_min(1e-6)
-    confidence = (weight.amax(0) / 0.5).clamp(0, 1)
-    detail = (mean * confidence[..., None]).exp()[None]
-    albedo = (maps.diffuse_albedo * detail).clamp(0.002, 0.9)
+    marked, painted = (_wide(mask, texels) for mask in (regions.marked_or_lids, regions.painted))
+    share = weight.square() / weight.square().sum(0).clamp_min(1e-6)
+    confidence = (weight.amax(0) / (FULL[0] + (FULL[1] - FULL[0]) * marked)).clamp(0, 1)
+    skin = trust * (1 - OWN * own)
+    gray = crops.gray[:, None, None, None]
+    wanted, albedo = torch.zeros_like(maps.diffuse_albedo[0]), maps.diffuse_albedo
+    for _ in range(PASSES):
+        ratio = albedo_ratio(out, crops.pixels)
+        ratio = torch.where(gray, ratio.mean(-1, keepdim=True).expand_as(ratio), ratio)
+        fine = ratio - mean_within(ratio, skin, COARSE * size)
+        wanted = wanted + (sample(fine, pixels) * share[..., None]).sum(0)
+        detail = limited(wanted, marked, painted) * confidence[..., None]
+        albedo = (maps.diffuse_albedo * detail.exp()).clamp(0.002, 0.9)
+        out = picture(replace(maps, diffuse_albedo=albedo))
     return ReflectanceMaps(albedo, maps.specular_albedo, maps.normal)
 
 
@@ -118,7 +128,7 @@ def _relief(
     coarse = RELIEF_COARSE * photo.shape[1]
     photo = photo.clamp_min(DARKEST).log()
     both = torch.cat([(photo - before).clamp(-1.5, 1.0), photo], -1)
-    both = both - _blur_within(both, trust, coarse)
+    both = both - mean_within(both, trust, coarse)
     ratio, own = both[..., :3] @ grey, both[..., 3:] @ grey
     # Detail of the generator that the photo has not is no relief with the sign turned.
     fine = torch.where(ratio * own > 0, ratio.sign() * torch.minimum(ratio.abs(), own.abs()), 0.0)
@@ -128,6 +138,20 @@ def _relief(
     response = found[..., 1:3].clamp(-STEEP_RESPONSE, STEEP_RESPONSE)
     tilt = relief_tilts(found[..., 0], response, weight * found[..., 3])
     return tilted(maps.normal, tilt[None])
+
+
+def limited(fine: Tensor, marked: Tensor, painted: Tensor) -> Tensor:
+    """Log ratios [...,3], smoothly kept within what skin's fine detail may be. It may be darker
+    where `marked` [...], brows, lips and lids, and of more colour where `painted` [...]."""
+
+    def between(limits: tuple[float, float], mask: Tensor) -> Tensor:
+        return (limits[0] + (limits[1] - limits[0]) * mask)[..., None]
+
+    grey = fine.mean(-1, keepdim=True)
+    most = between(CHROMA, painted)
+    chroma = most * (between(COLOUR, painted) * (fine - grey) / most).tanh()
+    bound = torch.where(grey < 0, between(DARKER, marked), LIGHTER)
+    return bound * (grey / bound).tanh() + chroma
 
 
 def shading(out: RenderOutput) -> Tensor:
@@ -206,7 +230,7 @@ def _jumps(rast: Tensor) -> Tensor:
     return torch.stack(jumps)
 
 
-def _blur_within(values: Tensor, weight: Tensor, sigma: float) -> Tensor:
+def mean_within(values: Tensor, weight: Tensor, sigma: float) -> Tensor:
     """Smooth mean of values [P,n,n,C] with weights [P,n,n] over about `sigma` pixels: what lies
     outside does not count."""
     both = torch.cat([values * weight[..., None], weight[..., None]], -1).movedim(-1, 1)

@@ -25,6 +25,7 @@ class FitState:
 
     code: Tensor  # [1,D] of W, see `WCode`
     iris: Tensor  # [1,1] colour, see `eye_material`
+    eyes: Tensor  # [1,2,3] log gain of iris and sclera, likewise
     identity: Tensor  # [1,K]
     expression: Tensor  # [P,E] in 0..1
     gaze: Tensor  # [P,2,2] radians
@@ -49,7 +50,7 @@ class FitState:
             return torch.cat([getattr(view, name) for view in views]).to(identity).clone()
 
         return FitState(
-            codes.zeros(), identity.new_zeros(1, 1), identity.clone(),
+            codes.zeros(), identity.new_zeros(1, 1), identity.new_zeros(1, 2, 3), identity.clone(),
             each("expression"), each("gaze"), each("rotation"), each("translation"),
             grey, identity.new_zeros(count, 3), identity.new_zeros(count, 9, 3),
             identity.new_zeros(count, 3), identity.new_ones(count, 1, 1),

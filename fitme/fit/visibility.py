@@ -9,7 +9,7 @@ from torch import Tensor
 from fitme.camera import FAR, NEAR, Camera
 from fitme.head import HeadModel
 from fitme.reflectance import bake_vertex_field
-from fitme.render import get_backend
+from fitme.render import RenderOutput, get_backend
 from fitme.render.geometry import vertex_normals
 
 DEPTH_SLACK_M = 0.004  # a texel so little behind what the photo shows still counts as seen
@@ -74,6 +74,14 @@ def texel_weights(
     """[P,R,R] in 0..1: how well each photo shows each texel; trusted [P,n,n] of its pixels."""
     pixels, weight = texel_pixels(head, vertices, camera, texels)
     return weight * sample(trusted[..., None], pixels)[..., 0]
+
+
+def pixels_of(out: RenderOutput, mask: Tensor) -> Tensor:
+    """A mask of the head's atlas [R,R] as the pictures see it, [P,n,n]."""
+    size = len(mask)
+    uv = (out.uv_points.detach() * size).long().clamp(0, size - 1)
+    seen = mask[uv[:, 1], uv[:, 0]] * (out.part_points == 0)
+    return out.image(seen[:, None])[..., 0]
 
 
 def depth_of(rast: Tensor) -> Tensor:

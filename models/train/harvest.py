@@ -110,7 +110,8 @@ class Harvester:
         self.fitter, self.steps = fitter, steps
         head, regions = fitter.head, fitter.regions
         self.visible = ambient_visibility(head, TEXELS)
-        self.marked, self.bare = shrunk(regions.marked, TEXELS), shrunk(regions.bare, TEXELS)
+        self.marked = shrunk(regions.marked_or_lids, TEXELS)
+        self.bare = shrunk(regions.bare, TEXELS)
         self.usable = shrunk(regions.skin, TEXELS) * torch.maximum(
             unhidden(self.visible), self.marked
         )

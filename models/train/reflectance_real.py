@@ -52,6 +52,7 @@ BLUR = 0.8  # texels: finer differences are pixels and misregistration
 OUTLIER, SHINE = 0.30, 0.12  # log ratios; bare skin darker than one is glasses or hair, lighter
 # than the other a highlight
 RIM = 0.04  # of the atlas
+SKIN_COLOUR = 0.4  # share of the rest's colour on skin: coloured light explains as much
 MEN = 0.5  # of the mean correction where beards grow: most portraits show men
 COVERED = (0.15, 0.55)  # mean weight of texels between which what is learned fades in
 LIGHTEST, DARKEST = 0.92, 0.004  # of albedos
@@ -88,6 +89,7 @@ class FaceAtlas:
     strict: Tensor  # plain skin where nothing dark and small belongs: forehead, cheeks, nose
     inner: Tensor  # the frontal face without its rim, where collars, hair and shadows lie
     beard: Tensor  # upper lip, chin and jaw
+    painted: Tensor  # lips and lids
 
     @staticmethod
     def of(head: HeadModel, texels: int) -> FaceAtlas:
@@ -97,11 +99,12 @@ class FaceAtlas:
         face = shrunk(regions["face"], texels)[None, None]
         inner = -F.max_pool2d(-face, 2 * reach + 1, 1, reach)[0, 0]
         beard, flanks = shrunk(regions.beard, texels), shrunk(regions.flanks, texels)
-        plain = 1 - torch.maximum(shrunk(regions.marked, texels), beard)
+        plain = 1 - torch.maximum(shrunk(regions.marked_or_lids, texels), beard)
         return FaceAtlas(
             normals_of(head, head.mean[None], texels),
             ambient_visibility(head, texels), plain, plain * (1 - flanks),
             blurred(inner, torch.ones_like(inner), 2 * BLUR), torch.maximum(beard, flanks),
+            shrunk(regions.painted, texels),
         )  # fmt: skip
 
     def cleaned(self, ratio: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
@@ -113,8 +116,10 @@ class FaceAtlas:
         weight = weight * torch.lerp(torch.ones_like(miss), 1 / (1 + miss**4), self.strict)
         image = ratio.movedim(0, -1)
         sure = weight * (0.2 + 0.8 * self.plain)
-        light = light_field(image, sure, self.normals, self.visible)
-        return (image - light).movedim(-1, 0), weight
+        rest = image - light_field(image, sure, self.normals, self.visible)
+        grey = rest.mean(-1, keepdim=True)
+        share = SKIN_COLOUR + (1 - SKIN_COLOUR) * self.painted[..., None]
+        return (grey + share * (rest - grey)).movedim(-1, 0), weight
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,9 @@ from fitme.color import linear_to_srgb
 from fitme.fit.fitter import Fitter
 from fitme.fit.observation import Observation, crop_size, cut
 from fitme.fit.presets import FitPreset
+from fitme.fit.visibility import pixels_of
 from fitme.generated import WCode, generated_materials
-from fitme.head import HeadModel, load_head
+from fitme.head import HeadModel
 from fitme.landmarks import FaceLandmarks
 from fitme.light import Light
 from fitme.models.stylegan2 import ReflectanceGenerator, load_generator
@@ -29,11 +31,6 @@ PRESET = FitPreset(
     light_steps=25, light_pixels=128, invert_steps=25, invert_pixels=160, invert_texels=128,
     tune_steps=8, tune_pixels=160, tune_texels=256,
 )  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def head() -> HeadModel:
-    return load_head()
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +120,7 @@ def test_fringe_is_seen_as_hair(
         state, vertices, camera, fitter.maps_of(fitter.codes.w(state.code), 128)
     )  # fmt: skip
     rows = torch.arange(256)[:, None].expand(256, 256)
-    brow = int(rows[fitter.pixels_of(bald, fitter.regions["brows"])[0] > 0.5].min())
+    brow = int(rows[pixels_of(bald, fitter.regions["brows"])[0] > 0.5].min())
     pixels = seen.photo.pixels.clone()
     pixels[pixels.amax(-1) < 1e-3] = 0.4  # a wall
     if fringe:
@@ -134,13 +131,41 @@ def test_fringe_is_seen_as_hair(
         pixels[: int(at)] = strands
     photo = Photo(seen.photo.path, pixels)
     free = fitter.uncovered(state, [Observation(photo, seen.face, seen.view)])
-    forehead = (fitter.pixels_of(bald, fitter.regions.overhung) > 0.9) & (rows < brow - 14)
+    forehead = (pixels_of(bald, fitter.regions.overhung) > 0.9) & (rows < brow - 14)
     assert forehead.sum() > 500
     share = float(free[forehead].mean())
     assert share < 0.1 if fringe else share > 0.85
     for name in ("bare", "beard"):
-        area = fitter.pixels_of(bald, getattr(fitter.regions, name)) > 0.9
+        area = pixels_of(bald, getattr(fitter.regions, name)) > 0.9
         assert float(free[area].min()) == 1
+
+
+GREEN, STEEL = (0.05, 0.40, 0.10), (0.02, 0.02, 0.02)
+
+
+@pytest.mark.parametrize("covered", [False, True])
+def test_painted_lips_are_trusted_and_a_microphone_is_not(
+    made: tuple[Observation, torch.Tensor], head: HeadModel, generator: ReflectanceGenerator,
+    covered: bool,
+) -> None:  # fmt: skip
+    seen, _ = made
+    fitter = Fitter(head, generator, PRESET, SilentProgress())
+    state = fitter.start([seen], torch.zeros(1, head.identity.shape[0]))
+    crops = cut([seen], 256)
+    camera, vertices = crops.camera(state.rotation, state.translation), state.posed(head)
+    with torch.no_grad():
+        maps = fitter.maps_of(fitter.codes.w(state.code), 128)
+        out = fitter.picture(state, vertices, camera, maps)
+    lips = pixels_of(out, fitter.regions["lips"])[0] > 0.8
+    shown = out.color.clone()
+    shown[0][lips] = torch.tensor(GREEN)
+    if covered:
+        rows, columns = lips.nonzero().unbind(1)
+        reach = int(rows.max() - rows.min())
+        shown[0, rows.min() - reach : rows.max() + reach,
+              columns.min() - reach : columns.max() + reach] = torch.tensor(STEEL)  # fmt: skip
+    trusted = float(fitter.trust(out, replace(crops, pixels=shown))[0][lips].mean())
+    assert trusted < 0.1 if covered else trusted > 0.9
 
 
 def test_codes_are_white(generator: ReflectanceGenerator) -> None:

@@ -33,7 +33,8 @@ def face() -> FacePixels:
     return FacePixels(
         bare=inner * (rows > 60) * (rows < 82) * (columns < 20),
         beard=inner * (rows >= 86) * (columns < 20),
-        overhung=inner * (rows < 56),
+        brows=inner * (rows >= 52) * (rows < 56) * (columns < 24),
+        overhung=inner * (rows < 52),
         flanks=inner * (rows >= 56) * (columns > 22),
         scalp=head * (1 - inner) * (rows < 50),
         head=head,
@@ -55,11 +56,22 @@ class TestUncovered:
         assert share(free, face.overhung) > 0.95
 
     def test_fringe(self, face: FacePixels) -> None:
-        fringe = face.head * (torch.arange(SIZE)[:, None] < 48)
+        fringe = face.head * (torch.arange(SIZE)[:, None] < 46)
         free = uncovered(drawn((face.head, SKIN), (fringe, HAIR)), face)
         assert share(free, face.overhung * fringe) < 0.1
         assert share(free, face.overhung * (1 - fringe)) > 0.7
         assert share(free, face.bare) == 1
+
+    @pytest.mark.parametrize("length", [44, 57])
+    def test_brows_are_free_unless_hair_falls_over_them(
+        self, face: FacePixels, length: int
+    ) -> None:
+        fringe = face.head * (torch.arange(SIZE)[:, None] < length)
+        bald = length < 50
+        over = [] if bald else [(fringe, HAIR)]
+        picture = drawn((face.head, SKIN), (face.scalp, HAIR), (face.brows, HAIR), *over)
+        free = share(uncovered(picture, face), face.brows)
+        assert free > 0.9 if bald else free < 0.2
 
     def test_long_hair_over_one_cheek(self, face: FacePixels) -> None:
         curtain = ellipse(80, 26, 56, 22)

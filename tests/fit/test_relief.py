@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
 import torch.nn.functional as F
+from made_photo import SKIN, TEXELS, known_state, photographed, plain
 from torch import Tensor
 
-from fitme.avatar import head_mesh
-from fitme.camera import matrix_to_axis_angle
 from fitme.fit.observation import Observation
 from fitme.fit.refine import refine
 from fitme.fit.relief import (
@@ -25,18 +23,9 @@ from fitme.fit.relief import (
     tilted,
 )
 from fitme.fit.state import FitState
-from fitme.generated import WCode, generated_materials
-from fitme.head import HeadModel, load_head
-from fitme.landmarks import FaceLandmarks
-from fitme.light import Light
-from fitme.models.stylegan2 import ReflectanceMaps, load_generator
-from fitme.photo import Photo
+from fitme.head import HeadModel
+from fitme.models.stylegan2 import ReflectanceMaps
 from fitme.reflectance import HAEMOGLOBIN, MELANIN, AtlasRegions
-from fitme.render import render
-from fitme.view import View, head_rotation
-
-TEXELS, PIXELS = 512, 640
-SKIN = (0.45, 0.28, 0.20)
 
 
 def grooves(texels: int, period: float, slant: float, reach: float = 0.25) -> Tensor:
@@ -138,63 +127,17 @@ class TestTilts:
         assert float(found[:, :256].abs().max()) == 0 < float(found.abs().max())
 
 
-@pytest.fixture(scope="module")
-def head() -> HeadModel:
-    return load_head()
-
-
-@pytest.fixture(scope="module")
-def regions(head: HeadModel) -> AtlasRegions:
-    return AtlasRegions(head, 256)
-
-
-@pytest.fixture(scope="module")
-def state(head: HeadModel) -> FitState:
-    view = View(
-        matrix_to_axis_angle(head_rotation(0))[None],
-        torch.tensor([[0.0, 0.03, 0.9]]), torch.tensor([1800.0]), PIXELS, PIXELS,
-        torch.zeros(1, len(head.expression_names)), torch.zeros(1, 2, 2),
-    )  # fmt: skip
-    codes = WCode(load_generator())
-    identity = torch.zeros(1, head.identity.shape[0])
-    points = view.camera().project(head.landmarks(view.posed(head, identity)))[0]
-    seen = Observation(
-        Photo(Path("made.png"), torch.zeros(PIXELS, PIXELS, 3)), FaceLandmarks(points), view
-    )
-    made = FitState.start([seen], identity, codes)
-    made.grey *= 0.15  # a raking lamp from above, and little else
-    made.lamp[:] = torch.tensor([[-0.2, 0.8, 0.5]])
-    return made
-
-
-def plain() -> ReflectanceMaps:
-    albedo = torch.tensor(SKIN).expand(1, TEXELS, TEXELS, 3).clone()
-    normal = torch.tensor([0.0, 0.0, 1.0]).expand(1, TEXELS, TEXELS, 3).clone()
-    return ReflectanceMaps(albedo, torch.full((1, TEXELS, TEXELS, 1), 0.028), normal)
-
-
 def on_cheek() -> Tensor:
     """Lines on a cheek, [R,R]: the middle of the square moved there."""
     return grooves(TEXELS, 8, 0.4, 0.1).roll((10, -90), (0, 1))
 
 
-def photographed(
-    head: HeadModel, regions: AtlasRegions, state: FitState, maps: ReflectanceMaps
-) -> Observation:
-    identity = state.identity
-    view = View(
-        matrix_to_axis_angle(head_rotation(0))[None],
-        torch.tensor([[0.0, 0.03, 0.9]]), torch.tensor([1800.0]), PIXELS, PIXELS,
-        torch.zeros(1, len(head.expression_names)), torch.zeros(1, 2, 2),
-    )  # fmt: skip
-    vertices = view.posed(head, identity)
-    light: Light = state.light()
-    with torch.no_grad():
-        materials = generated_materials(head, regions, maps, state.iris)
-        out = render(head_mesh(head, vertices), materials, view.camera(), light)
-    points = view.camera().project(head.landmarks(vertices))[0]
-    pixels = out.color[0].clamp(0, 1)
-    return Observation(Photo(Path("made.png"), pixels), FaceLandmarks(points), view)
+@pytest.fixture(scope="module")
+def state(head: HeadModel) -> FitState:
+    made = known_state(head)
+    made.grey *= 0.15  # a raking lamp from above, and little else
+    made.lamp[:] = torch.tensor([[-0.2, 0.8, 0.5]])
+    return made
 
 
 def refined(

@@ -1,0 +1,18 @@
+"""The shipped head and its regions, loaded once for all tests of the fit."""
+
+from __future__ import annotations
+
+import pytest
+
+from fitme.head import HeadModel, load_head
+from fitme.reflectance import AtlasRegions
+
+
+@pytest.fixture(scope="session")
+def head() -> HeadModel:
+    return load_head()
+
+
+@pytest.fixture(scope="session")
+def regions(head: HeadModel) -> AtlasRegions:
+    return AtlasRegions(head, 256)

@@ -1,0 +1,81 @@
+"""The last refinement: what make-up may do and what skin may not; the eyes' colours."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+import torch.nn.functional as F
+from made_photo import PIXELS, TEXELS, known_state, photographed, plain
+from torch import Tensor
+
+from fitme.avatar import head_mesh
+from fitme.fit.eyes import eye_gain
+from fitme.fit.observation import cut
+from fitme.fit.refine import limited, refine
+from fitme.generated import generated_materials
+from fitme.head import HeadModel
+from fitme.reflectance import AtlasRegions
+from fitme.render import render
+
+
+class TestLimited:
+    def test_small_detail_stays(self) -> None:
+        fine = torch.tensor([[-0.03, -0.02, -0.04], [0.01, 0.02, 0.015]])
+        full = torch.ones(2)
+        torch.testing.assert_close(limited(fine, full, full), fine, atol=2e-3, rtol=0)
+
+    def test_marks_may_be_darker_and_paint_of_any_colour(self) -> None:
+        dark, red = torch.full((1, 3), -2.0), torch.tensor([[0.6, -0.4, -0.2]])
+        none, full = torch.zeros(1), torch.ones(1)
+        assert float(limited(dark, none, none).amin()) > -0.61
+        assert float(limited(dark, full, none).amax()) < -1.2
+        skin, lips = (limited(red, full, mask) for mask in (none, full))
+        assert float(skin[0, 0] - skin[0, 1]) < 0.5 * float(lips[0, 0] - lips[0, 1])
+        assert float(lips[0, 0] - lips[0, 1]) > 0.8
+
+    def test_highlights_are_no_pigment(self) -> None:
+        shine = torch.full((1, 3), 1.5)
+        assert float(limited(shine, torch.ones(1), torch.ones(1)).amax()) < 0.151
+
+
+def at_texels(mask: Tensor) -> Tensor:
+    return F.interpolate(mask[None, None], (TEXELS, TEXELS), mode="bilinear")[0, 0]
+
+
+def test_lipstick_comes_through_and_a_bruise_of_its_colour_half(
+    head: HeadModel, regions: AtlasRegions
+) -> None:
+    state = known_state(head)
+    change = torch.tensor([0.1, -0.9, -0.5])
+    lips = at_texels(regions["lips"])
+    cheek = torch.zeros_like(lips)
+    cheek[260:290, 130:160] = at_texels(regions.skin)[260:290, 130:160]
+    painted = plain().diffuse_albedo * (change * torch.maximum(lips, cheek)[..., None]).exp()
+    seen = photographed(head, regions, state, replace(plain(), diffuse_albedo=painted))
+    trusted = torch.ones(1, 160, 160)
+    found = refine(plain(), head, regions, state, [seen], trusted, relief=False)
+    got = (found.diffuse_albedo / plain().diffuse_albedo).log()[0]
+    spread = (got[..., 0] - got[..., 1]) / (change[0] - change[1])
+    shown = lips * (at_texels(regions.skin) > 0.5) > 0.9
+    assert float(spread[shown].quantile(0.7)) > 0.7
+    assert float(spread[265:285, 135:155].median()) < 0.6
+
+
+@pytest.mark.parametrize("iris", [(-0.5, 0.0, 0.4), (-0.4, -0.4, -0.4)])
+def test_eyes_take_the_photos_colours(
+    head: HeadModel, regions: AtlasRegions, iris: tuple[float, float, float]
+) -> None:
+    state = known_state(head)
+    state.eyes = torch.tensor([[iris, (-0.3, -0.3, -0.3)]])
+    seen = photographed(head, regions, state, plain())
+    crops = cut([seen], PIXELS)
+    camera = crops.camera(state.rotation, state.translation)
+    materials = generated_materials(head, regions, plain(), state.iris)
+    out = render(head_mesh(head, state.posed(head)), materials, camera, state.light())
+    names = [head.part_names.index(name) for name in ("eye_L", "eye_R")]
+    eyes = sum((out.part == index).float() for index in names)
+    found = eye_gain(out, crops, eyes)[0]
+    torch.testing.assert_close(found, state.eyes[0], atol=0.15, rtol=0)
+    assert torch.equal(eye_gain(out, crops, 0 * eyes), torch.zeros(1, 2, 3))
