@@ -74,6 +74,8 @@ LIP_ROUGHNESS = 0.36
 REGIONS = ("lips", "brows", "nostrils", "face")
 # Heights and half widths on the neutral mean head, metres, that split the face.
 BARE_WIDTH, FLANK_WIDTH, SIDE_WIDTH = 0.040, 0.040, 0.058
+BELOW, ABOVE = 0.033, 0.022  # metres from the eyes' height, between which glasses sit
+BESIDE, WITHIN = 0.018, 0.046  # metres from the middle: beyond the nose, not yet the temples
 LIDS = (0.012, 0.017)  # metres from the line between the corners of an eye: lids, lashes, make-up
 
 
@@ -144,6 +146,23 @@ class AtlasRegions:
         aside = (self._rest[..., 0].abs() - SIDE_WIDTH) / 0.006
         aside = aside.clamp(0, 1) * ((self._rest[..., 1] - mouth) / 0.01).clamp(0, 1)
         return self.skin * torch.maximum(above, aside).clamp(0, 1) * (1 - self.masks["brows"])
+
+    @cached_property
+    def spectacles(self) -> Tensor:
+        """Skin between brows and cheekbones without lids, which rims of glasses run over,
+        [size,size] in 0..1."""
+        eyes, _ = self._heights()
+        height = self._rest[..., 1] - eyes
+        band = (height > -BELOW) & (height < ABOVE)
+        return self.skin * band * (1 - self.marked_or_lids)
+
+    @cached_property
+    def cheekbones(self) -> Tensor:
+        """The part of `spectacles` below the eyes and beside the nose, [size,size] in 0..1."""
+        eyes, _ = self._heights()
+        below = self._rest[..., 1] - eyes < -0.1 * BELOW
+        aside = self._rest[..., 0].abs()
+        return self.spectacles * below * (aside > BESIDE) * (aside < WITHIN)
 
     @cached_property
     def flanks(self) -> Tensor:

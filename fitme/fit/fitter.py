@@ -19,7 +19,7 @@ from fitme.camera import Camera
 from fitme.fit import losses
 from fitme.fit.align import OPENINGS
 from fitme.fit.descent import History, Losses, descend
-from fitme.fit.eyes import eye_gain
+from fitme.fit.eyes import eye_gain, light_tint
 from fitme.fit.hair import FacePixels, uncovered
 from fitme.fit.observation import Crops, Observation, crop_size, cut, masks_of
 from fitme.fit.presets import FitPreset
@@ -93,12 +93,24 @@ class Fitter:
     @torch.no_grad()
     def colour_eyes(self, state: FitState, observations: Sequence[Observation]) -> None:
         """Iris and sclera as the photos show them, after the stages."""
+        out, crops, seen = self._eyes_seen(state, observations)
+        state.eyes = eye_gain(out, crops, seen)
+
+    @torch.no_grad()
+    def balance(self, state: FitState, observations: Sequence[Observation]) -> None:
+        """The lights' colours by the whites of the eyes."""
+        state.white += light_tint(*self._eyes_seen(state, observations))
+        state.tint += state.white
+
+    def _eyes_seen(
+        self, state: FitState, observations: Sequence[Observation]
+    ) -> tuple[RenderOutput, Crops, Tensor]:
+        """Picture and crops at full size, and where the crops [P,n,n] show eyes."""
         crops = cut(observations, crop_size(observations, EYE_PIXELS), self.head.device)
         camera = crops.camera(state.rotation, state.translation)
         maps = self.maps_of(self.codes.w(state.code), EYE_TEXELS)
         out = self.picture(state, state.posed(self.head), camera, maps, EYE_PIXELS // 4)
-        seen = self.eyes(out) * masks_of(state.trusted, crops.size)
-        state.eyes = eye_gain(out, crops, seen)
+        return out, crops, self.eyes(out) * masks_of(state.trusted, crops.size)
 
     # Stages
 
@@ -110,7 +122,9 @@ class Fitter:
         camera = crops.camera(state.rotation, state.translation)
         trusted = masks_of(state.trusted, crops.size)
 
-        def evaluate(_: int) -> Losses:
+        def evaluate(step: int) -> Losses:
+            if preset.whites and step == preset.light_steps // 2:
+                self.balance(state, observations)
             maps = self.maps_of(self.codes.w(state.code), preset.light_texels)
             out = self.picture(state, vertices, camera, maps)
             return self.appearance(out, crops, trusted) | self.priors(state)
@@ -283,7 +297,7 @@ class Fitter:
             "iris": preset.iris * state.iris.square().mean(),
             "identity": preset.identity * state.identity.square().mean(),
             "expression": preset.expression * losses.expression_prior(state.expression),
-            "tint": preset.tint * losses.tint_prior(state.tint),
+            "tint": preset.tint * losses.tint_prior(state.tint - state.white),
             "strength": preset.strength * losses.strength_prior(strength),
             "smooth": preset.smooth * losses.smooth_prior(bands, strength),
             "color": preset.color * losses.smooth_prior(state.color, strength),

@@ -1,10 +1,15 @@
-"""Where hair hangs over the face: colours of this photo's skin and hair, and a graph cut.
+"""Where hair or the rims of glasses cover the face.
+
+Hair: colours of this photo's skin and hair, and a graph cut.
 
 GrabCut (Rother, Kolmogorov and Blake, SIGGRAPH 2004) with the samples that an aligned head gives:
 cheeks and nose are skin; what lies on the scalp and around the head above the chin is hair or wall,
 as far as it does not look like skin. Its answer counts on forehead, temples and flanks of the face;
 brows, eyes and lips do not look like skin either. With a beard on chin and lip, it does not count
 on the flanks.
+
+Rims: what is thin, long and far darker than its surroundings (a closing less the picture, Serra
+1982) between brows and cheekbones, where such lines run below both eyes.
 """
 
 from __future__ import annotations
@@ -24,6 +29,9 @@ BEARD = 0.2  # share of chin and upper lip that looks like hair
 AROUND = 0.06  # of the crop: how far around the head hair is looked for
 NEARBY = 0.1  # of the crop
 BURIED = (0.4, 0.7)  # share of hair around a brow at which it begins to be, and is, covered
+THICKEST, SHORTEST = 0.04, 0.06  # of the crop: rims' width and length
+DARK_RIM = 0.25  # how much darker than its surroundings a rim is
+RIM_SHADE = 0.01  # of the crop: blur and shadow beside a rim
 SEED = 0
 UNUSED = (0, 0, 0, 0)  # rectangle, which masks replace
 
@@ -32,7 +40,9 @@ UNUSED = (0, 0, 0, 0)  # rectangle, which masks replace
 class FacePixels:
     """One photo's crop [n,n] as the aligned head sees it; masks in 0..1."""
 
-    AREAS: ClassVar = ("bare", "beard", "brows", "overhung", "flanks", "scalp")  # `AtlasRegions`
+    AREAS: ClassVar = (  # of `AtlasRegions`
+        "bare", "beard", "brows", "overhung", "flanks", "scalp", "spectacles", "cheekbones",
+    )  # fmt: skip
 
     bare: Tensor  # cheeks and nose
     beard: Tensor  # upper lip and chin
@@ -40,6 +50,8 @@ class FacePixels:
     overhung: Tensor  # forehead and temples
     flanks: Tensor  # cheeks and jaw away from the mouth
     scalp: Tensor
+    spectacles: Tensor  # skin that rims of glasses run over
+    cheekbones: Tensor  # the part of it below the eyes
     head: Tensor  # the silhouette with the neck
     chin: float  # row, below which the surroundings may be the neck
 
@@ -60,7 +72,36 @@ def uncovered(display: Tensor, face: FacePixels) -> Tensor:
     soft = soft.to(area)
     around = _nearby(soft * face.overhung) / _nearby(face.overhung).clamp_min(1e-3)
     buried = ((around - BURIED[0]) / (BURIED[1] - BURIED[0])).clamp(0, 1)
-    return 1 - soft * torch.maximum(area, face.brows * buried)
+    rim = rims(pixels, _true(face.spectacles), _true(face.cheekbones))
+    rim = torch.from_numpy(rim).to(area)
+    return (1 - soft * torch.maximum(area, face.brows * buried)) * (1 - rim)
+
+
+def rims(pixels: np.ndarray, where: np.ndarray, below: np.ndarray) -> np.ndarray:
+    """[n,n] in 0..1: thin dark lines of pixels [n,n,3] bytes within `where` [n,n], if there are
+    some on both sides in `below` [n,n], which is a part of it."""
+    side = len(pixels)
+    light = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * round(THICKEST * side / 2) + 1,) * 2)
+    around = cv2.morphologyEx(light, cv2.MORPH_CLOSE, disc)
+    dark = around - light > DARK_RIM * around
+    sure = _long(dark & below, SHORTEST * side)
+    columns = np.flatnonzero(below.any(0))
+    middle = columns.mean() if len(columns) else 0
+    beside = sure.any(0).nonzero()[0] < middle
+    if not beside.any() or beside.all():
+        return np.zeros(light.shape, np.float32)
+    near = np.ones((2 * round(RIM_SHADE * side) + 1,) * 2, np.uint8)
+    wide = cv2.dilate(_long(dark & where, SHORTEST * side).astype(np.uint8), near)
+    return cv2.blur(wide.astype(np.float32), (3, 3))
+
+
+def _long(mask: np.ndarray, least: float) -> np.ndarray:
+    """The connected pieces of a mask [n,n] that reach over `least` pixels."""
+    _, labels, boxes, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+    extent = boxes[:, [cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]].max(1)
+    extent[0] = 0  # the rest
+    return (extent >= least)[labels]
 
 
 def _nearby(values: Tensor) -> Tensor:

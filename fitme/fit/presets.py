@@ -30,6 +30,7 @@ class FitPreset:
     specular: bool = True
     normals: bool = True  # the generator's; without them the mesh's own
     mask: bool = True  # of what is not skin
+    whites: bool = True  # of the eyes tell the light's colour
     lamp_share: float = 0.3  # of the light's first harmonics that becomes a directional light
     # losses
     photometric: float = 60.0

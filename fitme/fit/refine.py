@@ -28,7 +28,8 @@ from fitme.reflectance import AtlasRegions, ambient_visibility
 from fitme.render import RenderOutput, render
 
 COARSE = 1 / 14  # of the crop: detail above this size is the generator's and the light's
-LIGHTER = 0.15  # of the mean log ratio; highlights must not be painted on
+LIGHTER = (0.15, 0.4)  # of the mean log ratio; highlights must not be painted on, hairs may be
+HAIRS = 1 / 200  # of the atlas: what is finer is no highlight
 DARKER = (0.6, 1.5)  # of skin, and of brows, lips and lids with lashes
 CHROMA = (0.3, 1.0)  # of the log ratio less its mean; of skin, and of what is made up
 COLOUR = (0.5, 1.0)  # share of that: coloured light varies more than skin at this scale
@@ -97,14 +98,18 @@ def refine(
     skin = trust * (1 - OWN * own)
     gray = crops.gray[:, None, None, None]
     wanted, albedo = torch.zeros_like(maps.diffuse_albedo[0]), maps.diffuse_albedo
-    for _ in range(PASSES):
+    for again in range(PASSES):
+        if again:
+            out = picture(replace(maps, diffuse_albedo=albedo))
         ratio = albedo_ratio(out, crops.pixels)
         ratio = torch.where(gray, ratio.mean(-1, keepdim=True).expand_as(ratio), ratio)
         fine = ratio - mean_within(ratio, skin, COARSE * size)
         wanted = wanted + (sample(fine, pixels) * share[..., None]).sum(0)
-        detail = limited(wanted, marked, painted) * confidence[..., None]
-        albedo = (maps.diffuse_albedo * detail.exp()).clamp(0.002, 0.9)
-        out = picture(replace(maps, diffuse_albedo=albedo))
+        coarse = _blurred(wanted.movedim(-1, 0), round(HAIRS * texels)).movedim(0, -1)
+        detail = limited(coarse, marked, painted)
+        detail = detail + limited(wanted - coarse, marked, painted, LIGHTER[1])
+        albedo = maps.diffuse_albedo * (detail * confidence[..., None]).exp()
+        albedo = albedo.clamp(0.002, 0.9)
     return ReflectanceMaps(albedo, maps.specular_albedo, maps.normal)
 
 
@@ -140,7 +145,7 @@ def _relief(
     return tilted(maps.normal, tilt[None])
 
 
-def limited(fine: Tensor, marked: Tensor, painted: Tensor) -> Tensor:
+def limited(fine: Tensor, marked: Tensor, painted: Tensor, lighter: float = LIGHTER[0]) -> Tensor:
     """Log ratios [...,3], smoothly kept within what skin's fine detail may be. It may be darker
     where `marked` [...], brows, lips and lids, and of more colour where `painted` [...]."""
 
@@ -150,7 +155,7 @@ def limited(fine: Tensor, marked: Tensor, painted: Tensor) -> Tensor:
     grey = fine.mean(-1, keepdim=True)
     most = between(CHROMA, painted)
     chroma = most * (between(COLOUR, painted) * (fine - grey) / most).tanh()
-    bound = torch.where(grey < 0, between(DARKER, marked), LIGHTER)
+    bound = torch.where(grey < 0, between(DARKER, marked), lighter)
     return bound * (grey / bound).tanh() + chroma
 
 

@@ -33,6 +33,7 @@ class FitState:
     translation: Tensor  # [P,3] metres
     grey: Tensor  # [P,9] spherical harmonics of the light before its colour
     tint: Tensor  # [P,3] log colour of the light
+    white: Tensor  # [P,3] what the tint is expected to be
     color: Tensor  # [P,9,3] coloured deviations of the harmonics
     lamp: Tensor  # [P,3] one directional light: direction times intensity
     trusted: Tensor  # [P,n,n] in 0..1: which pixels of the crops show skin
@@ -52,8 +53,9 @@ class FitState:
         return FitState(
             codes.zeros(), identity.new_zeros(1, 1), identity.new_zeros(1, 2, 3), identity.clone(),
             each("expression"), each("gaze"), each("rotation"), each("translation"),
-            grey, identity.new_zeros(count, 3), identity.new_zeros(count, 9, 3),
-            identity.new_zeros(count, 3), identity.new_ones(count, 1, 1),
+            grey, identity.new_zeros(count, 3), identity.new_zeros(count, 3),
+            identity.new_zeros(count, 9, 3), identity.new_zeros(count, 3),
+            identity.new_ones(count, 1, 1),
         )  # fmt: skip
 
     def tensors(self) -> dict[str, Tensor]:

@@ -36,6 +36,8 @@ def face() -> FacePixels:
         brows=inner * (rows >= 52) * (rows < 56) * (columns < 24),
         overhung=inner * (rows < 52),
         flanks=inner * (rows >= 56) * (columns > 22),
+        spectacles=inner * (rows >= 60) * (rows < 84),
+        cheekbones=inner * (rows >= 66) * (rows < 84) * (columns > 6) * (columns < 26),
         scalp=head * (1 - inner) * (rows < 50),
         head=head,
         chin=112.0,
@@ -84,6 +86,26 @@ class TestUncovered:
         beard = face.head * (rows > 84)
         free = uncovered(drawn((face.head, SKIN), (face.scalp, HAIR), (beard, HAIR)), face)
         assert share(free, face.flanks * beard) == 1
+
+    def test_rims_of_glasses_are_found_on_both_sides_only(self, face: FacePixels) -> None:
+        y, x = torch.meshgrid(torch.arange(SIZE), torch.arange(SIZE), indexing="ij")
+        glasses = torch.zeros(SIZE, SIZE)
+        for side in (-1, 1):
+            radius = ((y - 66) ** 2 + (x - 64 - 15 * side) ** 2).float().sqrt()
+            glasses = torch.maximum(glasses, ((radius - 11).abs() < 1.2).float())
+        one = glasses * (x < 64)
+        shown = glasses * face.spectacles
+        free, half = (
+            uncovered(drawn((face.head, SKIN), (mask, (0.1, 0.1, 0.1))), face)
+            for mask in (glasses, one)
+        )
+        assert share(free, shown) < 0.1 and share(free, face.spectacles) > 0.6
+        assert share(half, shown) > 0.95
+
+    def test_a_mole_is_no_rim(self, face: FacePixels) -> None:
+        moles = ellipse(74, 50, 2, 2) + ellipse(74, 78, 2, 2)
+        free = uncovered(drawn((face.head, SKIN), (moles, (0.2, 0.1, 0.1))), face)
+        assert share(free, moles) == 1
 
     def test_same_picture_same_mask(self, face: FacePixels) -> None:
         picture = drawn((face.head, SKIN), (face.scalp, HAIR))

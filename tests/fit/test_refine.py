@@ -11,13 +11,14 @@ from made_photo import PIXELS, TEXELS, known_state, photographed, plain
 from torch import Tensor
 
 from fitme.avatar import head_mesh
-from fitme.fit.eyes import eye_gain
-from fitme.fit.observation import cut
+from fitme.fit.eyes import USUAL, eye_gain, light_tint
+from fitme.fit.observation import Crops, Observation, cut
 from fitme.fit.refine import limited, refine
+from fitme.fit.state import FitState
 from fitme.generated import generated_materials
 from fitme.head import HeadModel
 from fitme.reflectance import AtlasRegions
-from fitme.render import render
+from fitme.render import RenderOutput, render
 
 
 class TestLimited:
@@ -63,6 +64,18 @@ def test_lipstick_comes_through_and_a_bruise_of_its_colour_half(
     assert float(spread[265:285, 135:155].median()) < 0.6
 
 
+def eyes_seen(
+    head: HeadModel, regions: AtlasRegions, state: FitState, seen: Observation
+) -> tuple[RenderOutput, Crops, Tensor]:
+    """Picture of the plain head under the state's light, the photo's crop, and where eyes are."""
+    crops = cut([seen], PIXELS)
+    camera = crops.camera(state.rotation, state.translation)
+    materials = generated_materials(head, regions, plain(), state.iris)
+    out = render(head_mesh(head, state.posed(head)), materials, camera, state.light())
+    names = [head.part_names.index(name) for name in ("eye_L", "eye_R")]
+    return out, crops, torch.stack([(out.part == index).float() for index in names]).sum(0)
+
+
 @pytest.mark.parametrize("iris", [(-0.5, 0.0, 0.4), (-0.4, -0.4, -0.4)])
 def test_eyes_take_the_photos_colours(
     head: HeadModel, regions: AtlasRegions, iris: tuple[float, float, float]
@@ -70,12 +83,22 @@ def test_eyes_take_the_photos_colours(
     state = known_state(head)
     state.eyes = torch.tensor([[iris, (-0.3, -0.3, -0.3)]])
     seen = photographed(head, regions, state, plain())
-    crops = cut([seen], PIXELS)
-    camera = crops.camera(state.rotation, state.translation)
-    materials = generated_materials(head, regions, plain(), state.iris)
-    out = render(head_mesh(head, state.posed(head)), materials, camera, state.light())
-    names = [head.part_names.index(name) for name in ("eye_L", "eye_R")]
-    eyes = sum((out.part == index).float() for index in names)
+    out, crops, eyes = eyes_seen(head, regions, state, seen)
     found = eye_gain(out, crops, eyes)[0]
     torch.testing.assert_close(found, state.eyes[0], atol=0.15, rtol=0)
     assert torch.equal(eye_gain(out, crops, 0 * eyes), torch.zeros(1, 2, 3))
+
+
+def test_whites_of_the_eyes_tell_red_light(head: HeadModel, regions: AtlasRegions) -> None:
+    red, usual = torch.tensor([0.3, -0.1, -0.2]), torch.tensor(USUAL)
+    state = known_state(head)
+    state.tint[:] = red
+    seen = photographed(head, regions, state, plain())
+    state.tint[:] = 0
+    out, crops, eyes = eyes_seen(head, regions, state, seen)
+    found = light_tint(out, crops, eyes)[0]
+    torch.testing.assert_close(found, 0.6 * (red - usual), atol=0.06, rtol=0)
+    nothing = torch.zeros(1, 3)
+    assert torch.equal(light_tint(out, crops, 0 * eyes), nothing)
+    grey = replace(crops, gray=torch.ones(1, dtype=torch.bool))
+    assert torch.equal(light_tint(out, grey, eyes), nothing)
