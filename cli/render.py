@@ -21,6 +21,13 @@ _Light = Annotated[
         help="ambient, studio, side, top, rim, sunset or a light's JSON; default: the photo's.",
     ),
 ]
+_Shadows = Annotated[
+    bool | None,
+    typer.Option(
+        "--shadows/--no-shadows",
+        help="Whether the head shades itself; default: from a given light, not from the photo's.",
+    ),
+]
 _Photo = Annotated[
     int, typer.Option(min=0, metavar="N", help="The photo whose view it is, counted from 0.")
 ]
@@ -65,6 +72,7 @@ def render(
         ),
     ] = None,
     light: _Light = None,
+    shadows: _Shadows = None,
     photo: _Photo = 0,
     resolution: Annotated[
         int | None,
@@ -101,7 +109,7 @@ def render(
     _check_photo(avatar, photo)
     picture = view_picture(
         avatar, yaw, pitch, light=shining, photo=photo, resolution=resolution,
-        expression=weights, neutral=neutral, background=colour,
+        expression=weights, neutral=neutral, background=colour, shadows=shadows,
     )  # fmt: skip
     atomic_write_bytes(out, encode_png(picture))
     if not quiet:
@@ -120,6 +128,7 @@ def turntable(
         int, typer.Option(min=16, max=2048, metavar="N", help="Side of the square.")
     ] = 512,
     light: _Light = None,
+    shadows: _Shadows = None,
     photo: _Photo = 0,
     swing: Annotated[
         float | None,
@@ -161,6 +170,7 @@ def turntable(
         photo=photo,
         resolution=resolution,
         background=colour,
+        shadows=shadows,
     )
     progress: Progress = SilentProgress() if quiet else TqdmProgress()
     write_turntable(avatar, out, film, seconds, overwrite, progress)

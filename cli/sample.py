@@ -28,6 +28,7 @@ def sample(
         list[str] | None,
         typer.Option(metavar="PRESET", help="Light to render under; repeatable. Default: studio."),
     ] = None,
+    shadows: Annotated[bool, typer.Option(help="Whether the head shades itself.")] = True,
     sheet: Annotated[
         bool, typer.Option("--sheet", help="Write one picture of all instead of their files.")
     ] = False,
@@ -53,6 +54,7 @@ def sample(
         size=size,
         truncation=truncation,
         lights=tuple(light or ("studio",)),
+        shadows=shadows,
         sheet=sheet,
         weights=weights,
         overwrite=overwrite,

@@ -72,11 +72,19 @@ class Avatar:
         """The renderer's mesh for vertices [B, V, 3] of this head."""
         return head_mesh(self.head, vertices)
 
-    def render(self, camera: Camera, light: Light, vertices: Tensor | None = None) -> RenderOutput:
-        """Draw the avatar; neutral unless posed `vertices` [1, V, 3] are given."""
+    def render(
+        self,
+        camera: Camera,
+        light: Light,
+        vertices: Tensor | None = None,
+        *,
+        shadows: bool = False,
+    ) -> RenderOutput:
+        """Draw the avatar; neutral unless posed `vertices` [1, V, 3] are given. `shadows`: the
+        head keeps directional and point lights from itself."""
         posed = self.neutral() if vertices is None else vertices
         with torch.no_grad():
-            return render(self.mesh(posed), self.materials, camera, light)
+            return render(self.mesh(posed), self.materials, camera, light, shadows=shadows)
 
     def render_photo(self, index: int = 0, height: int | None = None) -> RenderOutput:
         """The avatar as photo `index` saw it: same camera, pose, expression and light.
@@ -100,6 +108,7 @@ class Avatar:
         resolution: int | None = None,
         expression: Mapping[str, float] | None = None,
         neutral: bool = False,
+        shadows: bool | None = None,
     ) -> RenderOutput:
         """The avatar from any side, under any light.
 
@@ -115,6 +124,8 @@ class Avatar:
             resolution: the picture's longer side; by default the photo's own, or 1024.
             expression: weights in 0..1 that replace those of the photo, by ARKit name.
             neutral: start from a face at rest that looks straight ahead.
+            shadows: whether the head shades itself from directional and point lights; by default
+                all but the photo's own do, as that was estimated without.
 
         Linear RGB over black with alpha; `fitme.picture.render_rgba` makes bytes of it. Raises
         IndexError for a photo that is not there, InputError for an unknown expression.
@@ -123,7 +134,7 @@ class Avatar:
 
         return relight.render_view(
             self, yaw, pitch, light=light, photo=photo, resolution=resolution,
-            expression=expression, neutral=neutral,
+            expression=expression, neutral=neutral, shadows=shadows,
         )  # fmt: skip
 
     def save(self, folder: str | Path, overwrite: bool = False) -> None:

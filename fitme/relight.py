@@ -39,6 +39,7 @@ def render_view(
     resolution: int | None = None,
     expression: Mapping[str, float] | None = None,
     neutral: bool = False,
+    shadows: bool | None = None,
 ) -> RenderOutput:
     """See `Avatar.render_view`."""
     vertices = posed_vertices(avatar, photo, expression, neutral)
@@ -51,7 +52,14 @@ def render_view(
     else:
         size = RESOLUTION if resolution is None else resolution
         camera = facing_camera(avatar, yaw or 0.0, pitch or 0.0, size, photo)
-    return avatar.render(camera, view_light(avatar, camera, light, photo), vertices)
+    shining = view_light(avatar, camera, light, photo)
+    return avatar.render(camera, shining, vertices, shadows=casts_shadows(avatar, light, shadows))
+
+
+def casts_shadows(avatar: Avatar, light: Light | None, wanted: bool | None = None) -> bool:
+    """Whether a `light` as `view_light` takes it casts shadows: as `wanted`, or else all do but a
+    photo's own, which was estimated without."""
+    return (light is not None or not avatar.photos) if wanted is None else wanted
 
 
 def posed_vertices(

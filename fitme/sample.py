@@ -112,6 +112,7 @@ def sample_avatars(
     size: int = 1024,
     truncation: float = 1.0,
     lights: Sequence[str] = ("studio",),
+    shadows: bool = True,
     sheet: bool = False,
     weights: Path | None = None,
     head: HeadModel | None = None,
@@ -121,7 +122,8 @@ def sample_avatars(
     """Write `count` random avatars to `out`, whole or not at all; the same bytes for one seed.
 
     out/fitme_sample.json and per avatar 000/textures/*.png and 000/render_LIGHT.png; with `sheet`
-    sheet.png instead of folders. `lights` are names of presets. Raises InputError or OutputError.
+    sheet.png instead of folders. `lights` are names of presets; `shadows`: the head
+    shades itself from them. Raises InputError or OutputError.
     """
     _check(count, truncation, lights)
     check_output_dir(out, overwrite)
@@ -142,9 +144,9 @@ def sample_avatars(
         for index, sample in enumerate(samples):
             avatar = sample_avatar(generator, head, regions, sample, size)
             if sheet:
-                rows.append(sheet_row(avatar, names))
+                rows.append(sheet_row(avatar, names, shadows=shadows))
             else:
-                _write_avatar(avatar, names, folder / f"{index:03d}")
+                _write_avatar(avatar, names, folder / f"{index:03d}", shadows)
             stage.step()
         if sheet:
             atomic_write_bytes(folder / "sheet.png", encode_png(np.concatenate(rows)))
@@ -154,12 +156,14 @@ def sample_avatars(
     return samples
 
 
-def sheet_row(avatar: Avatar, lights: Sequence[str], tile: int = TILE_PX) -> np.ndarray:
+def sheet_row(
+    avatar: Avatar, lights: Sequence[str], tile: int = TILE_PX, *, shadows: bool = True
+) -> np.ndarray:
     """The maps, the front under each light, the head turned under the first of them: uint8
     [tile, (4 + L) tile, 3]."""
     panels = map_panels(avatar, tile)
     for light, yaw in [(light, 0.0) for light in lights] + [(lights[0], SHEET_YAW)]:
-        panels.append(portrait(avatar, light, tile, yaw))
+        panels.append(portrait(avatar, light, tile, yaw, shadows=shadows))
     return np.concatenate(panels, axis=1)
 
 
@@ -173,10 +177,12 @@ def map_panels(avatar: Avatar, tile: int) -> list[np.ndarray]:
     return [to_bytes(maps[0]), to_bytes(maps[1]), normal.to(torch.uint8).numpy()]
 
 
-def portrait(avatar: Avatar, light: str, size: int, yaw: float = 0.0) -> np.ndarray:
+def portrait(
+    avatar: Avatar, light: str, size: int, yaw: float = 0.0, *, shadows: bool = True
+) -> np.ndarray:
     """The head on grey under a preset of light: uint8 [size, size, 3]."""
     camera = portrait_camera(avatar.head, size, size, yaw)
-    shown = avatar.render(camera, Light.preset(light))
+    shown = avatar.render(camera, Light.preset(light), shadows=shadows)
     return to_bytes(shown.color[0] + (1 - shown.alpha[0]) * BACKDROP)
 
 
@@ -185,13 +191,13 @@ def _fitted(image: Tensor, size: int) -> Tensor:
     return F.interpolate(image.movedim(-1, 1), (size, size), mode="area")[0].movedim(0, -1)
 
 
-def _write_avatar(avatar: Avatar, lights: Sequence[str], folder: Path) -> None:
+def _write_avatar(avatar: Avatar, lights: Sequence[str], folder: Path, shadows: bool) -> None:
     (folder / "textures").mkdir(parents=True)
     for name, data in textures(avatar).items():
         atomic_write_bytes(folder / "textures" / name, data)
     camera = portrait_camera(avatar.head, RENDER_PX, RENDER_PX)
     for light in lights:
-        shown = render_rgba(avatar.render(camera, Light.preset(light)))
+        shown = render_rgba(avatar.render(camera, Light.preset(light), shadows=shadows))
         atomic_write_bytes(folder / f"render_{light}.png", encode_png(shown))
 
 

@@ -180,6 +180,39 @@ class TestLight:
             read_light(text)
 
 
+class TestShadows:
+    """On wherever a light was given, off for the photo's own, and as told."""
+
+    def test_default(self, avatar: Avatar, monkeypatch: pytest.MonkeyPatch) -> None:
+        cast: list[bool] = []
+
+        def render(self: Avatar, *args: object, shadows: bool = False) -> None:
+            cast.append(shadows)
+
+        monkeypatch.setattr(Avatar, "render", render)
+        given = Light.preset("side")
+        bare = Avatar(avatar.head, avatar.identity, avatar.materials, ())
+        for light, wanted in ((given, None), (None, None), (given, False), (None, True)):
+            avatar.render_view(20, light=light, shadows=wanted)
+        bare.render_view(20)
+        avatar.render_photo()
+        assert cast == [True, False, False, True, True, False]
+
+    def test_the_nose_shades_an_eye(self, avatar: Avatar) -> None:
+        """The light comes from the picture's right: above the tip only what lies left of the
+        ridge is dark."""
+        view = {"light": Light.preset("side"), "resolution": 128, "neutral": True}
+        plain, cast = (avatar.render_view(0, 0, shadows=on, **view) for on in (False, True))
+        assert torch.equal(plain.alpha, cast.alpha)
+        lost = (plain.color - cast.color)[0].mean(-1)
+        ridge = nose_pixel(avatar, plain)
+        middle, row = int(ridge[0]), int(ridge[1])
+        near = lost[row - 24 : row - 8]
+        assert float(lost.max()) > 0.1 and float(lost.min()) > -1e-5
+        left, right = near[:, middle - 20 : middle], near[:, middle : middle + 20]
+        assert left.clamp_min(0).sum() > 10 * right.clamp_min(0).sum()
+
+
 class TestExpression:
     def test_weights_replace_those_of_the_photo(self) -> None:
         avatar = make_avatar(tiny_head())

@@ -28,6 +28,10 @@ class CpuRasterizer:
         check_clip(clip, tri, size)
         return _Rasterize.apply(clip, tri.int(), size)
 
+    def depth(self, clip: Tensor, tri: Tensor, size: tuple[int, int]) -> Tensor:
+        check_clip(clip, tri, size)
+        return torch.from_numpy(_z_buffer(clip, tri.int(), size)[0]).reshape(-1, *size)
+
     def interpolate(
         self, attr: Tensor, rast: Tensor, tri: Tensor, rast_db: Tensor | None = None, diff: int = 0
     ) -> tuple[Tensor, Tensor]:
@@ -65,49 +69,55 @@ def _check_batch(name: str, value: Tensor, ndim: int, other: Tensor) -> None:
         )
 
 
+def _z_buffer(clip: Tensor, tri: Tensor, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Per pixel of B*H*W: z/w of the nearest surface (inf: none), its place in B*T (-1: none)."""
+    (batch, vertices, _), (height, width) = clip.shape, size
+    triangles, pixels = tri.shape[0], batch * height * width
+    screen = np.empty((batch * triangles, 9), np.float64)
+    rows = np.empty((batch * triangles, 2), np.int32)
+    run_chunks(
+        raster.screen_rows,
+        batch * triangles,
+        array(clip, -1, 4),
+        array(tri),
+        vertices,
+        height,
+        width,
+        screen,
+        rows,
+    )
+    depth = np.full(pixels, np.inf, np.float32 if clip.dtype == torch.float32 else np.float64)
+    ids = np.full(pixels, -1, np.int32)
+    run_chunks(
+        raster.raster_rows,
+        batch * height,
+        screen,
+        rows,
+        triangles,
+        height,
+        width,
+        depth,
+        ids,
+        chunks=ROW_CHUNKS,
+    )
+    return depth, ids
+
+
 class _Rasterize(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any, clip: Tensor, tri: Tensor, size: tuple[int, int]
     ) -> tuple[Tensor, Tensor]:
         (batch, vertices, _), (height, width) = clip.shape, size
-        triangles, pixels = tri.shape[0], batch * height * width
-        points, faces = array(clip, -1, 4), array(tri)
-        screen = np.empty((batch * triangles, 9), np.float64)
-        rows = np.empty((batch * triangles, 2), np.int32)
-        run_chunks(
-            raster.screen_rows,
-            batch * triangles,
-            points,
-            faces,
-            vertices,
-            height,
-            width,
-            screen,
-            rows,
-        )
-        depth = np.full(pixels, np.inf, np.float32 if clip.dtype == torch.float32 else np.float64)
-        ids = np.full(pixels, -1, np.int32)
-        run_chunks(
-            raster.raster_rows,
-            batch * height,
-            screen,
-            rows,
-            triangles,
-            height,
-            width,
-            depth,
-            ids,
-            chunks=ROW_CHUNKS,
-        )
+        _, ids = _z_buffer(clip, tri, size)
         rast = clip.new_empty(batch, height, width, 4)
         rast_db = torch.empty_like(rast)
         run_chunks(
             raster.barycentrics,
             batch * height,
             ids,
-            points,
-            faces,
+            array(clip, -1, 4),
+            array(tri),
             vertices,
             height,
             width,

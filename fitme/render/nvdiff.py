@@ -1,4 +1,4 @@
-"""The nvdiffrast backend: the same four operations on a GPU. Optional and imported lazily;
+"""The nvdiffrast backend: the same operations on a GPU. Optional and imported lazily;
 nvdiffrast is not on the package index and its licence is non-commercial."""
 
 from __future__ import annotations
@@ -27,6 +27,10 @@ class NvdiffrastRasterizer:
             self._context, clip.contiguous(), tri.int().contiguous(), resolution=list(size)
         )
         return rast, rast_db.detach()
+
+    def depth(self, clip: Tensor, tri: Tensor, size: tuple[int, int]) -> Tensor:
+        rast, _ = self.rasterize(clip.detach(), tri, size)
+        return torch.where(rast[..., 3] > 0, rast[..., 2], torch.inf)
 
     def interpolate(
         self, attr: Tensor, rast: Tensor, tri: Tensor, rast_db: Tensor | None = None, diff: int = 0

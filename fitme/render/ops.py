@@ -1,4 +1,5 @@
-"""The four differentiable operations every renderer backend offers, and how to get a backend.
+"""The operations every renderer backend offers, all but `depth` differentiable, and how to get
+a backend.
 
 The conventions are nvdiffrast's (Laine et al. 2020, 2011.03277): clip-space input, row 0 of an
 image at y/w = -1, `rast` [B,H,W,4] = (u, v, z/w, triangle + 1) where 0 means nothing there and
@@ -24,6 +25,10 @@ class Rasterizer(Protocol):
     def rasterize(self, clip: Tensor, tri: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
         """clip [B,V,4], tri [T,3] int32, size (H,W) -> rast [B,H,W,4] and its pixel derivatives
         [B,H,W,4] = (du/dx, du/dy, dv/dx, dv/dy), which carry no gradient; u, v do."""
+        ...
+
+    def depth(self, clip: Tensor, tri: Tensor, size: tuple[int, int]) -> Tensor:
+        """As `rasterize` -> z/w [B,H,W] of the nearest surface, inf where none; no gradient."""
         ...
 
     def interpolate(

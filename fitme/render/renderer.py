@@ -21,6 +21,7 @@ from fitme.render.ops import Rasterizer, get_backend
 from fitme.render.scene import Material, Mesh
 from fitme.render.shade_cpu import shade_points
 from fitme.render.shading import Surface, shade
+from fitme.render.shadows import cast_shadows
 
 __all__ = ["Material", "Mesh", "RenderOutput", "render"]
 
@@ -99,9 +100,11 @@ def render(
     backend: str | Rasterizer | None = None,
     background: Tensor | None = None,
     antialias: bool = True,
+    shadows: bool = False,
 ) -> RenderOutput:
     """mesh and camera of B images (either may have batch 1, then it is shared), light of 1 or B,
-    background [1 or B,H,W,3] or None for black."""
+    background [1 or B,H,W,3] or None for black. With `shadows` the mesh shades itself from
+    directional and point lights; where a shadow falls carries no gradient."""
     device = mesh.vertices.device
     ops = get_backend(backend, device) if backend is None or isinstance(backend, str) else backend
     batch = max(mesh.vertices.shape[0], camera.batch)
@@ -138,6 +141,10 @@ def render(
     eye = camera.position.expand(batch, 3)
     shading = shade_points if fused else shade
     diffuse, specular, normal = shading(surface, lights, eye)
+    if shadows:
+        diffuse, specular = cast_shadows(
+            ops, mesh, surface, lights, eye, shading, (diffuse, specular, normal), max(size)
+        )
     if background is not None:
         background = background.to(diffuse)
     canvas = (diffuse, specular, pixels, background, rast, clip, triangles, antialias)

@@ -16,6 +16,8 @@ const FAVOURITES = [
   ["Look up, down", [["eyeLookDownLeft", "eyeLookDownRight"], ["eyeLookUpLeft", "eyeLookUpRight"]]],
 ];
 
+const AT_REST_MS = 150; // after the last change the picture is drawn in full
+
 const element = (id) => document.getElementById(id);
 
 class Controls {
@@ -41,7 +43,9 @@ class Controls {
       this.asked = 0;
       if (this.stale) this.viewer.pose(this.weights, this.gaze());
       this.stale = false;
-      this.viewer.draw();
+      this.viewer.draw(true);
+      clearTimeout(this.later);
+      this.later = setTimeout(() => this.viewer.draw(), AT_REST_MS);
     });
   }
 

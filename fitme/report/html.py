@@ -25,7 +25,7 @@ from fitme.report.panels import (
 )
 from fitme.report.scene import ViewerScene, viewer_scene
 
-SCRIPTS = ("head.js", "camera.js", "shader.js", "viewer.js", "controls.js", "page.js")
+SCRIPTS = ("head.js", "camera.js", "shader.js", "shadows.js", "viewer.js", "controls.js", "page.js")
 PANEL_SIDE = 512
 MANY_PHOTOS = 8  # from here on their pictures are half as large and not shown twice: a small file
 MANY_PANEL_SIDE = 256

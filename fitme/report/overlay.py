@@ -84,5 +84,5 @@ def overlay_picture(avatar: Avatar, photo: Photo, index: int = 0, size: int = 51
     for yaw in SIDE_YAW:
         camera = turned_camera(window, centre, yaw)
         light = view_light(avatar, camera, Light.preset("studio"))
-        panels.append(over(avatar.render(camera, light, posed), BACKDROP))
+        panels.append(over(avatar.render(camera, light, posed, shadows=True), BACKDROP))
     return np.concatenate([to_bytes(F.relu(panel)) for panel in panels], axis=1)

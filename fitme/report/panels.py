@@ -19,7 +19,7 @@ from fitme.light import PRESETS, Light
 from fitme.photo import Photo
 from fitme.picture import over, to_bytes
 from fitme.reflectance import AtlasRegions
-from fitme.relight import facing_camera, posed_vertices, view_light
+from fitme.relight import casts_shadows, facing_camera, posed_vertices, view_light
 from fitme.render import Material
 from fitme.report.evidence import Evidence
 from fitme.report.overlay import head_window, photo_window, wire
@@ -138,7 +138,7 @@ def yaw_strip(avatar: Avatar, size: int = 288, photo: int = 0) -> list[tuple[str
     for yaw in YAWS:
         camera = facing_camera(small, yaw, 0.0, size, photo)
         light = view_light(small, camera, Light.preset("studio"))
-        picture = to_bytes(over(small.render(camera, light, vertices), BACKDROP))
+        picture = to_bytes(over(small.render(camera, light, vertices, shadows=True), BACKDROP))
         strip.append((f"{yaw:+.0f}°" if yaw else "0°", picture))
     return strip
 
@@ -152,12 +152,12 @@ def light_strip(
     lights: list[tuple[str, Light | None]] = [(name, Light.preset(name)) for name in names]
     if avatar.photos:
         lights.insert(0, ("the photo's", None))
-    return [
-        (name, to_bytes(over(
-            small.render(camera, view_light(small, camera, light, photo), vertices), BACKDROP
-        )))
-        for name, light in lights
-    ]  # fmt: skip
+    strip = []
+    for name, light in lights:
+        shining, shadows = view_light(small, camera, light, photo), casts_shadows(small, light)
+        out = small.render(camera, shining, vertices, shadows=shadows)
+        strip.append((name, to_bytes(over(out, BACKDROP))))
+    return strip
 
 
 def reduced(avatar: Avatar, texels: int = STRIP_TEXELS) -> Avatar:

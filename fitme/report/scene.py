@@ -16,8 +16,8 @@ from fitme.avatar import Avatar
 from fitme.head import EYE_LOOK_DEGREES
 from fitme.light import PRESETS, Light
 from fitme.picture import to_bytes
-from fitme.relight import facing_camera, head_sphere, view_light
-from fitme.render import Material
+from fitme.relight import casts_shadows, facing_camera, head_sphere, view_light
+from fitme.render import Material, shadows
 from fitme.report.embed import jpeg_uri, resized, rounded
 from fitme.report.geometry import packed_geometry
 from fitme.view import FACING_PITCH_DEG
@@ -58,7 +58,7 @@ def viewer_scene(avatar: Avatar) -> ViewerScene:
             images[f"head_{key}"] = f"#map-{key}"
     names = sorted(PRESETS, key=lambda name: name != "studio")  # the viewer begins with the first
     lights = [{"name": name, "light": _light(avatar, Light.preset(name))} for name in names]
-    data = {
+    data: dict[str, Any] = {
         "geometry": packed_geometry(avatar),
         "images": images,
         "linearImages": [n for n in images if n.endswith(("_normal", "_roughness"))],
@@ -72,6 +72,13 @@ def viewer_scene(avatar: Avatar) -> ViewerScene:
         "specularWhite": white,
         "eyeLook": EYE_LOOK_DEGREES,
         "brdf": _constants(),
+        "shadow": {
+            "side": shadows.MAP_SIDES[1],
+            "offsets": shadows.cone_offsets().tolist(),
+            "reach": shadows.MARGIN * radius,
+            "normalBias": shadows.NORMAL_BIAS,
+            "depthBias": shadows.DEPTH_BIAS,
+        },
     }
     return ViewerScene(rounded(data, 7), maps, white)
 
@@ -128,6 +135,7 @@ def _light(avatar: Avatar, given: Light | None, photo: int = 0) -> dict[str, Any
     return {
         "sh": sh.tolist(), "directions": directions.tolist(), "colors": colors.tolist(),
         "positions": (positions - centre).tolist(), "intensities": intensities.tolist(),
+        "shadows": casts_shadows(avatar, given),
     }  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 const MAX_LAMPS = 12;
 
 const VERTEX_SHADER = `#version 300 es
-in vec3 position;  // metres, in the head's own frame
+layout(location = 0) in vec3 position;  // metres, in the head's own frame
 in vec3 normal;
 in vec4 tangent;   // along growing u; w: handedness
 in vec2 uv;
@@ -42,8 +42,8 @@ function polynomial(rows, x, y) {
   return horner(rows.map((row) => horner(row.map(glsl), y)), x);
 }
 
-/** brdf: the constants of fitme/brdf.py as the page's data have them. */
-function fragmentShader(brdf) {
+/** brdf, shadow: constants of fitme/brdf.py and fitme/render/shadows.py as the page's data have them. */
+function fragmentShader(brdf, shadow) {
   const bands = brdf.bands.map((row) => polynomial([row], "1.0", "r"));
   return `#version 300 es
 precision highp float;
@@ -87,6 +87,8 @@ float ggx(vec3 n, vec3 v, vec3 l, float nv, float nl, float alpha) {
   return square / (hill * hill) * 0.5 / (masking + shadowing) * nl;  // times pi: the light's unit
 }
 
+${shadowSource(shadow)}
+
 vec3 encode(vec3 linear) {
   vec3 c = clamp(linear, 0.0, 1.0);
   return mix(12.92 * c, 1.055 * pow(max(c, 0.0031308), vec3(1.0 / 2.4)) - 0.055,
@@ -98,7 +100,7 @@ void main() {
   vec3 f0 = texture(specularMap, vUv).rgb * specularFactor;
   float rough = texture(roughnessMap, vUv).g * roughnessFactor;
   vec3 bump = texture(normalMap, vUv).xyz * 2.0 - 1.0;
-  vec3 n = normalize(vNormal);
+  vec3 smoothed = normalize(vNormal), n = smoothed;
   if (hasNormalMap && show != 4) {
     vec3 t = normalize(vTangent - dot(n, vTangent) * n);
     n = normalize(bump.x * t + bump.y * vSign * cross(n, t) + bump.z * n);
@@ -129,6 +131,7 @@ void main() {
     }
     float nl = max(dot(n, towards), 0.0);
     if (nl == 0.0) continue;
+    if (shadows && k < lamps) strength *= reached(k, vPosition, smoothed, towards);
     float away = clamp(1.0 - dot(v, normalize(v + towards)), 0.0, 1.0);
     vec3 fresnel = f0 + (1.0 - f0) * pow(away, 5.0);
     received += strength * nl;

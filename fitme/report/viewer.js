@@ -20,7 +20,9 @@ class Viewer {
     this.mode = "shaded";
     this.light = scene.lights[0].light;
     this.lightTurn = [0, 0]; // degrees around the head (front to the picture's right) and upwards
-    this.program = compile(gl, VERTEX_SHADER, fragmentShader(scene.brdf));
+    this.program = compile(gl, VERTEX_SHADER, fragmentShader(scene.brdf, scene.shadow));
+    this.shadows = new ShadowMaps(gl, scene.shadow);
+    this.posed = 0; // how often, for what is drawn once per pose
     this.places = new Map();
     const textures = Object.fromEntries(
       Object.entries(images).map(([name, image]) => [
@@ -62,14 +64,15 @@ class Viewer {
   pose(weights, gaze) {
     const { gl, head } = this;
     head.pose(weights, gaze);
+    this.posed += 1;
     for (const [buffer, data] of this.moving) {
       gl.bindBuffer(gl.ARRAY_BUFFER, buffer);
       gl.bufferSubData(gl.ARRAY_BUFFER, 0, data);
     }
   }
 
-  /** Draw into the canvas at its size on the screen. */
-  draw() {
+  /** Draw into the canvas at its size on the screen; `quick`: with coarser shadows. */
+  draw(quick = false) {
     const ratio = Math.min(window.devicePixelRatio || 1, 2);
     const { canvas } = this;
     const [width, height] = [canvas.clientWidth, canvas.clientHeight].map((side) =>
@@ -78,7 +81,7 @@ class Viewer {
     if (canvas.width !== width || canvas.height !== height) {
       [canvas.width, canvas.height] = [width, height];
     }
-    this.render(this.orbit.camera(width, height), width, height);
+    this.render(this.orbit.camera(width, height), width, height, quick);
   }
 
   /** RGBA bytes, bottom row first, of a picture from a camera of camera.js. */
@@ -98,9 +101,10 @@ class Viewer {
     return this.places.get(name);
   }
 
-  render(camera, width, height) {
+  render(camera, width, height, quick = false) {
     const { gl, scene } = this;
     const { turn, offset } = camera;
+    const casts = this.castShadows(turn, quick);
     gl.viewport(0, 0, width, height);
     gl.clearColor(0, 0, 0, 0); // the page's background shows through
     gl.clear(gl.COLOR_BUFFER_BIT | gl.DEPTH_BUFFER_BIT);
@@ -116,13 +120,38 @@ class Viewer {
     gl.uniform1i(this.uniform("show"), MODES.indexOf(this.mode));
     gl.uniform1f(this.uniform("specularWhite"), scene.specularWhite);
     UNITS.forEach((name, unit) => gl.uniform1i(this.uniform(name), unit));
+    gl.uniform1i(this.uniform("shadowMaps"), SHADOW_UNIT);
+    gl.uniform1i(this.uniform("shadows"), casts);
+    gl.uniform1i(this.uniform("coneStep"), this.shadows.step);
+    this.shadows.bind();
     this.setLight();
     scene.geometry.parts.forEach((part, index) => this.drawPart(part, this.materials[index]));
   }
 
+  /** Rotation that the user gave the light. */
+  turnOfLight() {
+    return product(aboutAxis(1, this.lightTurn[0]), aboutAxis(0, -this.lightTurn[1]));
+  }
+
+  /** Draw the shadow maps that this pose and light need; whether there are any. */
+  castShadows(turn, quick) {
+    const { head, light, scene } = this;
+    const lit = this.mode === "shaded" || this.mode === "geometry";
+    if (!lit || !light.shadows || !light.directions.length) return false;
+    const lightTurn = this.turnOfLight();
+    const towards = light.directions.slice(0, MAX_LAMPS).map((place) => turned(lightTurn, place));
+    const all = { first: 0, count: head.triangles.length / 3 };
+    const draw = () => this.drawTriangles(all);
+    this.shadows.draw(towards, scene.centre, turn, this.posed, quick, draw);
+    return true;
+  }
+
   setLight() {
     const { gl, light } = this;
-    const turn = product(aboutAxis(1, this.lightTurn[0]), aboutAxis(0, -this.lightTurn[1]));
+    const turn = this.turnOfLight();
+    this.shadows.frames.forEach((frame, lamp) => {
+      gl.uniformMatrix3fv(this.uniform(`shadowFrames[${lamp}]`), true, frame);
+    });
     gl.uniform3fv(this.uniform("sh"), light.sh.flat());
     gl.uniformMatrix3fv(this.uniform("shTurn"), true, transposed(turn));
     const at = [...light.directions, ...light.positions].slice(0, MAX_LAMPS);
@@ -134,8 +163,8 @@ class Viewer {
     gl.uniform3fv(this.uniform("lampColor"), colors.flat());
   }
 
-  drawPart({ first, count }, material) {
-    const { gl, head } = this;
+  drawPart(part, material) {
+    const { gl } = this;
     gl.uniform3fv(this.uniform("albedoFactor"), material.albedo);
     gl.uniform3fv(this.uniform("specularFactor"), material.specular);
     gl.uniform1f(this.uniform("roughnessFactor"), material.roughness);
@@ -144,6 +173,11 @@ class Viewer {
       gl.activeTexture(gl.TEXTURE0 + unit);
       gl.bindTexture(gl.TEXTURE_2D, texture);
     });
+    this.drawTriangles(part);
+  }
+
+  drawTriangles({ first, count }) {
+    const { gl, head } = this;
     const { BYTES_PER_ELEMENT: bytes } = head.triangles;
     const type = bytes === 4 ? gl.UNSIGNED_INT : gl.UNSIGNED_SHORT;
     gl.drawElements(gl.TRIANGLES, 3 * count, type, 3 * first * bytes);

@@ -14,7 +14,7 @@ from torch import Tensor
 from fitme.avatar import Avatar
 from fitme.light import Light
 from fitme.picture import render_rgba
-from fitme.relight import facing_camera, posed_vertices, view_light
+from fitme.relight import casts_shadows, facing_camera, posed_vertices, view_light
 
 MAX_DRAWN_PX = 4096  # a larger photo's picture keeps its size but is drawn at this side
 
@@ -32,6 +32,7 @@ def view_picture(
     expression: Mapping[str, float] | None = None,
     neutral: bool = False,
     background: Tensor | None = None,
+    shadows: bool | None = None,
 ) -> np.ndarray:
     """`Avatar.render_view` as RGBA uint8 [H, W, 4], over nothing or a linear RGB colour [3]."""
     own_size = None
@@ -41,7 +42,7 @@ def view_picture(
             own_size, resolution = (view.width, view.height), MAX_DRAWN_PX
     out = avatar.render_view(
         yaw, pitch, light=light, photo=photo, resolution=resolution, expression=expression,
-        neutral=neutral,
+        neutral=neutral, shadows=shadows,
     )  # fmt: skip
     pixels = render_rgba(out, background)
     if own_size is None:
@@ -64,6 +65,7 @@ class Turntable:
     photo: int = 0
     resolution: int = 512
     background: Tensor | None = None  # linear RGB [3]; None is transparent
+    shadows: bool | None = None  # see `Avatar.render_view`
 
     def angles(self) -> list[tuple[float, float]]:
         """Yaw of the head and turn of the light in degrees, frame by frame."""
@@ -80,7 +82,9 @@ class Turntable:
         """RGBA uint8 [resolution, resolution, 4] of each `every`-th frame, one at a time."""
         size = self.resolution if resolution is None else resolution
         vertices = posed_vertices(avatar, self.photo)
+        shadows = casts_shadows(avatar, self.light, self.shadows)
         for yaw, turn in self.angles()[::every]:
             camera = facing_camera(avatar, yaw, 0.0, size, self.photo)
             light = view_light(avatar, camera, self.light, self.photo, turn)
-            yield render_rgba(avatar.render(camera, light, vertices), self.background)
+            out = avatar.render(camera, light, vertices, shadows=shadows)
+            yield render_rgba(out, self.background)

@@ -62,6 +62,18 @@ class TestPicture:
         assert rim[0, 0].tolist() == [0x10, 0x20, 0x30, 255]
         assert np.abs(rim[20:28, 20:28] - plain[20:28, 20:28]).mean() > 5
 
+    def test_shadows(self, folder: Path, tmp_path: Path) -> None:
+        """A given light casts them, the photo's own only when asked to."""
+        for light in (("--light", "side"), ()):
+            default, on, off = (
+                drawn(folder, tmp_path / "x.png", "--yaw", -20, "--resolution", 96, "--overwrite",
+                      *light, *option)
+                for option in ((), ("--shadows",), ("--no-shadows",))
+            )  # fmt: skip
+            np.testing.assert_array_equal(default, on if light else off)
+            np.testing.assert_array_equal(on[..., 3], off[..., 3])
+            assert (off - on)[..., :3].max() > 20
+
     def test_expressions(self, folder: Path, tmp_path: Path) -> None:
         view = ("--yaw", 0, "--resolution", 48, "--neutral")
         closed = drawn(folder, tmp_path / "a.png", *view)

@@ -54,14 +54,14 @@ def test_defaults(calls) -> None:
     assert isinstance(kwargs.pop("progress"), TqdmProgress)
     assert kwargs == {
         "count": 8, "seed": 0, "size": 1024, "truncation": 1.0, "lights": ("studio",),
-        "sheet": False, "weights": None, "overwrite": False,
+        "shadows": True, "sheet": False, "weights": None, "overwrite": False,
     }  # fmt: skip
 
 
 def test_options_arrive(calls) -> None:
     arguments = (
         "sample --out r --count 3 --seed 7 --size 512 --truncation 0.7 --light rim --light side "
-        "--sheet --weights w.safetensors --overwrite -q"
+        "--no-shadows --sheet --weights w.safetensors --overwrite -q"
     )
     result = runner.invoke(app, arguments.split())
     assert result.exit_code == 0 and result.output == ""
@@ -69,7 +69,7 @@ def test_options_arrive(calls) -> None:
     assert isinstance(kwargs.pop("progress"), SilentProgress)
     assert kwargs == {
         "count": 3, "seed": 7, "size": 512, "truncation": 0.7, "lights": ("rim", "side"),
-        "sheet": True, "weights": Path("w.safetensors"), "overwrite": True,
+        "shadows": False, "sheet": True, "weights": Path("w.safetensors"), "overwrite": True,
     }  # fmt: skip
 
 
