@@ -72,8 +72,8 @@ def uncovered(display: Tensor, face: FacePixels) -> Tensor:
     soft = soft.to(area)
     around = _nearby(soft * face.overhung) / _nearby(face.overhung).clamp_min(1e-3)
     buried = ((around - BURIED[0]) / (BURIED[1] - BURIED[0])).clamp(0, 1)
-    rim = rims(pixels, _true(face.spectacles), _true(face.cheekbones))
-    rim = torch.from_numpy(rim).to(area)
+    glasses = rims(pixels, _true(face.spectacles), _true(face.cheekbones))
+    rim = torch.from_numpy(glasses).to(area)
     return (1 - soft * torch.maximum(area, face.brows * buried)) * (1 - rim)
 
 
