@@ -59,7 +59,7 @@ from fitme.models.train.checkpoint import list_checkpoints
 from fitme.models.train.reflectance_prior import ParameterPrior
 from fitme.sample import draw_samples, map_panels, portrait, sample_avatar
 
-LIGHTS = ("studio", "side", "rim")
+LIGHTS = ("studio", "side", "sunset")
 INVERT_SIZE, INVERT_STEPS, INVERT_BATCH = 256, 200, 8
 TONE_EDGES = torch.arange(-60.0, 75.0, 5.0)  # degrees
 Results = dict[str, Any]

@@ -4,8 +4,8 @@
 
 Both get the same aligned head and as many steps for the light. Masked PSNR over the frontal face
 (display-encoded), at 160 pixels; no tuning, no refinement. Several files of weights are compared on
-the same alignments; with `--out` a row per portrait is written as JSON. The default count takes the
-portraits that `fitme.models.train.harvest` never learns from.
+the same alignments; with `--out` a row per portrait is written as JSON. Only portraits are taken
+that `fitme.models.train.harvest` never learns from.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from fitme.head import load_head
 from fitme.landmarks import select_face
 from fitme.mediapipe_landmarks import MediaPipeLandmarks
 from fitme.models.stylegan2 import keep_large_blocks, load_generator
+from fitme.models.train.harvest import held_out
 from fitme.photo import load_photo
 from fitme.progress import SilentProgress
 
@@ -80,7 +81,7 @@ def main() -> None:
     aligner = Aligner(head)
     paths = sorted(args.folder.glob("*.jpg"))
     rows, names = [], []
-    for path in paths[:: max(1, len(paths) // args.count)][: args.count]:
+    for path in held_out(paths)[: args.count]:
         try:
             photo = load_photo(path)
             face = select_face(provider.detect(photo), None, path)
