@@ -75,6 +75,7 @@ REGIONS = ("lips", "brows", "nostrils", "face")
 # Heights and half widths on the neutral mean head, metres, that split the face.
 BARE_WIDTH, FLANK_WIDTH, SIDE_WIDTH = 0.040, 0.040, 0.058
 BELOW, ABOVE = 0.033, 0.022  # metres from the eyes' height, between which glasses sit
+BRIDGE = (0.008, 0.010)  # metres: half width and height
 BESIDE, WITHIN = 0.018, 0.046  # metres from the middle: beyond the nose, not yet the temples
 LIDS = (0.012, 0.017)  # metres from the line between the corners of an eye: lids, lashes, make-up
 
@@ -163,6 +164,13 @@ class AtlasRegions:
         below = self._rest[..., 1] - eyes < -0.1 * BELOW
         aside = self._rest[..., 0].abs()
         return self.spectacles * below * (aside > BESIDE) * (aside < WITHIN)
+
+    @cached_property
+    def bridge(self) -> Tensor:
+        """The part of `spectacles` between the eyes, [size,size] in 0..1."""
+        eyes, _ = self._heights()
+        level = (self._rest[..., 1] - eyes).abs() < BRIDGE[1]
+        return self.spectacles * level * (self._rest[..., 0].abs() < BRIDGE[0])
 
     @cached_property
     def flanks(self) -> Tensor:

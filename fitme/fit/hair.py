@@ -9,7 +9,7 @@ brows, eyes and lips do not look like skin either. With a beard on chin and lip,
 on the flanks.
 
 Rims: what is thin, long and far darker than its surroundings (a closing less the picture, Serra
-1982) between brows and cheekbones, where such lines run below both eyes.
+1982) between brows and cheekbones, where such lines run below both eyes or across the nose.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ AROUND = 0.06  # of the crop: how far around the head hair is looked for
 NEARBY = 0.1  # of the crop
 BURIED = (0.4, 0.7)  # share of hair around a brow at which it begins to be, and is, covered
 THICKEST, SHORTEST = 0.04, 0.06  # of the crop: rims' width and length
+STRETCH = 0.04  # of the crop: what of a rim's length lies below an eye
+ACROSS = 0.8  # share of the columns between the eyes that the bridge of glasses darkens
 DARK_RIM = 0.25  # how much darker than its surroundings a rim is
 RIM_SHADE = 0.01  # of the crop: blur and shadow beside a rim
 SEED = 0
@@ -41,7 +43,8 @@ class FacePixels:
     """One photo's crop [n,n] as the aligned head sees it; masks in 0..1."""
 
     AREAS: ClassVar = (  # of `AtlasRegions`
-        "bare", "beard", "brows", "overhung", "flanks", "scalp", "spectacles", "cheekbones",
+        "bare", "beard", "brows", "overhung", "flanks", "scalp",
+        "spectacles", "cheekbones", "bridge",
     )  # fmt: skip
 
     bare: Tensor  # cheeks and nose
@@ -52,6 +55,7 @@ class FacePixels:
     scalp: Tensor
     spectacles: Tensor  # skin that rims of glasses run over
     cheekbones: Tensor  # the part of it below the eyes
+    bridge: Tensor  # the part of it between them
     head: Tensor  # the silhouette with the neck
     chin: float  # row, below which the surroundings may be the neck
 
@@ -72,28 +76,34 @@ def uncovered(display: Tensor, face: FacePixels) -> Tensor:
     soft = soft.to(area)
     around = _nearby(soft * face.overhung) / _nearby(face.overhung).clamp_min(1e-3)
     buried = ((around - BURIED[0]) / (BURIED[1] - BURIED[0])).clamp(0, 1)
-    glasses = rims(pixels, _true(face.spectacles), _true(face.cheekbones))
+    areas = (_true(area) for area in (face.spectacles, face.cheekbones, face.bridge))
+    glasses = rims(pixels, *areas)
     rim = torch.from_numpy(glasses).to(area)
     return (1 - soft * torch.maximum(area, face.brows * buried)) * (1 - rim)
 
 
-def rims(pixels: np.ndarray, where: np.ndarray, below: np.ndarray) -> np.ndarray:
+def rims(
+    pixels: np.ndarray, where: np.ndarray, below: np.ndarray, bridge: np.ndarray
+) -> np.ndarray:
     """[n,n] in 0..1: thin dark lines of pixels [n,n,3] bytes within `where` [n,n], if there are
-    some on both sides in `below` [n,n], which is a part of it."""
+    some on both sides in its part `below` [n,n], or one all across its part `bridge` [n,n]."""
     side = len(pixels)
     light = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY).astype(np.float32)
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * round(THICKEST * side / 2) + 1,) * 2)
     around = cv2.morphologyEx(light, cv2.MORPH_CLOSE, disc)
     dark = around - light > DARK_RIM * around
-    sure = _long(dark & below, SHORTEST * side)
-    columns = np.flatnonzero(below.any(0))
-    middle = columns.mean() if len(columns) else 0
-    beside = sure.any(0).nonzero()[0] < middle
-    if not beside.any() or beside.all():
+    across = (dark & bridge).any(0).sum() >= ACROSS * max(1, bridge.any(0).sum())
+    if not (across or _on_both_sides(_long(dark & below, STRETCH * side), below)):
         return np.zeros(light.shape, np.float32)
     near = np.ones((2 * round(RIM_SHADE * side) + 1,) * 2, np.uint8)
     wide = cv2.dilate(_long(dark & where, SHORTEST * side).astype(np.uint8), near)
     return cv2.blur(wide.astype(np.float32), (3, 3))
+
+
+def _on_both_sides(mask: np.ndarray, area: np.ndarray) -> bool:
+    """Whether a mask [n,n] within an area [n,n] has columns left and right of the area's middle."""
+    left = np.flatnonzero(mask.any(0)) < np.flatnonzero(area.any(0)).mean()
+    return bool(left.any() and not left.all())
 
 
 def _long(mask: np.ndarray, least: float) -> np.ndarray:

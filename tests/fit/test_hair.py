@@ -38,6 +38,7 @@ def face() -> FacePixels:
         flanks=inner * (rows >= 56) * (columns > 22),
         spectacles=inner * (rows >= 60) * (rows < 84),
         cheekbones=inner * (rows >= 66) * (rows < 84) * (columns > 6) * (columns < 26),
+        bridge=inner * (rows >= 60) * (rows < 72) * (columns < 6),
         scalp=head * (1 - inner) * (rows < 50),
         head=head,
         chin=112.0,
@@ -101,6 +102,17 @@ class TestUncovered:
         )
         assert share(free, shown) < 0.1 and share(free, face.spectacles) > 0.6
         assert share(half, shown) > 0.95
+
+    def test_half_rims_are_found_by_their_bridge(self, face: FacePixels) -> None:
+        rows = torch.arange(SIZE)[:, None]
+        columns = (torch.arange(SIZE) - 64).abs()[None]
+        bar = ((rows >= 63) & (rows < 65) & (columns < 26)).float()
+        gap = bar * (columns > 3)
+        free, apart = (
+            uncovered(drawn((face.head, SKIN), (mask, (0.1, 0.1, 0.1))), face)
+            for mask in (bar, gap)
+        )
+        assert share(free, bar) < 0.1 and share(apart, gap) > 0.95
 
     def test_a_mole_is_no_rim(self, face: FacePixels) -> None:
         moles = ellipse(74, 50, 2, 2) + ellipse(74, 78, 2, 2)
