@@ -43,7 +43,7 @@ CHIN = 152  # landmark
 LIGHT_RATES = {"grey": 0.05, "tint": 0.02, "code": 0.08, "iris": 0.1}
 BRIGHTER = 0.1  # display units: so much lighter than expected, brows and lids are hair or rims
 DOUBTED = (0.25, 0.65)  # mean trust around brows, lips and lids at which they count not, or fully
-AROUND = 10  # pixels of the mask's crop: skin that tells of brows, lips and lids
+AROUND = 10 / 256  # of the crop: skin that tells of brows, lips and lids
 
 Stage = Callable[[FitState, Sequence[Observation]], History]
 
@@ -323,11 +323,7 @@ class Fitter:
         seen = losses.display(out.color, crops.gray)
         wanted = crops.display
         inside = self.skin(out)
-        free = pixels_of(out, self.regions["lips"]) + self.eyes(out)
-        brighter = (wanted - seen).mean(-1)
-        dark = torch.sigmoid((BRIGHTER - brighter) / (0.3 * BRIGHTER))
-        marked = pixels_of(out, self.regions.marked_or_lids) * torch.maximum(dark, free) + free
-        marked = marked.clamp(0, 1)
+        marked = self.marks(out, (wanted - seen).mean(-1))
         miss = (seen - wanted).square().sum(-1).sqrt()
         plain = 1 - marked
         kernel = max(3, crops.size // 48 | 1)  # as wide as a fringe's strand
@@ -336,16 +332,24 @@ class Fitter:
             for values in (miss * plain, plain)
         )
         near = torch.where(share > 0.05, near / share.clamp_min(0.05), miss)
-        trusted = []
+        trusted, reach = [], AROUND * crops.size
         for part, within, mark in zip(near, inside, marked, strict=True):
             values = part[within > 0.5]
             middle = values.median() if len(values) else part.new_tensor(0.1)
             limit = (3.5 * middle).clamp(0.12, 0.30)
             own = torch.sigmoid((limit - part) / (0.15 * limit))
-            around = mean_within(own[None, :, :, None], (within * (1 - mark))[None], AROUND)
+            around = mean_within(own[None, :, :, None], (within * (1 - mark))[None], reach)
             around = ((around[0, ..., 0] - DOUBTED[0]) / (DOUBTED[1] - DOUBTED[0])).clamp(0, 1)
             trusted.append(torch.maximum(own, mark * around))
         return torch.stack(trusted)
+
+    def marks(self, out: RenderOutput, brighter: Tensor) -> Tensor:
+        """[P,n,n] in 0..1: brows, lips, lids and eyes; brows and lids only where the photo is not
+        `brighter` [P,n,n], display units, than the render, which is hair or a rim's glint."""
+        free = pixels_of(out, self.regions["lips"]) + self.eyes(out)
+        dark = torch.sigmoid((BRIGHTER - brighter) / (0.3 * BRIGHTER))
+        marked = pixels_of(out, self.regions.marked_or_lids) * torch.maximum(dark, free)
+        return (marked + free).clamp(0, 1)
 
     @torch.no_grad()
     def uncovered(self, state: FitState, observations: Sequence[Observation]) -> Tensor:
