@@ -21,7 +21,8 @@ MATT = (0.25, 0.9)  # shares of an area's pixels, by brightness, between lashes 
 SHADE = -1.2  # log ratio, below which a pixel is lashes or a lid's shadow
 BRIGHT = (0.7, 0.98)  # shares of the rest, by brightness: open to the light, and no gloss
 USUAL = (0.06, 0.0, -0.06)  # log colour: vessels, and light that skin throws on it
-BELIEF = 0.5  # in its colour
+SPREAD = 0.1  # of people around it: so small a difference says nothing
+BELIEF = 0.6  # in what is beyond that
 MANY = 60  # pixels that say as much about the light as the prior
 ENOUGH = 25  # pixels that say as much as the prior, which is no change
 DARKER, LIGHTER = (1.0, 0.5), (0.8, 0.5)  # of the mean log ratio, of iris and sclera
@@ -65,7 +66,8 @@ def _bright(values: Tensor) -> Tensor | None:
     least, most = brightness.quantile(brightness.new_tensor(BRIGHT))
     middle = values[(brightness >= least) & (brightness <= most)].median(0).values
     chroma = middle - middle.mean() - middle.new_tensor(USUAL)
-    return BELIEF * len(values) / (len(values) + MANY) * chroma
+    beyond = (1 - SPREAD / chroma.norm().clamp_min(SPREAD)) * chroma
+    return BELIEF * len(values) / (len(values) + MANY) * beyond
 
 
 def _matt(values: Tensor) -> Tensor:

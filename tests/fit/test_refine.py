@@ -11,7 +11,7 @@ from made_photo import PIXELS, TEXELS, known_state, photographed, plain
 from torch import Tensor
 
 from fitme.avatar import head_mesh
-from fitme.fit.eyes import USUAL, eye_gain, light_tint
+from fitme.fit.eyes import BELIEF, SPREAD, USUAL, eye_gain, light_tint
 from fitme.fit.observation import Crops, Observation, cut
 from fitme.fit.refine import limited, refine
 from fitme.fit.state import FitState
@@ -97,7 +97,12 @@ def test_whites_of_the_eyes_tell_red_light(head: HeadModel, regions: AtlasRegion
     state.tint[:] = 0
     out, crops, eyes = eyes_seen(head, regions, state, seen)
     found = light_tint(out, crops, eyes)[0]
-    torch.testing.assert_close(found, 0.45 * (red - usual), atol=0.06, rtol=0)
+    wanted = BELIEF * (red - usual) * (1 - SPREAD / (red - usual).norm())
+    torch.testing.assert_close(found, wanted, atol=0.06, rtol=0)
+    state.tint[:] = usual + 0.03
+    seen = photographed(head, regions, state, plain())
+    slight = light_tint(out, cut([seen], PIXELS), eyes)
+    assert float(slight.abs().max()) < 0.02
     nothing = torch.zeros(1, 3)
     assert torch.equal(light_tint(out, crops, 0 * eyes), nothing)
     grey = replace(crops, gray=torch.ones(1, dtype=torch.bool))
