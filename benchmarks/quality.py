@@ -46,6 +46,7 @@ Row = dict[str, float]
 ABLATIONS: dict[str, dict[str, str]] = {
     "full": {},
     "no tuning": {"tune_steps": "0"},
+    "W+ instead": {"wplus": "true"},
     "no relief": {"relief": "false"},
     "no refinement": {"refine": "false"},
     "no tuning, no refinement": {"tune_steps": "0", "refine": "false"},
@@ -249,7 +250,7 @@ def main() -> None:
         if title:
             print(f"== {title}", flush=True)
         bench.preset = override(preset, changes)
-        run(bench, cases, args.out / title.replace(" ", "_").replace(",", ""))
+        run(bench, cases, args.out / title.replace(" ", "_").replace(",", "").replace("+", "plus"))
 
 
 if __name__ == "__main__":

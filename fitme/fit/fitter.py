@@ -82,7 +82,7 @@ class Fitter:
         """The person's maps of `size` texels, after the stages."""
         highest = self.generator.config.resolution
         texels = min(1 << max(6, (size - 1).bit_length()), highest)
-        maps = self.maps_of(self.codes.w(state.code), texels)
+        maps = self.maps_of(self.w(state), texels)
         if self.preset.refine:
             relief = self.preset.relief and self.preset.normals
             maps = refine(
@@ -183,16 +183,17 @@ class Fitter:
         return history
 
     def _tune(self, state: FitState, observations: Sequence[Observation]) -> History:
-        """Pivotal tuning: the generator's middle layers, where texels were seen."""
+        """Pivotal tuning: the generator's middle layers, where texels were seen; or W+ instead."""
         preset = self.preset
         crops = cut(observations, crop_size(observations, preset.tune_pixels), self.head.device)
         trusted = masks_of(state.trusted, crops.size)
         vertices = state.posed(self.head)
         camera = crops.camera(state.rotation, state.translation)
-        w = self.codes.w(state.code)
         texels = preset.tune_texels
+        if preset.wplus:
+            state.layers = state.layers.expand(-1, self.generator.config.w_count, -1).clone()
         with torch.no_grad():
-            pivot = self._signal(w, texels)
+            pivot = self._signal(self.w(state), texels)
             seen = texel_weights(self.head, vertices, camera, trusted, texels).amax(0)
             seen = seen * F.interpolate(self.regions.skin[None, None], (texels, texels))[0, 0]
         unseen = (1 - seen) * seen.flip(-1)
@@ -204,7 +205,7 @@ class Fitter:
         away = F.avg_pool2d((1 - seen)[None, None], 8)[0, 0]
 
         def evaluate(_: int) -> Losses:
-            signal = self._signal(w, texels)
+            signal = self._signal(self.w(state), texels)
             maps = self.used(ReflectanceMaps.from_signal(signal))
             out = self.picture(state, vertices, camera, maps)
             terms = self.appearance(out, crops, trusted, preset.tune_scale, target)
@@ -225,14 +226,17 @@ class Fitter:
             for parameter in [layer.weight, layer.position]
             if parameter is not None
         ]
-        lights = {name: state.tensors()[name] for name in ("grey", "lamp")}
+        learned = {"layers": preset.wplus_rate} if preset.wplus else {"generator": preset.tune_rate}
         return descend(
-            "tune", {"generator": layers, **lights},
-            {"generator": preset.tune_rate, "grey": 0.005, "lamp": 0.005},
-            preset.tune_steps, evaluate, self.progress,
+            "tune", {"generator": layers, **state.tensors()},
+            {**learned, "grey": 0.005, "lamp": 0.005}, preset.tune_steps, evaluate, self.progress,
         )  # fmt: skip
 
     # Pieces
+
+    def w(self, state: FitState) -> Tensor:
+        """The person's w, or W+ after tuning it: [1,w_count,w_dim]."""
+        return self.generator.broadcast(self.codes.w(state.code)) + state.layers
 
     def _signal(self, w: Tensor, texels: int) -> Tensor:
         return self.generator.signals(w, texels)[texels]

@@ -26,6 +26,7 @@ class FitPreset:
     tune_texels: int = 512
     refine: bool = True  # last texel refinement from the photo's fine detail
     relief: bool = True  # which also takes what of it is shading into the normals
+    wplus: bool = False  # tune W+ (Abdal et al. 2019) instead of the generator's weights
     # parts that can be left out, to see what they contribute
     specular: bool = True
     normals: bool = True  # the generator's; without them the mesh's own
@@ -57,6 +58,7 @@ class FitPreset:
     # rates
     shape_rate: float = 0.08  # of the identity, per step of the inversion
     tune_rate: float = 2e-3
+    wplus_rate: float = 0.02
     mirror: float = 4.0
     pivot: float = 2.0
     hue: float = 1.5  # skin's hue stays as W has it at the scale at which coloured light varies

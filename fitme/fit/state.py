@@ -24,6 +24,7 @@ class FitState:
     """The current estimate of everything, P photos; the optimiser changes the tensors in place."""
 
     code: Tensor  # [1,D] of W, see `WCode`
+    layers: Tensor  # [1,1 or w_count,w_dim] what W+ adds to it per layer
     iris: Tensor  # [1,1] colour, see `eye_material`
     eyes: Tensor  # [1,2,3] log gain of iris and sclera, likewise
     identity: Tensor  # [1,K]
@@ -51,7 +52,8 @@ class FitState:
             return torch.cat([getattr(view, name) for view in views]).to(identity).clone()
 
         return FitState(
-            codes.zeros(), identity.new_zeros(1, 1), identity.new_zeros(1, 2, 3), identity.clone(),
+            codes.zeros(), identity.new_zeros(1, 1, codes.axes.shape[1]),
+            identity.new_zeros(1, 1), identity.new_zeros(1, 2, 3), identity.clone(),
             each("expression"), each("gaze"), each("rotation"), each("translation"),
             grey, identity.new_zeros(count, 3), identity.new_zeros(count, 3),
             identity.new_zeros(count, 9, 3), identity.new_zeros(count, 3),

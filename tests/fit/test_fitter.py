@@ -140,6 +140,22 @@ def test_fringe_is_seen_as_hair(
         assert float(free[area].min()) == 1
 
 
+@pytest.mark.parametrize("wplus", [False, True])
+def test_tuning_changes_the_generator_or_wplus(
+    made: tuple[Observation, torch.Tensor], head: HeadModel, wplus: bool
+) -> None:
+    seen, _ = made
+    own = load_generator()
+    fitter = Fitter(head, own, replace(PRESET, tune_steps=4, wplus=wplus), SilentProgress())
+    state = fitter.start([seen], torch.zeros(1, head.identity.shape[0]))
+    before = [value.clone() for value in own.parameters()]
+    history = dict(fitter.stages())["tune"](state, [seen])
+    kept = all(torch.equal(a, b) for a, b in zip(before, own.parameters(), strict=True))
+    moved = float(state.layers.abs().max()) > 0
+    assert (kept, moved) == (wplus, wplus)
+    assert history["photometric"][-1] < history["photometric"][0]
+
+
 GREEN, STEEL = (0.05, 0.40, 0.10), (0.02, 0.02, 0.02)
 
 
