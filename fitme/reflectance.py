@@ -87,8 +87,7 @@ class AtlasRegions:
         self.size = size
         self._roughness: dict[int, Tensor] = {}
         self._rest = bake_vertex_field(head, head.mean, size)  # metres
-        corners = torch.tensor((RIGHT_EYE_CORNERS, LEFT_EYE_CORNERS), device=head.device)
-        self._corners = head.landmarks(head.mean[None])[0, corners]  # [2,2,3]
+        self._corners = eye_corners(head)
         present = [name for name in REGIONS if name in head.regions]
         zero = torch.zeros(size, size, device=head.device)
         self.masks: dict[str, Tensor] = dict.fromkeys(REGIONS, zero)
@@ -118,7 +117,10 @@ class AtlasRegions:
 
     @cached_property
     def lids(self) -> Tensor:
-        """Around the eyes as far as lashes and liner reach, [size,size] in 0..1."""
+        """Around the eyes as far as lashes and liner reach, [size,size] in 0..1; nowhere on a head
+        without landmarks."""
+        if self._corners is None:
+            return torch.zeros_like(self.masks["lips"])
         distance = [
             distance_to_segment(self._rest, first, second) for first, second in self._corners
         ]
@@ -218,6 +220,15 @@ class AtlasRegions:
         rough = SKIN_ROUGHNESS + (LIP_ROUGHNESS - SKIN_ROUGHNESS) * lips.movedim(1, -1)
         self._roughness[resolution] = rough
         return rough
+
+
+def eye_corners(head: HeadModel) -> Tensor | None:
+    """Outer and inner corner of the right and the left eye of the mean head, [2,2,3], metres; None
+    where its landmarks are not those of `fitme.landmarks`."""
+    corners = torch.tensor((RIGHT_EYE_CORNERS, LEFT_EYE_CORNERS), device=head.device)
+    if len(head.landmark_triangles) <= int(corners.max()):
+        return None
+    return head.landmarks(head.mean[None])[0, corners]
 
 
 def distance_to_segment(points: Tensor, first: Tensor, second: Tensor) -> Tensor:
