@@ -66,7 +66,7 @@ class FitPreset:
 
 PRESETS: dict[str, FitPreset] = {
     "fast": FitPreset(
-        light_steps=40, invert_steps=40, invert_pixels=192, invert_texels=128, tune_steps=0
+        light_steps=28, invert_steps=40, invert_pixels=192, invert_texels=128, tune_steps=0
     ),
     "default": FitPreset(),
     "best": FitPreset(
