@@ -38,7 +38,7 @@ from fitme.mediapipe_landmarks import MediaPipeLandmarks
 from fitme.models.stylegan2 import keep_large_blocks, load_generator
 from fitme.photo import load_photo
 from fitme.picture import BACKDROP, over, to_bytes
-from fitme.relight import casts_shadows, facing_camera, posed_vertices, view_light
+from fitme.relight import facing_camera, posed_vertices, relit
 from fitme.report.overlay import head_window, photo_window, wire
 
 Row = dict[str, float]
@@ -138,9 +138,7 @@ class Subject(Fitted):
     def turned(self, yaw: float, light: Light | None, size: int) -> Tensor:
         avatar = self.avatar
         camera = facing_camera(avatar, yaw, 0.0, size)
-        posed = posed_vertices(avatar)
-        shining, shadows = view_light(avatar, camera, light), casts_shadows(avatar, light)
-        return over(avatar.render(camera, shining, posed, shadows=shadows), BACKDROP)
+        return over(relit(avatar, camera, posed_vertices(avatar), light), BACKDROP)
 
 
 def known_numbers(subject: Subject, known: KnownHead) -> Row:

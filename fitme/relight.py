@@ -52,7 +52,16 @@ def render_view(
     else:
         size = RESOLUTION if resolution is None else resolution
         camera = facing_camera(avatar, yaw or 0.0, pitch or 0.0, size, photo)
-    shining = view_light(avatar, camera, light, photo)
+    return relit(avatar, camera, vertices, light, photo, shadows=shadows)
+
+
+def relit(
+    avatar: Avatar, camera: Camera, vertices: Tensor, light: Light | None = None, photo: int = 0,
+    turn: float = 0.0, shadows: bool | None = None,
+) -> RenderOutput:  # fmt: skip
+    """The avatar with posed vertices [1, V, 3] under the light that `view_light` makes of `light`,
+    photo and turn, with shadows as `casts_shadows` says."""
+    shining = view_light(avatar, camera, light, photo, turn)
     return avatar.render(camera, shining, vertices, shadows=casts_shadows(avatar, light, shadows))
 
 

@@ -34,10 +34,7 @@ def eye_gain(out: RenderOutput, crops: Crops, seen: Tensor) -> Tensor:
 
     seen [P,n,n] in 0..1: eyeballs whose pixels are trusted.
     """
-    ratio = albedo_ratio(out, crops.pixels)
-    gray = crops.gray[:, None, None, None]
-    ratio = torch.where(gray, ratio.mean(-1, keepdim=True).expand_as(ratio), ratio)
-    radius = eye_radius(out.uv)
+    ratio, radius = albedo_ratio(out, crops), eye_radius(out.uv)
     gains = []
     for k, (least, most) in enumerate((RING, WHITE)):
         values = ratio[(seen > 0.5) & (radius > least) & (radius < most)]
@@ -48,7 +45,7 @@ def eye_gain(out: RenderOutput, crops: Crops, seen: Tensor) -> Tensor:
 def light_tint(out: RenderOutput, crops: Crops, seen: Tensor) -> Tensor:
     """[P,3], mean 0: how much the logs of the lights' colours should change for the brightest parts
     of the scleras to look as those of most people do; 0 without colour. `seen` as above."""
-    ratio, radius = albedo_ratio(out, crops.pixels), eye_radius(out.uv)
+    ratio, radius = albedo_ratio(out, crops), eye_radius(out.uv)
     white = (seen > 0.5) & (radius > WHITE[0])
     shifts = []
     for values, where, gray in zip(ratio, white, crops.gray.tolist(), strict=True):
@@ -62,9 +59,7 @@ def _bright(values: Tensor) -> Tensor | None:
     values = values[values.amin(-1) > SHADE]
     if len(values) == 0:
         return None
-    brightness = values.mean(-1)
-    least, most = brightness.quantile(brightness.new_tensor(BRIGHT))
-    middle = values[(brightness >= least) & (brightness <= most)].median(0).values
+    middle = _between(values, BRIGHT).median(0).values
     chroma = middle - middle.mean() - middle.new_tensor(USUAL)
     beyond = (1 - SPREAD / chroma.norm().clamp_min(SPREAD)) * chroma
     return BELIEF * len(values) / (len(values) + MANY) * beyond
@@ -74,10 +69,15 @@ def _matt(values: Tensor) -> Tensor:
     """[3] of pixels [N,3]: the middle of those neither in lashes nor shining, shrunk where few."""
     if len(values) == 0:
         return values.new_zeros(3)
-    brightness = values.mean(-1)
-    least, most = brightness.quantile(brightness.new_tensor(MATT))
-    matt = values[(brightness >= least) & (brightness <= most)]
+    matt = _between(values, MATT)
     return matt.median(0).values * len(matt) / (len(matt) + ENOUGH)
+
+
+def _between(values: Tensor, shares: tuple[float, float]) -> Tensor:
+    """Those of pixels [N,3] whose brightness lies between two of its quantiles."""
+    brightness = values.mean(-1)
+    least, most = brightness.quantile(brightness.new_tensor(shares))
+    return values[(brightness >= least) & (brightness <= most)]
 
 
 def _bounded(gain: Tensor, area: int) -> Tensor:

@@ -106,11 +106,19 @@ class Fitter:
         self, state: FitState, observations: Sequence[Observation]
     ) -> tuple[RenderOutput, Crops, Tensor]:
         """Picture and crops at full size, and where the crops [P,n,n] show eyes."""
-        crops = cut(observations, crop_size(observations, EYE_PIXELS), self.head.device)
+        size = crop_size(observations, EYE_PIXELS)
+        out, crops = self.view(state, observations, size, EYE_PIXELS // 4)
+        return out, crops, self.eyes(out) * masks_of(state.trusted, crops.size)
+
+    def view(
+        self, state: FitState, observations: Sequence[Observation], size: int,
+        eye_texels: int = EYE_TEXELS,
+    ) -> tuple[RenderOutput, Crops]:  # fmt: skip
+        """Pictures of the state beside the photos' crops of `size` pixels; the skin is coarse."""
+        crops = cut(observations, size, self.head.device)
         camera = crops.camera(state.rotation, state.translation)
         maps = self.maps_of(self.codes.w(state.code), EYE_TEXELS)
-        out = self.picture(state, state.posed(self.head), camera, maps, EYE_PIXELS // 4)
-        return out, crops, self.eyes(out) * masks_of(state.trusted, crops.size)
+        return self.picture(state, state.posed(self.head), camera, maps, eye_texels), crops
 
     # Stages
 
@@ -358,10 +366,7 @@ class Fitter:
     @torch.no_grad()
     def uncovered(self, state: FitState, observations: Sequence[Observation]) -> Tensor:
         """[P,n,n] in 0..1: 0 where hair hangs over the face, see `hair.uncovered`."""
-        crops = cut(observations, HAIR_PIXELS, self.head.device)
-        camera = crops.camera(state.rotation, state.translation)
-        maps = self.maps_of(self.codes.w(state.code), EYE_TEXELS)
-        out = self.picture(state, state.posed(self.head), camera, maps)
+        out, crops = self.view(state, observations, HAIR_PIXELS)
         names = FacePixels.AREAS
         masks = torch.stack([pixels_of(out, getattr(self.regions, k)) for k in names], 1)
         inside = out.image((out.part_points == 0)[:, None].to(masks))[..., 0]

@@ -96,13 +96,11 @@ def refine(
     share = weight.square() / weight.square().sum(0).clamp_min(1e-6)
     confidence = (weight.amax(0) / (FULL[0] + (FULL[1] - FULL[0]) * marked)).clamp(0, 1)
     skin = trust * (1 - OWN * own)
-    gray = crops.gray[:, None, None, None]
     wanted, albedo = torch.zeros_like(maps.diffuse_albedo[0]), maps.diffuse_albedo
     for again in range(PASSES):
         if again:
             out = picture(replace(maps, diffuse_albedo=albedo))
-        ratio = albedo_ratio(out, crops.pixels)
-        ratio = torch.where(gray, ratio.mean(-1, keepdim=True).expand_as(ratio), ratio)
+        ratio = albedo_ratio(out, crops)
         fine = ratio - mean_within(ratio, skin, COARSE * size)
         wanted = wanted + (sample(fine, pixels) * share[..., None]).sum(0)
         coarse = _blurred(wanted.movedim(-1, 0), round(HAIRS * texels)).movedim(0, -1)
@@ -164,11 +162,14 @@ def shading(out: RenderOutput) -> Tensor:
     return out.diffuse / out.albedo.clamp_min(1e-3)
 
 
-def albedo_ratio(out: RenderOutput, photo: Tensor) -> Tensor:
-    """[P,n,n,3]: log of the diffuse albedo that photos [P,n,n,3] show over that of their render."""
-    wanted = (photo - out.specular) / shading(out).clamp_min(0.02)
+def albedo_ratio(out: RenderOutput, crops: Crops) -> Tensor:
+    """[P,n,n,3]: log of the diffuse albedo that the crops show over that of their render; grey of
+    photos without colour."""
+    wanted = (crops.pixels - out.specular) / shading(out).clamp_min(0.02)
     ratio = wanted.clamp_min(0.004).log() - out.albedo.clamp_min(0.004).log()
-    return ratio.clamp(-1.5, 1.0)
+    ratio = ratio.clamp(-1.5, 1.0)
+    grey = ratio.mean(-1, keepdim=True).expand_as(ratio)
+    return torch.where(crops.gray[:, None, None, None], grey, ratio)
 
 
 def unhidden(visible: Tensor) -> Tensor:

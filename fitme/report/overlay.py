@@ -12,7 +12,7 @@ from fitme.camera import Camera
 from fitme.light import Light
 from fitme.photo import Photo
 from fitme.picture import BACKDROP, over, to_bytes
-from fitme.relight import view_light
+from fitme.relight import relit
 from fitme.render import RenderOutput
 from fitme.view import head_rotation
 
@@ -83,6 +83,5 @@ def overlay_picture(avatar: Avatar, photo: Photo, index: int = 0, size: int = 51
     panels = [pixels, wire(out, pixels), over(out, pixels)]
     for yaw in SIDE_YAW:
         camera = turned_camera(window, centre, yaw)
-        light = view_light(avatar, camera, Light.preset("studio"))
-        panels.append(over(avatar.render(camera, light, posed, shadows=True), BACKDROP))
+        panels.append(over(relit(avatar, camera, posed, Light.preset("studio")), BACKDROP))
     return np.concatenate([to_bytes(F.relu(panel)) for panel in panels], axis=1)

@@ -19,7 +19,7 @@ from fitme.light import PRESETS, Light
 from fitme.photo import Photo
 from fitme.picture import over, to_bytes
 from fitme.reflectance import AtlasRegions
-from fitme.relight import casts_shadows, facing_camera, posed_vertices, view_light
+from fitme.relight import facing_camera, posed_vertices, relit
 from fitme.render import Material
 from fitme.report.evidence import Evidence
 from fitme.report.overlay import head_window, photo_window, wire
@@ -137,9 +137,8 @@ def yaw_strip(avatar: Avatar, size: int = 288, photo: int = 0) -> list[tuple[str
     strip = []
     for yaw in YAWS:
         camera = facing_camera(small, yaw, 0.0, size, photo)
-        light = view_light(small, camera, Light.preset("studio"))
-        picture = to_bytes(over(small.render(camera, light, vertices, shadows=True), BACKDROP))
-        strip.append((f"{yaw:+.0f}°" if yaw else "0°", picture))
+        out = relit(small, camera, vertices, Light.preset("studio"))
+        strip.append((f"{yaw:+.0f}°" if yaw else "0°", to_bytes(over(out, BACKDROP))))
     return strip
 
 
@@ -152,12 +151,10 @@ def light_strip(
     lights: list[tuple[str, Light | None]] = [(name, Light.preset(name)) for name in names]
     if avatar.photos:
         lights.insert(0, ("the photo's", None))
-    strip = []
-    for name, light in lights:
-        shining, shadows = view_light(small, camera, light, photo), casts_shadows(small, light)
-        out = small.render(camera, shining, vertices, shadows=shadows)
-        strip.append((name, to_bytes(over(out, BACKDROP))))
-    return strip
+    return [
+        (name, to_bytes(over(relit(small, camera, vertices, light, photo), BACKDROP)))
+        for name, light in lights
+    ]
 
 
 def reduced(avatar: Avatar, texels: int = STRIP_TEXELS) -> Avatar:

@@ -14,7 +14,7 @@ from torch import Tensor
 from fitme.avatar import Avatar
 from fitme.light import Light
 from fitme.picture import render_rgba
-from fitme.relight import casts_shadows, facing_camera, posed_vertices, view_light
+from fitme.relight import facing_camera, posed_vertices, relit
 
 MAX_DRAWN_PX = 4096  # a larger photo's picture keeps its size but is drawn at this side
 
@@ -82,9 +82,9 @@ class Turntable:
         """RGBA uint8 [resolution, resolution, 4] of each `every`-th frame, one at a time."""
         size = self.resolution if resolution is None else resolution
         vertices = posed_vertices(avatar, self.photo)
-        shadows = casts_shadows(avatar, self.light, self.shadows)
         for yaw, turn in self.angles()[::every]:
             camera = facing_camera(avatar, yaw, 0.0, size, self.photo)
-            light = view_light(avatar, camera, self.light, self.photo, turn)
-            out = avatar.render(camera, light, vertices, shadows=shadows)
+            out = relit(
+                avatar, camera, vertices, self.light, self.photo, turn, self.shadows
+            )  # fmt: skip
             yield render_rgba(out, self.background)

@@ -131,7 +131,7 @@ class Harvester:
             pixels, weight = texel_pixels(fitter.head, vertices, camera, TEXELS)
             weight = weight * sample(trust[..., None], pixels)[..., 0]
             weight = weight[0] * self.usable
-            found = sample(albedo_ratio(out, crops.pixels), pixels)[0]
+            found = sample(albedo_ratio(out, crops), pixels)[0]
             found = found - light_field(
                 found, weight * (1 - self.marked), normals_of(fitter.head, vertices), self.visible
             )

@@ -13,8 +13,9 @@ from fitme.avatar import head_mesh
 from fitme.camera import matrix_to_axis_angle
 from fitme.color import linear_to_srgb
 from fitme.fit.fitter import Fitter
-from fitme.fit.observation import Observation, crop_size, cut
+from fitme.fit.observation import Crops, Observation, crop_size, cut
 from fitme.fit.presets import FitPreset
+from fitme.fit.state import FitState
 from fitme.fit.visibility import pixels_of
 from fitme.generated import WCode, generated_materials
 from fitme.head import HeadModel
@@ -24,7 +25,7 @@ from fitme.models.stylegan2 import ReflectanceGenerator, load_generator
 from fitme.photo import Photo
 from fitme.progress import SilentProgress
 from fitme.reflectance import AtlasRegions
-from fitme.render import render
+from fitme.render import RenderOutput, render
 from fitme.view import View, head_rotation
 
 PRESET = FitPreset(
@@ -106,19 +107,23 @@ def test_face_is_found_again(
     assert (state.trusted * weight).sum() / weight.sum() > 0.8
 
 
+@torch.no_grad()
+def started(
+    seen: Observation, head: HeadModel, generator: ReflectanceGenerator
+) -> tuple[Fitter, FitState, RenderOutput, Crops]:
+    """A fit before its first step, with its picture beside the crop of 256 pixels."""
+    fitter = Fitter(head, generator, PRESET, SilentProgress())
+    state = fitter.start([seen], torch.zeros(1, head.identity.shape[0]))
+    return fitter, state, *fitter.view(state, [seen], 256)
+
+
 @pytest.mark.parametrize("fringe", [False, True])
 def test_fringe_is_seen_as_hair(
     made: tuple[Observation, torch.Tensor], head: HeadModel, generator: ReflectanceGenerator,
     fringe: bool,
 ) -> None:  # fmt: skip
     seen, _ = made
-    fitter = Fitter(head, generator, PRESET, SilentProgress())
-    state = fitter.start([seen], torch.zeros(1, head.identity.shape[0]))
-    crops = cut([seen], 256)
-    camera, vertices = crops.camera(state.rotation, state.translation), state.posed(head)
-    bald = fitter.picture(
-        state, vertices, camera, fitter.maps_of(fitter.codes.w(state.code), 128)
-    )  # fmt: skip
+    fitter, state, bald, crops = started(seen, head, generator)
     rows = torch.arange(256)[:, None].expand(256, 256)
     brow = int(rows[pixels_of(bald, fitter.regions["brows"])[0] > 0.5].min())
     pixels = seen.photo.pixels.clone()
@@ -165,13 +170,7 @@ def test_painted_lips_are_trusted_and_a_microphone_is_not(
     covered: bool,
 ) -> None:  # fmt: skip
     seen, _ = made
-    fitter = Fitter(head, generator, PRESET, SilentProgress())
-    state = fitter.start([seen], torch.zeros(1, head.identity.shape[0]))
-    crops = cut([seen], 256)
-    camera, vertices = crops.camera(state.rotation, state.translation), state.posed(head)
-    with torch.no_grad():
-        maps = fitter.maps_of(fitter.codes.w(state.code), 128)
-        out = fitter.picture(state, vertices, camera, maps)
+    fitter, _, out, crops = started(seen, head, generator)
     lips = pixels_of(out, fitter.regions["lips"])[0] > 0.8
     shown = out.color.clone()
     shown[0][lips] = torch.tensor(GREEN)
