@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -15,6 +16,7 @@ from typer.testing import CliRunner
 from fitme.cli.examples import EXAMPLES
 from fitme.cli.main import app
 from fitme.errors import InputError, OutputError
+from fitme.fit.presets import PRESETS
 from fitme.progress import SilentProgress, TqdmProgress
 
 runner = CliRunner()
@@ -61,8 +63,7 @@ class TestPreset:
         result = runner.invoke(app, ["fit", "a.jpg", "--out", "result", *arguments])
         assert result.exit_code == 0, result.output
         preset = calls[0][1]["preset"]
-        assert (preset.tune_steps, preset.refine) == (7, False)
-        assert preset.light_steps == 40  # of fast
+        assert preset == dataclasses.replace(PRESETS["fast"], tune_steps=7, refine=False)
 
     @pytest.mark.parametrize(
         ("arguments", "words"),
