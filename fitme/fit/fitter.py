@@ -18,9 +18,9 @@ from fitme.avatar import head_mesh
 from fitme.camera import Camera
 from fitme.fit import losses
 from fitme.fit.align import OPENINGS
+from fitme.fit.covered import FacePixels, uncovered
 from fitme.fit.descent import History, Losses, descend
 from fitme.fit.eyes import eye_gain, light_tint
-from fitme.fit.hair import FacePixels, uncovered
 from fitme.fit.observation import Crops, Observation, crop_size, cut, masks_of
 from fitme.fit.presets import FitPreset
 from fitme.fit.refine import mean_within, refine
@@ -365,7 +365,7 @@ class Fitter:
 
     @torch.no_grad()
     def uncovered(self, state: FitState, observations: Sequence[Observation]) -> Tensor:
-        """[P,n,n] in 0..1: 0 where hair hangs over the face, see `hair.uncovered`."""
+        """[P,n,n] in 0..1: 0 where hair hangs over the face, see `covered.uncovered`."""
         out, crops = self.view(state, observations, HAIR_PIXELS)
         names = FacePixels.AREAS
         masks = torch.stack([pixels_of(out, getattr(self.regions, k)) for k in names], 1)

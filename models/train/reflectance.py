@@ -40,9 +40,14 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         help="a step-N folder or a weight file to start from where DIR has none")  # fmt: skip
     add("--stage", type=int, metavar="N",
         help="with --from: begin at the Nth stage of the schedule, counted from 1")  # fmt: skip
+    add("--keep-w", action="store_true",
+        help="with --from a weight file, after a change of the synthesizer: measure the linear base"
+        " anew and train all but the mapping network, so that harvests stay valid")  # fmt: skip
     add("--minutes", type=float, help="stop after so long, with a checkpoint")
     add("--steps", type=int, help="stop after so many steps, with a checkpoint")
     add("--images", type=float, default=1.0, metavar="FACTOR", help="scales every stage's length")
+    add("--draws", type=float, default=1.0, metavar="FACTOR",
+        help="scales how many draws are cached and the base is measured on")  # fmt: skip
     add("--seed", type=int, default=0)
     add("--device", help="default: cuda where there is one")
     add("--dtype", choices=["auto", "float32", "bfloat16", "float16"], default="auto",
@@ -57,9 +62,11 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def scaled(config: TrainConfig, factor: float) -> TrainConfig:
-    stages = tuple(replace(s, images=max(int(s.images * factor), s.batch)) for s in config.stages)
-    return replace(config, stages=stages)
+def scaled(config: TrainConfig, images: float, draws: float) -> TrainConfig:
+    """With stages and numbers of draws multiplied."""
+    stages = tuple(replace(s, images=max(int(s.images * images), s.batch)) for s in config.stages)
+    cache = tuple((resolution, max(1, int(count * draws))) for resolution, count in config.cache)
+    return replace(config, stages=stages, cache=cache, base_draws=int(config.base_draws * draws))
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -80,8 +87,9 @@ def main(arguments: list[str] | None = None) -> int:
 
     try:
         network = args.network or args.preset
-        config = replace(scaled(PRESETS[args.preset], args.images), seed=args.seed,
-                         network=network, generator=GENERATORS[network])  # fmt: skip
+        config = replace(scaled(PRESETS[args.preset], args.images, args.draws), seed=args.seed,
+                         keep_w=args.keep_w, network=network,
+                         generator=GENERATORS[network])  # fmt: skip
         source = open_source(args.data_source, device)
         trainer = Trainer(config, source, args.out, device=device,
                           dtype=getattr(torch, name), report=report)  # fmt: skip

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from fitme.errors import FitmeError
 from fitme.models.stylegan2 import ReflectanceGenerator, mirror_signal
+from fitme.models.stylegan2.synthesis import LinearBase
 from fitme.models.train.reflectance_data import DataSource
 from fitme.models.train.reflectance_prior import ParameterPrior
 
@@ -41,6 +42,47 @@ def principal_components(raw: Tensor, count: int) -> tuple[Tensor, Tensor, Tenso
     return mean.view(shape), (v * spread).T.reshape(count, *shape), u * len(both) ** 0.5
 
 
+@torch.no_grad()
+def refit_base(
+    model: ReflectanceGenerator,
+    source: DataSource,
+    prior: ParameterPrior,
+    draws: tuple[Tensor, Tensor],
+    generator: torch.Generator,
+) -> float:
+    """Measure `model`'s base anew on draws (parameters [N,P], raw maps [N,6,R,R]) without touching
+    W: mean and components are the least squares of the maps, and of their mirror images, on the
+    coefficients that its mapping network gives. Returns the share of variance left."""
+    parameters, raw = draws
+    base = base_of(model)
+    device = model.device
+    both = torch.cat([parameters, source.mirror_parameters(parameters)]).to(device)
+    local = torch.Generator(device).manual_seed(
+        int(torch.randint(2**31, (1,), generator=generator))
+    )
+    x = base.coefficients(model.map(prior.z(both, model.config.z_dim, local))).double()
+    x = torch.cat([torch.ones_like(x[:, :1]), x], 1)  # [2N,1+C]
+    maps = torch.cat([raw, mirror_signal(raw)]).to(device).flatten(1)
+    right = torch.cat([x.T @ part.double() for part in maps.split(16_384, 1)], 1)
+    found = torch.linalg.solve(x.T @ x, right).float()
+    shape = raw.shape[1:]
+    base.mean.copy_(found[0].view(shape))
+    base.components.copy_(found[1:].view(-1, *shape))
+    left = total = 0.0
+    for part, line in zip(maps.split(16_384, 1), found.split(16_384, 1), strict=True):
+        part = part.float()
+        left += float((part - x.float() @ line).square().sum())
+        total += float((part - part.mean(0)).square().sum())
+    return left / total
+
+
+def base_of(model: ReflectanceGenerator) -> LinearBase:
+    """Raises FitmeError where there is none."""
+    if model.synthesis.base is None:
+        raise FitmeError("this generator has no linear base")
+    return model.synthesis.base
+
+
 def fit_base(
     model: ReflectanceGenerator,
     source: DataSource,
@@ -53,9 +95,7 @@ def fit_base(
     """Measure `model`'s base on draws (parameters [N,P], raw maps [N,6,R,R]) and train its
     mapping network and coefficients on them; CPU generator."""
     parameters, raw = draws
-    base = model.synthesis.base
-    if base is None:
-        raise FitmeError("this generator has no linear base")
+    base = base_of(model)
     device = model.device
     with torch.random.fork_rng(devices=[]):  # pca_lowrank starts from random directions
         torch.manual_seed(int(torch.randint(2**31, (1,), generator=generator)))

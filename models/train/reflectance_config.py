@@ -62,6 +62,7 @@ class TrainConfig:
     mapping_boost: float = 100.0  # on the mapping network's rate in regression: 0.01 -> 1.
     # The low rate keeps adversarial training stable; regression has to shape W in few images.
     # With a linear base W is shaped before, from large batches: small ones would only blur it.
+    keep_w: bool = False  # the mapping network is not trained: what was fitted in its W stays valid
     warm_up: int = 100  # steps in which the rate of a stage rises
     r1_every: int = 16
     path_every: int = 8

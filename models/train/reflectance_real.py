@@ -30,7 +30,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fitme.color import linear_to_srgb
-from fitme.errors import FitmeError
 from fitme.generated import WCode
 from fitme.head import HeadModel, load_head
 from fitme.models import weight_path
@@ -43,6 +42,7 @@ from fitme.models.stylegan2 import (
 from fitme.models.stylegan2.layers import EqualLinear
 from fitme.models.stylegan2.synthesis import LinearBase
 from fitme.models.train.harvest import Harvest, light_field, load_harvests, normals_of, shrunk
+from fitme.models.train.reflectance_base import base_of
 from fitme.reflectance import AtlasRegions, ambient_visibility
 
 LEADING = 16  # coefficients of the base that what W gets wrong may depend on
@@ -133,13 +133,6 @@ class Correction:
         """For coefficients [N,C] of the base: [N,3,R,R]."""
         leading = coefficients[:, : len(self.slopes)]
         return self.mean + torch.einsum("nl,lchw->nchw", leading, self.slopes)
-
-
-def base_of(generator: ReflectanceGenerator) -> LinearBase:
-    """Raises FitmeError where there is none."""
-    if generator.synthesis.base is None:
-        raise FitmeError("this generator has no linear base")
-    return generator.synthesis.base
 
 
 @torch.no_grad()

@@ -30,7 +30,7 @@ from fitme.models.train.checkpoint import (
 )
 from fitme.models.train.losses_gan import ema_decay, update_ema
 from fitme.models.train.reflectance_adam import make_adam, schedule, set_rate
-from fitme.models.train.reflectance_base import RAW_LIMIT, fit_base
+from fitme.models.train.reflectance_base import RAW_LIMIT, fit_base, refit_base
 from fitme.models.train.reflectance_cache import DrawCache
 from fitme.models.train.reflectance_config import Stage, TrainConfig
 from fitme.models.train.reflectance_data import DataSource, named_seed, random_window
@@ -103,9 +103,10 @@ class Trainer:
         stage, config = self.stage, self.config
         regress = stage.kind != "adversarial"
         betas, every = ((0.9, 0.99), None) if regress else ((0.0, 0.99), config.path_every)
+        boost = config.mapping_boost if regress else 1.0
         groups = [
             (list(self.model.synthesis.parameters()), 1.0),
-            (list(self.model.mapping.parameters()), config.mapping_boost if regress else 1.0),
+            (list(self.model.mapping.parameters()), 0.0 if config.keep_w else boost),
         ]
         self.optimizers = [make_adam(groups, stage.rate, betas, every)]
         if regress:
@@ -335,7 +336,8 @@ class Trainer:
 
     def start_from_weights(self, path: Path, stage: int) -> None:
         """Go on from a generator file at a stage (counted from 0), without the modes that photos
-        taught it. Raises InputError."""
+        taught it; its W is kept where the configuration says so, and then its base is measured
+        anew, as the synthesizer may have changed. Raises InputError."""
         generator = ReflectanceGenerator.load(path).without_photo_modes()
         wanted, found = self.config.generator, generator.config
         if found != wanted:
@@ -345,6 +347,10 @@ class Trainer:
         self.step = sum(entry.steps for entry in self.config.stages[:stage])
         self.images = sum(entry.images for entry in self.config.stages[:stage])
         self._begin_stage()
+        if self.config.keep_w:
+            draws = self.random("base", 0, cpu=True)
+            left = refit_base(generator, self.source, self.prior, self._base_draws(), draws)
+            self.report(f"base measured anew: {left:.3f} of the variance left")
         for network in (self.average, self.model):
             network.load_state_dict(generator.state_dict())
 

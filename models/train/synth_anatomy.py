@@ -9,8 +9,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from scipy.interpolate import PchipInterpolator
 from torch import Tensor
 
 from fitme.head import HeadModel
@@ -30,6 +32,16 @@ from fitme.models.train.synth_landmarks import (
 from fitme.models.train.synth_random import smoothstep
 from fitme.models.train.synth_splat import blur
 
+HEAD_AXIS = 10.0  # mm: z about which the hairline's azimuths turn
+FOREHEAD = 50.0  # mm from the brows up to the hairline
+#: azimuth in degrees from the face's middle; height, 0 that of the ears, 1 the forehead's middle
+HAIRLINE = (
+    (0, 1.0), (14, 1.01), (28, 1.02), (40, 0.93), (50, 0.76), (58, 0.56), (64, 0.36), (70, 0.12),
+    (75, -0.10), (80, -0.17), (90, -0.15), (115, -0.15), (125, -0.30), (140, -0.65), (180, -0.76),
+)  # fmt: skip
+EAR = (34.0, 25.0)  # mm: half its height and length, and the bare skin around it
+CORNER = (34.0, 13.0)  # azimuth and width of the corners of the forehead, degrees
+
 
 @dataclass(frozen=True)
 class Anatomy:
@@ -44,6 +56,8 @@ class Anatomy:
     lip: Tensor  # about mm inwards from the vermilion border, near it
     lip_upper: Tensor  # 1 on the upper lip
     beard: Tensor  # [R,R,4]: where moustache, chin, cheek and neck hair can grow
+    hair: Tensor  # about mm behind the hairline of a young person, negative in front of it
+    temple: Tensor  # 0..1, most at the corners of the forehead, where hair recedes
     regions: dict[str, Tensor]
 
     def reduced(self, resolution: int) -> Anatomy:
@@ -86,7 +100,7 @@ def build_anatomy(head: HeadModel, resolution: int) -> Anatomy:
     beard = beard * (1 - smoothstep(0.2, 0.7, soft["ears"]))[..., None]
     fine = Anatomy(
         atlas, points, margins, lid_distance, lid_upper, lid_along, lip, _lip_upper(atlas),
-        beard, regions,
+        beard, *_hairline(atlas, points), regions,
     )  # fmt: skip
     return fine.reduced(resolution)
 
@@ -202,6 +216,29 @@ def _regions(
         "face": soft["face"],
     }
     return regions
+
+
+def _hairline(atlas: Atlas, p: Landmarks) -> tuple[Tensor, Tensor]:
+    """`Anatomy.hair` and `Anatomy.temple`: a height for each azimuth about the head's axis, over
+    the forehead, around its corners, down in front of the ear, behind it and across the nape."""
+    angle = torch.atan2(atlas.xyz[..., 0].abs(), atlas.xyz[..., 2] - HEAD_AXIS)
+    turn = torch.linspace(0, 180, 361)
+    degrees, share = np.array(HAIRLINE).T
+    curve = torch.from_numpy(PchipInterpolator(degrees, share)(turn.numpy())).float()
+    top, ear = p.brow[0] + FOREHEAD, p.ear[1]
+    curve = ear + curve * (top - ear)  # mm
+    at = (torch.rad2deg(angle) * 2).clamp(0, 359.99)
+    low, part = at.long(), at % 1
+    line = torch.lerp(curve[low], curve[low + 1], part)
+    # Where the line falls steeply a height is not a distance.
+    radius = (atlas.xyz[..., 0].square() + (atlas.xyz[..., 2] - HEAD_AXIS).square()).sqrt()
+    slope = (curve[low + 1] - curve[low]) / (math.radians(0.5) * radius.clamp_min(20.0))
+    hair = (atlas.xyz[..., 1] - line) / (1 + slope.square()).sqrt()
+    offset = (atlas.xyz[..., 1:] - p.ear[1:]) / hair.new_tensor(EAR)
+    ear = (offset.norm(dim=-1) - 1) * EAR[1]  # about mm outwards from its outline
+    hair = torch.minimum(hair, 2 * ear)
+    corner, width = CORNER
+    return hair, torch.exp(-0.5 * ((torch.rad2deg(angle) - corner) / width).square())
 
 
 def _beard(atlas: Atlas, p: Landmarks, lip: Tensor) -> Tensor:

@@ -224,16 +224,19 @@ def beard(face: Face, anatomy: Anatomy, pool: Pool, stream: Stream, noise: Solid
 
 
 def scalp(face: Face, anatomy: Anatomy, noise: SolidNoise) -> HairLayer:
-    """Cropped hair: a tint with the grain of hairs behind a person's own hairline."""
+    """Cropped hair: a tint with the grain of hairs behind a person's own hairline, thin at its
+    edge. With age men's forehead grows, first at its corners."""
     xyz = anatomy.atlas.xyz
     amount = 2.6 * face.amount("scalp_hair", 0.25) ** 1.3
-    recede = 0.10 * face["hairline"] + 0.18 * face["masculine"] * face["age"]
+    recede = 4.5 * face["hairline"] + 8.0 * face["masculine"] * face["age"] ** 2
+    corners = 9.0 * face["masculine"] * (0.5 + 2.0 * face["age"] ** 2) + 3.0 * face["hairline"]
     wander = noise.field("scalp.edge", 6.0)[..., 0] + 0.5 * noise.field("scalp.edge2", 1.2)[..., 0]
     grain = noise.field("scalp.grain", 0.5, xyz.new_tensor([1.0, 0.4, 0.55]))[..., 0]
-    grows = anatomy.regions["scalp"]
-    mask = smoothstep(0.18, 0.75, grows - recede[:, None, None] + 0.07 * wander)
-    mask = mask * smoothstep(0.0, 0.2, grows)
-    mask = mask * (1 - smoothstep(0.1, 0.5, anatomy.regions["ears"]))
+    front = smoothstep(-20.0, 30.0, xyz[..., 2])
+    moved = (recede[:, None, None] + corners[:, None, None] * anatomy.temple) * front
+    behind = anatomy.hair - moved + 1.6 * wander
     keep = band(anatomy.atlas.texel_mm, 0.5)
+    # Hairs stand apart at the edge and close up behind it.
+    mask = smoothstep(-3.0, 15.0, behind + 3.5 * grain * keep)
     depth = amount[:, None, None] * mask * (1 + 0.22 * grain * keep).clamp_min(0.15)
     return HairLayer(depth, (0.10 * grain).exp())

@@ -197,6 +197,33 @@ class TestCommand:
         after = ReflectanceGenerator.load(tmp_path / "v.safetensors").synthesis.base.components
         assert torch.equal(before, after) and bool(before.any())  # the base is not fitted again
 
+    def test_keeps_w_and_measures_the_base_anew(self, tmp_path, capsys):
+        common = ["--preset", "tiny", "--data-source", "toy", "--device", "cpu"]
+        weights, later = tmp_path / "w.safetensors", tmp_path / "v.safetensors"
+        first = [*common, "--out", str(tmp_path / "a"), "--steps", "1", "--weights", str(weights)]
+        assert reflectance.main(first) == 0
+        before = ReflectanceGenerator.load(weights)
+        spoiled = ReflectanceGenerator.load(weights)
+        spoiled.synthesis.base.components.mul_(0.5)
+        spoiled.save(weights)
+        second = [*common, "--out", str(tmp_path / "b"), "--from", str(weights), "--keep-w"]
+        assert (
+            reflectance.main([*second, "--stage", "2", "--steps", "3", "--weights", str(later)])
+            == 0
+        )
+        left = float(capsys.readouterr().out.split("base measured anew: ")[1].split()[0])
+        assert 0 < left < 0.5
+        after = ReflectanceGenerator.load(later)
+        own = after.mapping.state_dict()
+        assert all(torch.equal(own[k], v) for k, v in before.mapping.state_dict().items())
+
+        def apart(one, two):
+            one, two = (x.synthesis.base.components.flatten() for x in (one, two))
+            return float((one - two).norm() / two.norm())
+
+        assert apart(after, before) < 0.2 < 0.4 < apart(spoiled, before)
+        assert not torch.equal(after.synthesis.start, before.synthesis.start)  # this is trained
+
     def test_the_time_limit_stops_it(self, tmp_path):
         t = trainer(tmp_path)
         t.run(minutes=0)

@@ -1,11 +1,11 @@
-"""Where hair hangs over the face, on drawn faces."""
+"""Where hair or glasses cover the face, on drawn faces."""
 
 from __future__ import annotations
 
 import pytest
 import torch
 
-from fitme.fit.hair import FacePixels, uncovered
+from fitme.fit.covered import FacePixels, uncovered
 
 SIZE = 128
 SKIN, HAIR, WALL = (0.78, 0.60, 0.50), (0.16, 0.11, 0.08), (0.55, 0.62, 0.68)
