@@ -179,3 +179,49 @@ def test_features_are_where_they_belong() -> None:
     on = ((xyz[..., 1] - line + 3).abs() < 2) & (x > 18) & (x < 45) & (xyz[..., 2] > 60)
     above = ((xyz[..., 1] - line - 14).abs() < 4) & (x > 18) & (x < 45) & (xyz[..., 2] > 60)
     assert float(face[on].mean()) < 0.75 * float(face[above].mean())
+
+
+class TestHairline:
+    """Cropped black hair on light skin, by what it darkens."""
+
+    @staticmethod
+    def covered(**values: float) -> Tensor:
+        """[R,R] in 0..1."""
+        made = synthesizer(256)
+        bare, grown = (
+            luminance(made.render(plain_face(hair_dark=1.0, scalp_hair=x, **values), 1)
+                      .diffuse_albedo)[0]
+            for x in (0.0, 1.0)
+        )  # fmt: skip
+        return 1 - grown / bare
+
+    def test_hair_grows_where_it_does(self) -> None:
+        anatomy = synthesizer(256).anatomy
+        p, xyz = anatomy.points, anatomy.atlas.xyz
+        x, y, z = xyz[..., 0].abs(), xyz[..., 1], xyz[..., 2]
+        hair = self.covered()
+        crown = y > p.brow[0] + 75
+        sideburn = (z - p.ear[2]).sub(36).abs().lt(4) & (y - p.ear[1] - 20).abs().lt(5)
+        above_ear = (z - p.ear[2]).abs().lt(8) & (y - p.ear[1] - 48).abs().lt(5)
+        for where in (crown, sideburn, above_ear, (z < -60) & (y > p.ear[1])):
+            assert where.any() and float(hair[where].mean()) > 0.6
+        forehead = (x < 30) & (y < p.brow[0] + 35) & (z > 60)
+        on_ear = ((xyz[..., 1:] - p.ear[1:]) / y.new_tensor([25.0, 15.0])).norm(dim=-1) < 1
+        for where in (forehead, on_ear & (x > 60), y < p.mouth[1]):
+            assert where.any() and float(hair[where].abs().mean()) < 0.02
+
+    def test_the_edge_is_soft(self) -> None:
+        anatomy = synthesizer(256).anatomy
+        x, y, z = anatomy.atlas.xyz[..., 0].abs(), *anatomy.atlas.xyz[..., 1:].unbind(-1)
+        hair, middle = self.covered(), (x < 12) & (z > 40)
+        height = [float(y[middle & ((hair - share).abs() < 0.1)].mean()) for share in (0.2, 0.7)]
+        assert 3 < height[1] - height[0] < 20  # mm
+
+    def test_it_recedes_at_the_corners(self) -> None:
+        anatomy = synthesizer(256).anatomy
+        young = self.covered(masculine=0.45, age=0.1, hair_grey=0.0)
+        lost = young - self.covered(masculine=1.0, age=0.9, hair_grey=0.0)
+        edge = (anatomy.hair > 2) & (anatomy.hair < 15)
+        corner, back = anatomy.temple > 0.8, anatomy.atlas.xyz[..., 2] < -30
+        assert float(lost[edge & corner].mean()) > 0.4
+        assert float(lost[edge & back].abs().mean()) < 0.2
