@@ -24,7 +24,7 @@ from fitme.fit import losses
 from fitme.fit.align import Aligner
 from fitme.fit.descent import Losses, descend
 from fitme.fit.fitter import LIGHT_RATES, Fitter
-from fitme.fit.observation import Observation, cut
+from fitme.fit.observation import Observation
 from fitme.fit.presets import FitPreset
 from fitme.head import load_head
 from fitme.landmarks import select_face
@@ -42,15 +42,8 @@ def explain(
     fitter: Fitter, seen: Observation, identity: torch.Tensor, unknowns: Sequence[str]
 ) -> float:
     """PSNR of the face after fitting the light and `unknowns`."""
-    preset = fitter.preset
     state = fitter.start([seen], identity)
-    crops = cut([seen], preset.light_pixels)
-    vertices = state.posed(fitter.head)
-    camera = crops.camera(state.rotation, state.translation)
-
-    def picture():
-        maps = fitter.maps_of(fitter.codes.w(state.code), preset.light_texels)
-        return fitter.picture(state, vertices, camera, maps)
+    crops, picture = fitter.still(state, [seen])
 
     def evaluate(_: int) -> Losses:
         return fitter.appearance(picture(), crops, None) | fitter.priors(state)

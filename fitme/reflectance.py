@@ -77,6 +77,7 @@ BARE_WIDTH, FLANK_WIDTH, SIDE_WIDTH = 0.040, 0.040, 0.058
 BELOW, ABOVE = 0.033, 0.022  # metres from the eyes' height, between which glasses sit
 BRIDGE = (0.008, 0.010)  # metres: half width and height
 BESIDE, WITHIN = 0.018, 0.046  # metres from the middle: beyond the nose, not yet the temples
+CROWN = 0.020  # metres above the frontal face: behind the hairline
 LIDS = (0.012, 0.017)  # metres from the line between the corners of an eye: lids, lashes, make-up
 
 
@@ -135,7 +136,7 @@ class AtlasRegions:
     @cached_property
     def bare(self) -> Tensor:
         """Cheeks and nose, the skin that hair and beards cover least, [size,size] in 0..1."""
-        eyes, mouth = self._heights()
+        eyes, mouth = self._heights
         between = (self._rest[..., 1] < eyes) & (self._rest[..., 1] > 0.65 * mouth + 0.35 * eyes)
         core = between & (self._rest[..., 0].abs() < BARE_WIDTH)
         return self.skin * core * (1 - self.masks["lips"]) * (1 - self.masks["brows"])
@@ -144,7 +145,7 @@ class AtlasRegions:
     def overhung(self) -> Tensor:
         """Forehead, temples and outer cheeks above the mouth, which hair of the head may hang over,
         [size,size] in 0..1."""
-        eyes, mouth = self._heights()
+        eyes, mouth = self._heights
         above = (self._rest[..., 1] - eyes - 0.012) / 0.006
         aside = (self._rest[..., 0].abs() - SIDE_WIDTH) / 0.006
         aside = aside.clamp(0, 1) * ((self._rest[..., 1] - mouth) / 0.01).clamp(0, 1)
@@ -154,7 +155,7 @@ class AtlasRegions:
     def spectacles(self) -> Tensor:
         """Skin between brows and cheekbones without lids, which rims of glasses run over,
         [size,size] in 0..1."""
-        eyes, _ = self._heights()
+        eyes, _ = self._heights
         height = self._rest[..., 1] - eyes
         band = (height > -BELOW) & (height < ABOVE)
         return self.skin * band * (1 - self.marked_or_lids)
@@ -162,7 +163,7 @@ class AtlasRegions:
     @cached_property
     def cheekbones(self) -> Tensor:
         """The part of `spectacles` below the eyes and beside the nose, [size,size] in 0..1."""
-        eyes, _ = self._heights()
+        eyes, _ = self._heights
         below = self._rest[..., 1] - eyes < -0.1 * BELOW
         aside = self._rest[..., 0].abs()
         return self.spectacles * below * (aside > BESIDE) * (aside < WITHIN)
@@ -170,7 +171,7 @@ class AtlasRegions:
     @cached_property
     def bridge(self) -> Tensor:
         """The part of `spectacles` between the eyes, [size,size] in 0..1."""
-        eyes, _ = self._heights()
+        eyes, _ = self._heights
         level = (self._rest[..., 1] - eyes).abs() < BRIDGE[1]
         return self.spectacles * level * (self._rest[..., 0].abs() < BRIDGE[0])
 
@@ -178,14 +179,14 @@ class AtlasRegions:
     def flanks(self) -> Tensor:
         """Cheeks and jaw away from nose and mouth, which long hair may hang over, [size,size] in
         0..1."""
-        eyes, _ = self._heights()
+        eyes, _ = self._heights
         aside = ((self._rest[..., 0].abs() - FLANK_WIDTH) / 0.006).clamp(0, 1)
         return self.skin * aside * ((eyes - self._rest[..., 1]) / 0.01).clamp(0, 1)
 
     @cached_property
     def beard(self) -> Tensor:
         """Upper lip and chin, [size,size] in 0..1."""
-        eyes, mouth = self._heights()
+        eyes, mouth = self._heights
         below = self._rest[..., 1] < 0.75 * mouth + 0.25 * eyes
         core = below & (self._rest[..., 0].abs() < BARE_WIDTH)
         return self.skin * core * (1 - self.masks["lips"])
@@ -197,6 +198,13 @@ class AtlasRegions:
         above = ((self._rest[..., 1] - top + 0.004) / 0.004).clamp(0, 1)
         return above * (1 - self.masks["face"])
 
+    @cached_property
+    def crown(self) -> Tensor:
+        """The top of the head behind the hairline of all who are not bald, [size,size] in 0..1."""
+        top = self._rest[..., 1][self.masks["face"] > 0.5].amax()
+        return self.scalp * ((self._rest[..., 1] - top - CROWN) / 0.004).clamp(0, 1)
+
+    @cached_property
     def _heights(self) -> tuple[float, float]:
         """Of the eyes and of the mouth on the mean head, metres."""
         brows, lips = ((self.masks[name] > 0.5) for name in ("brows", "lips"))

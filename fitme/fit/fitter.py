@@ -24,6 +24,7 @@ from fitme.fit.eyes import eye_gain, light_tint
 from fitme.fit.observation import Crops, Observation, crop_size, cut, masks_of
 from fitme.fit.presets import FitPreset
 from fitme.fit.refine import mean_within, refine
+from fitme.fit.scalp import scalp_loss, scalp_tone
 from fitme.fit.state import FitState
 from fitme.fit.visibility import pixels_of, texel_weights
 from fitme.generated import WCode, generated_materials
@@ -120,22 +121,33 @@ class Fitter:
         maps = self.maps_of(self.codes.w(state.code), EYE_TEXELS)
         return self.picture(state, state.posed(self.head), camera, maps, eye_texels), crops
 
+    def still(
+        self, state: FitState, observations: Sequence[Observation]
+    ) -> tuple[Crops, Callable[[], RenderOutput]]:
+        """Crops for the light, and what renders the state beside them with the geometry it has
+        now."""
+        crops = cut(observations, self.preset.light_pixels, self.head.device)
+        camera = crops.camera(state.rotation, state.translation)
+        vertices = state.posed(self.head)
+
+        def picture() -> RenderOutput:
+            maps = self.maps_of(self.codes.w(state.code), self.preset.light_texels)
+            return self.picture(state, vertices, camera, maps)
+
+        return crops, picture
+
     # Stages
 
     def _light(self, state: FitState, observations: Sequence[Observation]) -> History:
         """Light and the generator's tone at low resolution; geometry stays as aligned."""
         preset = self.preset
-        crops = cut(observations, preset.light_pixels, self.head.device)
-        vertices = state.posed(self.head)
-        camera = crops.camera(state.rotation, state.translation)
+        crops, picture = self.still(state, observations)
         trusted = masks_of(state.trusted, crops.size)
 
         def evaluate(step: int) -> Losses:
             if preset.whites and step == preset.light_steps // 2:
                 self.balance(state, observations)
-            maps = self.maps_of(self.codes.w(state.code), preset.light_texels)
-            out = self.picture(state, vertices, camera, maps)
-            return self.appearance(out, crops, trusted) | self.priors(state)
+            return self.appearance(picture(), crops, trusted) | self.priors(state)
 
         history = descend(
             "light", state.tensors(), LIGHT_RATES, preset.light_steps, evaluate, self.progress
@@ -160,6 +172,8 @@ class Fitter:
         observed = torch.stack([seen.face.points for seen in observations]).to(crops.pixels)
         scale = crops.pixels.new_tensor([float(seen.face.scale) for seen in observations])
         target = self.learned_target(observations, crops)
+        hair = self.scalp_tone(state, observations)
+        crown = F.adaptive_avg_pool2d(self.regions.crown[None], preset.invert_texels)[0]
 
         def evaluate(step: int) -> Losses:
             nonlocal trusted
@@ -174,6 +188,8 @@ class Fitter:
             terms["landmark"] = preset.landmark * losses.landmarks(
                 photo, observed, scale, self.head.landmark_weight, preset.landmark_sigma
             )
+            if hair is not None:
+                terms["scalp"] = preset.scalp * scalp_loss(maps.diffuse_albedo, crown, hair)
             terms["opening"] = preset.opening * losses.openings(
                 photo, observed, scale, OPENINGS, preset.opening_sigma
             )
@@ -362,6 +378,12 @@ class Fitter:
         dark = torch.sigmoid((BRIGHTER - brighter) / (0.3 * BRIGHTER))
         marked = pixels_of(out, self.regions.marked_or_lids) * torch.maximum(dark, free)
         return (marked + free).clamp(0, 1)
+
+    @torch.no_grad()
+    def scalp_tone(self, state: FitState, observations: Sequence[Observation]) -> Tensor | None:
+        """Log albedo [3] of the hair of the head or of a bald one, see `fitme.fit.scalp`."""
+        out, crops = self.view(state, observations, HAIR_PIXELS)
+        return scalp_tone(out, crops, pixels_of(out, self.regions.crown))
 
     @torch.no_grad()
     def uncovered(self, state: FitState, observations: Sequence[Observation]) -> Tensor:

@@ -29,7 +29,6 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from fitme.camera import Camera
 from fitme.color import individual_typology_angle
 from fitme.errors import FitmeError, InputError
 from fitme.files import atomic_write_bytes
@@ -119,7 +118,8 @@ class Harvester:
     def __call__(self, seen: Observation, identity: Tensor) -> Harvest:
         """Of an aligned photo and its identity [1,K]."""
         fitter = self.fitter
-        state, vertices = self._fit(seen, identity)
+        state = self._fit(seen, identity)
+        vertices = state.posed(fitter.head)
         crops = cut([seen], crop_size([seen], LARGEST), fitter.head.device)
         camera = crops.camera(state.rotation, state.translation)
         with torch.no_grad():
@@ -142,26 +142,23 @@ class Harvester:
             tone = individual_typology_angle(maps.diffuse_albedo[0][self.bare > 0.5]).median()
         return Harvest(state.code[0].detach(), weight, found.movedim(-1, 0), float(tone))
 
-    def _fit(self, seen: Observation, identity: Tensor) -> tuple[FitState, Tensor]:
-        """Light and W on the aligned geometry, with its vertices [1,V,3]."""
+    def _fit(self, seen: Observation, identity: Tensor) -> FitState:
+        """Light and W on the aligned geometry."""
         fitter = self.fitter
         state = fitter.start([seen], identity)
-        crops = cut([seen], fitter.preset.light_pixels, fitter.head.device)
-        vertices = state.posed(fitter.head)
-        camera: Camera = crops.camera(state.rotation, state.translation)
+        crops, picture = fitter.still(state, [seen])
         bare = masks_of(state.trusted, crops.size)
         trusted = bare
 
         def evaluate(step: int) -> Losses:
             nonlocal trusted
-            maps = fitter.maps_of(fitter.codes.w(state.code), fitter.preset.light_texels)
-            out = fitter.picture(state, vertices, camera, maps)
+            out = picture()
             if step == MASK_FROM:
                 trusted = fitter.trust(out, crops) * bare
             return fitter.appearance(out, crops, trusted) | fitter.priors(state)
 
         descend("harvest", state.tensors(), LIGHT_RATES, self.steps, evaluate, fitter.progress)
-        return state, vertices
+        return state
 
 
 def shrunk(mask: Tensor, texels: int) -> Tensor:

@@ -1,0 +1,91 @@
+"""The colour of the hair of the head, out of photos and into W."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from made_photo import SKIN, TEXELS, known_state, photographed, plain
+
+from fitme.avatar import head_mesh
+from fitme.fit.observation import Crops, Observation, cut
+from fitme.fit.scalp import DARKEST, scalp_loss, scalp_tone
+from fitme.fit.visibility import pixels_of
+from fitme.generated import generated_materials
+from fitme.head import HeadModel
+from fitme.photo import Photo
+from fitme.reflectance import AtlasRegions
+from fitme.render import RenderOutput, render
+
+HAIR = (0.10, 0.06, 0.03)
+
+
+@pytest.fixture(scope="module")
+def crown(regions: AtlasRegions) -> torch.Tensor:
+    wide = torch.nn.functional.interpolate(regions.crown[None, None], (TEXELS, TEXELS))
+    return wide[0, 0, ..., None]
+
+
+def shown(head: HeadModel, regions: AtlasRegions, crown: torch.Tensor, hair) -> Observation:
+    """A photo of even skin with hair of one albedo on top of the head."""
+    maps = plain()
+    albedo = torch.lerp(maps.diffuse_albedo, torch.tensor(hair), crown)
+    maps = replace(maps, diffuse_albedo=albedo)
+    return photographed(head, regions, known_state(head), maps)
+
+
+def seen_as_skin(
+    head: HeadModel, regions: AtlasRegions, photo: Observation
+) -> tuple[RenderOutput, Crops, torch.Tensor]:
+    """What a state that knows of no hair says of the photo."""
+    state, crops = known_state(head), cut([photo], 256)
+    camera = crops.camera(state.rotation, state.translation)
+    materials = generated_materials(head, regions, plain(), state.iris)
+    with torch.no_grad():
+        out = render(head_mesh(head, state.posed(head)), materials, camera, state.light())
+    return out, crops, pixels_of(out, regions.crown)
+
+
+class TestTone:
+    @pytest.mark.parametrize("hair", [HAIR, SKIN])
+    def test_is_the_albedo_on_top_of_the_head(self, head, regions, crown, hair) -> None:
+        tone = scalp_tone(*seen_as_skin(head, regions, shown(head, regions, crown, hair)))
+        assert tone is not None
+        assert float((tone - torch.tensor(hair).log()).abs().mean()) < 0.25
+
+    def test_black_and_hats(self, head, regions, crown) -> None:
+        black = shown(head, regions, crown, (0.0005, 0.0005, 0.0005))
+        tone = scalp_tone(*seen_as_skin(head, regions, black))
+        assert tone is not None and bool((tone.exp() < 5 * DARKEST).all())
+        hat = shown(head, regions, crown, (0.5, 0.01, 0.01))
+        tone = scalp_tone(*seen_as_skin(head, regions, hat))
+        assert tone is not None and float(tone.max() - tone.min()) < 2  # of 3.9
+
+    def test_without_colour_the_hue_is_that_of_the_render(self, head, regions, crown) -> None:
+        photo = shown(head, regions, crown, HAIR)
+        grey = photo.photo.pixels.mean(-1, keepdim=True).expand_as(photo.photo.pixels)
+        made = Photo(photo.photo.path, grey.contiguous(), was_gray=True)
+        tone = scalp_tone(*seen_as_skin(head, regions, replace(photo, photo=made)))
+        assert tone is not None
+        skin = torch.tensor(SKIN).log()
+        assert torch.allclose(tone - tone.mean(), skin - skin.mean(), atol=0.1)
+
+    def test_nothing_seen_says_nothing(self, head, regions, crown) -> None:
+        out, crops, top = seen_as_skin(head, regions, shown(head, regions, crown, HAIR))
+        assert scalp_tone(out, crops, top * 0) is None
+        dark = replace(crops, pixels=torch.zeros_like(crops.pixels))  # beyond the photo's edge
+        assert scalp_tone(out, dark, top) is None
+
+
+def test_loss_is_least_at_the_tone_and_pulls_no_other_texel() -> None:
+    crown = torch.zeros(4, 4)
+    crown[0] = 1
+    albedo = torch.full((1, 4, 4, 3), 0.3).requires_grad_()
+    tone = torch.tensor(HAIR).log()
+    loss = scalp_loss(albedo, crown, tone)
+    loss.backward()
+    assert albedo.grad is not None
+    assert bool((albedo.grad[0, 0] > 0).all()) and not bool(albedo.grad[0, 1:].any())
+    right = torch.lerp(albedo.detach(), torch.tensor(HAIR), crown[..., None])
+    assert float(scalp_loss(right, crown, tone)) < 1e-6 < float(loss.detach())
