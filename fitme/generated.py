@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
+from fitme.color import luminance
 from fitme.head import HeadModel
 from fitme.models.stylegan2 import ReflectanceGenerator, ReflectanceMaps
 from fitme.reflectance import AtlasRegions, eye_material, part_materials
 from fitme.render import Material
+
+HAIR_ROUGHNESS = 0.7
+DARKER = (0.35, 1.0)  # log luminance below that of the cheeks: skin, hair
+HAIR_TEXELS = 128
 
 
 class WCode:
@@ -47,8 +53,23 @@ def generated_materials(
 
     maps of B people [B,R,R,.]; iris [B,1] and eye_gain [B,2,3] as `eye_material` takes them.
     """
-    resolution = maps.diffuse_albedo.shape[1]
-    skin = Material(
-        maps.diffuse_albedo, maps.specular_albedo, maps.normal, regions.roughness(resolution)
-    )
+    rough = roughness(regions, maps.diffuse_albedo)
+    skin = Material(maps.diffuse_albedo, maps.specular_albedo, maps.normal, rough)
     return part_materials(head, skin, eye_material(iris, eye_size, eye_gain))
+
+
+@torch.no_grad()
+def roughness(regions: AtlasRegions, albedo: Tensor) -> Tensor:
+    """Perceptual roughness [B,R,R,1] for diffuse albedos [B,R,R,3]: that of skin and lips, and of
+    cropped hair where the head behind the face is far darker than the cheeks."""
+    resolution = albedo.shape[1]
+    smooth = regions.roughness(resolution)
+    cheeks = F.adaptive_avg_pool2d(regions.bare[None], HAIR_TEXELS)[0]
+    if not bool(cheeks.any()):  # a head without regions
+        return smooth
+    small = F.adaptive_avg_pool2d(luminance(albedo), HAIR_TEXELS).clamp_min(1e-3).log()
+    skin = (small * cheeks).sum((1, 2)) / cheeks.sum()
+    hair = ((skin[:, None, None] - small - DARKER[0]) / (DARKER[1] - DARKER[0])).clamp(0, 1)
+    hair = hair * (1 - F.adaptive_avg_pool2d(regions["face"][None], HAIR_TEXELS)[0])
+    hair = F.interpolate(hair[:, None], (resolution, resolution), mode="bilinear")
+    return torch.lerp(smooth, smooth.new_tensor(HAIR_ROUGHNESS), hair.movedim(1, -1))
