@@ -24,7 +24,7 @@ from fitme.fit.eyes import eye_gain, light_tint
 from fitme.fit.observation import Crops, Observation, crop_size, cut, masks_of
 from fitme.fit.presets import FitPreset
 from fitme.fit.refine import mean_within, refine
-from fitme.fit.scalp import scalp_loss, scalp_tone
+from fitme.fit.scalp import log_mean, scalp_loss, scalp_tone
 from fitme.fit.state import FitState
 from fitme.fit.visibility import pixels_of, texel_weights
 from fitme.generated import WCode, generated_materials
@@ -172,8 +172,13 @@ class Fitter:
         observed = torch.stack([seen.face.points for seen in observations]).to(crops.pixels)
         scale = crops.pixels.new_tensor([float(seen.face.scale) for seen in observations])
         target = self.learned_target(observations, crops)
-        hair = self.scalp_tone(state, observations)
-        crown = F.adaptive_avg_pool2d(self.regions.crown[None], preset.invert_texels)[0]
+        areas = torch.stack([self.regions.crown, self.regions.bare])
+        crown, cheeks = F.adaptive_avg_pool2d(areas, preset.invert_texels)
+        contrast = self.scalp_tone(state, observations)
+        if contrast is not None:
+            with torch.no_grad():
+                maps = self.maps_of(self.codes.w(state.code), preset.invert_texels)
+                contrast = contrast - log_mean(maps.diffuse_albedo, cheeks)
 
         def evaluate(step: int) -> Losses:
             nonlocal trusted
@@ -188,8 +193,10 @@ class Fitter:
             terms["landmark"] = preset.landmark * losses.landmarks(
                 photo, observed, scale, self.head.landmark_weight, preset.landmark_sigma
             )
-            if hair is not None:
-                terms["scalp"] = preset.scalp * scalp_loss(maps.diffuse_albedo, crown, hair)
+            if contrast is not None:
+                terms["scalp"] = preset.scalp * scalp_loss(
+                    maps.diffuse_albedo, crown, cheeks, contrast
+                )
             terms["opening"] = preset.opening * losses.openings(
                 photo, observed, scale, OPENINGS, preset.opening_sigma
             )

@@ -43,7 +43,7 @@ class FitPreset:
     recognition: float = 0.2  # cosine distance of face features, likewise
     landmark: float = 0.3
     landmark_sigma: float = 0.025  # interocular distances
-    scalp: float = 0.3  # of hair's colour on top of the head
+    scalp: float = 0.1  # of hair's colour on top of the head
     opening: float = 0.5  # of lips and lids
     opening_sigma: float = 0.012  # interocular distances
     # priors

@@ -17,7 +17,7 @@ from fitme.fit.refine import shading
 from fitme.render import RenderOutput
 
 FEW = 100  # pixels of the top of the head that say something
-DARKEST, LIGHTEST = 0.008, 0.5  # diffuse albedo of hair and of bald heads
+DARKEST, LIGHTEST = 0.02, 0.5  # diffuse albedo of cropped hair and of bald heads
 CHROMA = 0.8  # of the log albedo less its mean: hats and coloured light are not followed farther
 SPREAD = 0.5  # log albedo at which the loss bends
 MATT = 0.4  # least share of a pixel that is no highlight
@@ -43,8 +43,14 @@ def scalp_tone(out: RenderOutput, crops: Crops, crown: Tensor) -> Tensor | None:
     return grey + CHROMA * ((middle - middle.mean()) / CHROMA).tanh()
 
 
-def scalp_loss(albedo: Tensor, crown: Tensor, tone: Tensor) -> Tensor:
-    """Cauchy loss of the log of the mean albedo [1,R,R,3] over `crown` [R,R] against `tone` [3]."""
-    mean = (albedo[0] * crown[..., None]).sum((0, 1)) / crown.sum().clamp_min(1e-3)
-    miss = (mean.clamp_min(1e-3).log() - tone) / SPREAD
+def scalp_loss(albedo: Tensor, crown: Tensor, cheeks: Tensor, contrast: Tensor) -> Tensor:
+    """Cauchy loss of the log of the mean albedo [1,R,R,3] over `crown` [R,R] less that over
+    `cheeks` [R,R], against `contrast` [3]. Of the contrast, as darker skin is no darker hair."""
+    miss = (log_mean(albedo, crown) - log_mean(albedo, cheeks) - contrast) / SPREAD
     return torch.log1p(miss.square()).mean()
+
+
+def log_mean(albedo: Tensor, where: Tensor) -> Tensor:
+    """[3]: log of the mean of an albedo [1,R,R,3] over a mask [R,R]."""
+    mean = (albedo[0] * where[..., None]).sum((0, 1)) / where.sum().clamp_min(1e-3)
+    return mean.clamp_min(1e-3).log()

@@ -78,14 +78,16 @@ class TestTone:
         assert scalp_tone(out, dark, top) is None
 
 
-def test_loss_is_least_at_the_tone_and_pulls_no_other_texel() -> None:
-    crown = torch.zeros(4, 4)
-    crown[0] = 1
-    albedo = torch.full((1, 4, 4, 3), 0.3).requires_grad_()
-    tone = torch.tensor(HAIR).log()
-    loss = scalp_loss(albedo, crown, tone)
+def test_loss_is_least_at_the_contrast_and_says_nothing_of_the_skin() -> None:
+    crown, cheeks = torch.zeros(4, 4), torch.zeros(4, 4)
+    crown[0], cheeks[2] = 1, 1
+    contrast = torch.tensor(HAIR).log() - torch.tensor(SKIN).log()
+    right = torch.tensor(SKIN).expand(1, 4, 4, 3).clone()
+    bald = right.clone().requires_grad_()
+    right[0, 0] = torch.tensor(HAIR)
+    loss = scalp_loss(bald, crown, cheeks, contrast)
     loss.backward()
-    assert albedo.grad is not None
-    assert bool((albedo.grad[0, 0] > 0).all()) and not bool(albedo.grad[0, 1:].any())
-    right = torch.lerp(albedo.detach(), torch.tensor(HAIR), crown[..., None])
-    assert float(scalp_loss(right, crown, tone)) < 1e-6 < float(loss.detach())
+    assert bald.grad is not None
+    assert bool((bald.grad[0, 0] > 0).all()) and not bool(bald.grad[0, [1, 3]].any())
+    for tone in (1.0, 0.3):
+        assert float(scalp_loss(tone * right, crown, cheeks, contrast)) < 1e-6 < float(loss.detach())
