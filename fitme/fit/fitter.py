@@ -174,11 +174,7 @@ class Fitter:
         target = self.learned_target(observations, crops)
         areas = torch.stack([self.regions.crown, self.regions.bare])
         crown, cheeks = F.adaptive_avg_pool2d(areas, preset.invert_texels)
-        contrast = self.scalp_tone(state, observations)
-        if contrast is not None:
-            with torch.no_grad():
-                maps = self.maps_of(self.codes.w(state.code), preset.invert_texels)
-                contrast = contrast - log_mean(maps.diffuse_albedo, cheeks)
+        contrast = self.scalp_contrast(state, observations)
 
         def evaluate(step: int) -> Losses:
             nonlocal trusted
@@ -387,10 +383,17 @@ class Fitter:
         return (marked + free).clamp(0, 1)
 
     @torch.no_grad()
-    def scalp_tone(self, state: FitState, observations: Sequence[Observation]) -> Tensor | None:
-        """Log albedo [3] of the hair of the head or of a bald one, see `fitme.fit.scalp`."""
+    def scalp_contrast(self, state: FitState, observations: Sequence[Observation]) -> Tensor | None:
+        """[3]: log albedo of the top of the head over that of the cheeks, see `fitme.fit.scalp`;
+        None where the photos hardly show it, 0 where the head is to be bald."""
+        if not self.preset.hair:
+            return state.tint.new_zeros(3)
         out, crops = self.view(state, observations, HAIR_PIXELS)
-        return scalp_tone(out, crops, pixels_of(out, self.regions.crown))
+        tone = scalp_tone(out, crops, pixels_of(out, self.regions.crown))
+        if tone is None:
+            return None
+        own = self.maps_of(self.codes.w(state.code), REGION_TEXELS).diffuse_albedo
+        return tone - log_mean(own, self.regions.bare)
 
     @torch.no_grad()
     def uncovered(self, state: FitState, observations: Sequence[Observation]) -> Tensor:

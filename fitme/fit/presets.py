@@ -31,6 +31,7 @@ class FitPreset:
     specular: bool = True
     normals: bool = True  # the generator's; without them the mesh's own
     mask: bool = True  # of what is not skin
+    hair: bool = True  # the scalp carries the head's hair, cropped; without, it is made bald
     whites: bool = True  # of the eyes tell the light's colour
     lamp_share: float = 0.3  # of the light's first harmonics that becomes a directional light
     # losses

@@ -15,6 +15,7 @@ from fitme.color import linear_to_srgb
 from fitme.fit.fitter import Fitter
 from fitme.fit.observation import Crops, Observation, crop_size, cut
 from fitme.fit.presets import FitPreset
+from fitme.fit.scalp import log_mean
 from fitme.fit.state import FitState
 from fitme.fit.visibility import pixels_of
 from fitme.generated import WCode, generated_materials
@@ -143,6 +144,27 @@ def test_fringe_is_seen_as_hair(
     for name in ("bare", "beard"):
         area = pixels_of(bald, getattr(fitter.regions, name)) > 0.9
         assert float(free[area].min()) == 1
+
+
+@pytest.mark.parametrize("hair", [False, True])
+def test_scalp_is_as_dark_as_hair_on_it_or_bald(
+    made: tuple[Observation, torch.Tensor], head: HeadModel, generator: ReflectanceGenerator,
+    hair: bool,
+) -> None:  # fmt: skip
+    seen, _ = made
+    fitter, state, out, crops = started(seen, head, generator)
+    fitter.preset = replace(PRESET, hair=hair, invert_steps=40)
+    crown = pixels_of(out, fitter.regions.crown)[0] > 0.5
+    top = crops.in_photo(crown.nonzero().flip(1)[None].float())
+    pixels = 3 * seen.photo.pixels  # light skin
+    y = top[0, :, 1]
+    pixels[: int(y.max()) + 1] *= 0.05  # black hair
+    observations = [Observation(Photo(seen.photo.path, pixels), seen.face, seen.view)]
+    dict(fitter.stages())["invert"](state, observations)
+    with torch.no_grad():
+        albedo = fitter.maps_of(fitter.w(state), 256).diffuse_albedo
+        contrast = log_mean(albedo, fitter.regions.crown) - log_mean(albedo, fitter.regions.bare)
+    assert bool((contrast < -1.2).all()) if hair else bool((contrast > -0.4).all())
 
 
 @pytest.mark.parametrize("wplus", [False, True])

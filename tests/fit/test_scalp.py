@@ -90,4 +90,6 @@ def test_loss_is_least_at_the_contrast_and_says_nothing_of_the_skin() -> None:
     assert bald.grad is not None
     assert bool((bald.grad[0, 0] > 0).all()) and not bool(bald.grad[0, [1, 3]].any())
     for tone in (1.0, 0.3):
-        assert float(scalp_loss(tone * right, crown, cheeks, contrast)) < 1e-6 < float(loss.detach())
+        assert (
+            float(scalp_loss(tone * right, crown, cheeks, contrast)) < 1e-6 < float(loss.detach())
+        )
