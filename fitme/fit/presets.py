@@ -53,7 +53,7 @@ class FitPreset:
     expression: float = 0.15
     tint: float = 0.05
     color: float = 2.0
-    strength: float = 0.1
+    strength: float = 0.04
     smooth: float = 0.05
     lamp: float = 0.02
     iris: float = 0.004
