@@ -40,10 +40,6 @@ FULL = (
 PASSES = 2  # what is between texels and pixels is left over from the first
 OWN = 0.95  # how much less what is no bare skin says about the light's errors
 OPEN = (0.55, 0.75)  # ambient visibility: deeper in creases darkness is shadow, not pigment
-GLOSS_RIDGE = 0.004  # pale skin and white light are nearly of one colour
-GLOSS_SIZE = 1 / 128  # of the crop: what is finer is hair
-GLOSS_NOISE = (0.01, 0.04)  # linear radiance: not believed, believed
-GLARE = (0.1, 0.3)  # linear radiance: highlights below which skin's detail is not, or fully, lost
 RELIEF_COARSE = 1 / 50  # of the crop: coarser shading is the mesh's and the light's
 TILT = 0.1  # of normals, whose effect on the picture is the shading's response
 STEEP_RESPONSE = 3.0  # log radiance per tilt; beyond it the picture is not linear in the tilt
@@ -95,11 +91,6 @@ def refine(
         maps = replace(maps, normal=_relief(maps, picture, out, crops.pixels, clear, pixels, bare))
         out = picture(maps)
 
-    hairy = torch.maximum(regions.marked_or_lids, regions.beard)
-    gloss = highlights(out, crops, state.tint.exp())
-    gloss = gloss * pixels_of(out, regions.skin * (1 - hairy))[..., None]
-    crops = replace(crops, pixels=crops.pixels - gloss)
-    trust = trust * (1 - ((gloss.mean(-1) - GLARE[0]) / (GLARE[1] - GLARE[0])).clamp(0, 1))
     weight = weight * sample(trust[..., None], pixels)[..., 0]
     marked, painted = (_wide(mask, texels) for mask in (regions.marked_or_lids, regions.painted))
     share = weight.square() / weight.square().sum(0).clamp_min(1e-6)
@@ -164,27 +155,6 @@ def limited(fine: Tensor, marked: Tensor, painted: Tensor, lighter: float = LIGH
     chroma = most * (between(COLOUR, painted) * (fine - grey) / most).tanh()
     bound = torch.where(grey < 0, between(DARKER, marked), lighter)
     return bound * (grey / bound).tanh() + chroma
-
-
-def highlights(out: RenderOutput, crops: Crops, tint: Tensor) -> Tensor:
-    """[P,n,n,3]: what of the photos is mirrored light that the renders lack; tint [P,3] is the
-    lights' colour.
-
-    The dichromatic model (Shafer 1985): what is missing is a multiple of the skin's own colour and
-    one of the light's, in least squares. The second, smoothed, where it is above the noise.
-    """
-    light = (tint / tint.mean(-1, keepdim=True))[:, None, None]
-    body, miss = out.diffuse, crops.pixels - out.color
-
-    def dot(one: Tensor, two: Tensor) -> Tensor:
-        return (one * two).sum(-1)
-
-    own, both = dot(body, body) + 1e-4, dot(body, light)
-    square = (1 + GLOSS_RIDGE) * dot(light, light).expand_as(own)
-    found = (own * dot(light, miss) - both * dot(body, miss)) / (own * square - both.square())
-    found = _blurred(found, max(3, round(crops.size * GLOSS_SIZE)))
-    sure = ((found - GLOSS_NOISE[0]) / (GLOSS_NOISE[1] - GLOSS_NOISE[0])).clamp(0, 1)
-    return (sure * found)[..., None] * light
 
 
 def shading(out: RenderOutput) -> Tensor:

@@ -64,30 +64,6 @@ def test_lipstick_comes_through_and_a_bruise_of_its_colour_half(
     assert float(spread[265:285, 135:155].median()) < 0.6
 
 
-def test_highlights_stay_out_and_light_spots_do_not(head: HeadModel, regions: AtlasRegions) -> None:
-    state = known_state(head)
-    forehead = torch.zeros(TEXELS, TEXELS)
-    forehead[130:152, 236:276] = 1
-    inner = forehead.clone()
-    inner[:134], inner[148:], inner[:, :242], inner[:, 270:] = 0, 0, 0, 0
-    assert bool((at_texels(regions.skin)[forehead > 0] > 0.9).all())
-    spots = plain().diffuse_albedo * (1 + 0.1 * forehead[..., None])
-    glossy = torch.lerp(plain().specular_albedo, torch.tensor(0.2), forehead[..., None])
-    got = []
-    for change in ({"diffuse_albedo": spots}, {"specular_albedo": glossy}):
-        seen = photographed(head, regions, state, replace(plain(), **change))
-        found = refine(plain(), head, regions, state, [seen], torch.ones(1, 160, 160), relief=False)
-        ratio = (found.diffuse_albedo / plain().diffuse_albedo).log()[0]
-        got.append(ratio[inner > 0].median(0).values)
-        shown = (
-            seen.photo.pixels - photographed(head, regions, state, plain()).photo.pixels
-        ).amax()
-        assert float(shown) > 0.03  # it is seen
-    spot, shine = got
-    assert float(spot.mean()) > 0.04 and float(spot.max() - spot.min()) < 0.02
-    assert float(shine.abs().max()) < 0.03
-
-
 def eyes_seen(
     head: HeadModel, regions: AtlasRegions, state: FitState, seen: Observation
 ) -> tuple[RenderOutput, Crops, Tensor]:
