@@ -46,7 +46,8 @@ class FacePixels:
 
 
 def uncovered(display: Tensor, face: FacePixels) -> Tensor:
-    """[n,n] in 0..1: 0 where hair hangs over the face; display [n,n,3] display-encoded."""
+    """[n,n] in 0..1: 0 where hair or rims of glasses cover the face; display [n,n,3]
+    display-encoded."""
     pixels = (display.clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy()
     pixels = cv2.bilateralFilter(pixels, 5, 25, 3)
     inside, scalp, bare, beard = (_true(x) for x in (face.head, face.scalp, face.bare, face.beard))

@@ -57,9 +57,7 @@ def refit_base(
     base = base_of(model)
     device = model.device
     both = torch.cat([parameters, source.mirror_parameters(parameters)]).to(device)
-    local = torch.Generator(device).manual_seed(
-        int(torch.randint(2**31, (1,), generator=generator))
-    )
+    local = torch.Generator(device).manual_seed(_seed(generator))
     x = base.coefficients(model.map(prior.z(both, model.config.z_dim, local))).double()
     x = torch.cat([torch.ones_like(x[:, :1]), x], 1)  # [2N,1+C]
     maps = torch.cat([raw, mirror_signal(raw)]).to(device).flatten(1)
@@ -74,6 +72,10 @@ def refit_base(
         left += float((part - x.float() @ line).square().sum())
         total += float((part - part.mean(0)).square().sum())
     return left / total
+
+
+def _seed(generator: torch.Generator) -> int:
+    return int(torch.randint(2**31, (1,), generator=generator))
 
 
 def base_of(model: ReflectanceGenerator) -> LinearBase:
@@ -98,7 +100,7 @@ def fit_base(
     base = base_of(model)
     device = model.device
     with torch.random.fork_rng(devices=[]):  # pca_lowrank starts from random directions
-        torch.manual_seed(int(torch.randint(2**31, (1,), generator=generator)))
+        torch.manual_seed(_seed(generator))
         mean, components, targets = principal_components(
             raw.to(device), len(base.components)
         )  # fmt: skip
@@ -108,9 +110,7 @@ def fit_base(
     # Coefficients count by what they do to the maps: the components' squared size.
     weight = components.flatten(1).square().sum(1)
     weight = weight / weight.sum()
-    local = torch.Generator(device).manual_seed(
-        int(torch.randint(2**31, (1,), generator=generator))
-    )
+    local = torch.Generator(device).manual_seed(_seed(generator))
     order = torch.randperm(len(parameters), generator=generator).to(device)
     held = torch.zeros(len(both), dtype=torch.bool, device=device)
     chosen = order[: max(1, len(order) // HELD_OUT)]

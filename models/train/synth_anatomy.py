@@ -221,24 +221,25 @@ def _regions(
 def _hairline(atlas: Atlas, p: Landmarks) -> tuple[Tensor, Tensor]:
     """`Anatomy.hair` and `Anatomy.temple`: a height for each azimuth about the head's axis, over
     the forehead, around its corners, down in front of the ear, behind it and across the nape."""
-    angle = torch.atan2(atlas.xyz[..., 0].abs(), atlas.xyz[..., 2] - HEAD_AXIS)
+    x, y, z = atlas.xyz.unbind(-1)
+    z = z - HEAD_AXIS
+    angle = torch.rad2deg(torch.atan2(x.abs(), z))
     turn = torch.linspace(0, 180, 361)
     degrees, share = np.array(HAIRLINE).T
     curve = torch.from_numpy(PchipInterpolator(degrees, share)(turn.numpy())).float()
-    top, ear = p.brow[0] + FOREHEAD, p.ear[1]
-    curve = ear + curve * (top - ear)  # mm
-    at = (torch.rad2deg(angle) * 2).clamp(0, 359.99)
+    curve = p.ear[1] + curve * (p.brow[0] + FOREHEAD - p.ear[1])  # mm
+    at = (angle * 2).clamp(0, 359.99)
     low, part = at.long(), at % 1
     line = torch.lerp(curve[low], curve[low + 1], part)
     # Where the line falls steeply a height is not a distance.
-    radius = (atlas.xyz[..., 0].square() + (atlas.xyz[..., 2] - HEAD_AXIS).square()).sqrt()
+    radius = (x.square() + z.square()).sqrt()
     slope = (curve[low + 1] - curve[low]) / (math.radians(0.5) * radius.clamp_min(20.0))
-    hair = (atlas.xyz[..., 1] - line) / (1 + slope.square()).sqrt()
+    hair = (y - line) / (1 + slope.square()).sqrt()
     offset = (atlas.xyz[..., 1:] - p.ear[1:]) / hair.new_tensor(EAR)
-    ear = (offset.norm(dim=-1) - 1) * EAR[1]  # about mm outwards from its outline
-    hair = torch.minimum(hair, 2 * ear)
+    beside = (offset.norm(dim=-1) - 1) * EAR[1]  # about mm outwards from the ear's outline
     corner, width = CORNER
-    return hair, torch.exp(-0.5 * ((torch.rad2deg(angle) - corner) / width).square())
+    temple = torch.exp(-0.5 * ((angle - corner) / width).square())
+    return torch.minimum(hair, 2 * beside), temple
 
 
 def _beard(atlas: Atlas, p: Landmarks, lip: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 
 from fitme.avatar import head_mesh
 from fitme.camera import matrix_to_axis_angle
-from fitme.fit.observation import Observation
+from fitme.fit.observation import Crops, Observation, cut
 from fitme.fit.state import FitState
 from fitme.generated import WCode, generated_materials
 from fitme.head import HeadModel
@@ -16,7 +16,7 @@ from fitme.landmarks import FaceLandmarks
 from fitme.models.stylegan2 import ReflectanceMaps, load_generator
 from fitme.photo import Photo
 from fitme.reflectance import AtlasRegions
-from fitme.render import render
+from fitme.render import RenderOutput, render
 from fitme.view import View, head_rotation
 
 TEXELS, PIXELS = 512, 640
@@ -60,3 +60,15 @@ def photographed(
     points = view.camera().project(head.landmarks(vertices))[0]
     pixels = out.color[0].clamp(0, 1)
     return Observation(Photo(Path("made.png"), pixels), FaceLandmarks(points), view)
+
+
+def seen_plain(
+    head: HeadModel, regions: AtlasRegions, state: FitState, photo: Observation, size: int
+) -> tuple[RenderOutput, Crops]:
+    """The plain head under the state's light beside the photo's crop of `size` pixels."""
+    crops = cut([photo], size)
+    camera = crops.camera(state.rotation, state.translation)
+    materials = generated_materials(head, regions, plain(), state.iris)
+    with torch.no_grad():
+        out = render(head_mesh(head, state.posed(head)), materials, camera, state.light())
+    return out, crops

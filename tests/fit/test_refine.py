@@ -7,18 +7,16 @@ from dataclasses import replace
 import pytest
 import torch
 import torch.nn.functional as F
-from made_photo import PIXELS, TEXELS, known_state, photographed, plain
+from made_photo import PIXELS, TEXELS, known_state, photographed, plain, seen_plain
 from torch import Tensor
 
-from fitme.avatar import head_mesh
 from fitme.fit.eyes import BELIEF, SPREAD, USUAL, eye_gain, light_tint
 from fitme.fit.observation import Crops, Observation, cut
 from fitme.fit.refine import limited, refine
 from fitme.fit.state import FitState
-from fitme.generated import generated_materials
 from fitme.head import HeadModel
 from fitme.reflectance import AtlasRegions
-from fitme.render import RenderOutput, render
+from fitme.render import RenderOutput
 
 
 class TestLimited:
@@ -68,10 +66,7 @@ def eyes_seen(
     head: HeadModel, regions: AtlasRegions, state: FitState, seen: Observation
 ) -> tuple[RenderOutput, Crops, Tensor]:
     """Picture of the plain head under the state's light, the photo's crop, and where eyes are."""
-    crops = cut([seen], PIXELS)
-    camera = crops.camera(state.rotation, state.translation)
-    materials = generated_materials(head, regions, plain(), state.iris)
-    out = render(head_mesh(head, state.posed(head)), materials, camera, state.light())
+    out, crops = seen_plain(head, regions, state, seen, PIXELS)
     names = [head.part_names.index(name) for name in ("eye_L", "eye_R")]
     return out, crops, torch.stack([(out.part == index).float() for index in names]).sum(0)
 

@@ -6,17 +6,15 @@ from dataclasses import replace
 
 import pytest
 import torch
-from made_photo import SKIN, TEXELS, known_state, photographed, plain
+from made_photo import SKIN, TEXELS, known_state, photographed, plain, seen_plain
 
-from fitme.avatar import head_mesh
-from fitme.fit.observation import Crops, Observation, cut
+from fitme.fit.observation import Crops, Observation
 from fitme.fit.scalp import DARKEST, scalp_loss, scalp_tone
 from fitme.fit.visibility import pixels_of
-from fitme.generated import generated_materials
 from fitme.head import HeadModel
 from fitme.photo import Photo
 from fitme.reflectance import AtlasRegions
-from fitme.render import RenderOutput, render
+from fitme.render import RenderOutput
 
 HAIR = (0.10, 0.06, 0.03)
 
@@ -39,11 +37,7 @@ def seen_as_skin(
     head: HeadModel, regions: AtlasRegions, photo: Observation
 ) -> tuple[RenderOutput, Crops, torch.Tensor]:
     """What a state that knows of no hair says of the photo."""
-    state, crops = known_state(head), cut([photo], 256)
-    camera = crops.camera(state.rotation, state.translation)
-    materials = generated_materials(head, regions, plain(), state.iris)
-    with torch.no_grad():
-        out = render(head_mesh(head, state.posed(head)), materials, camera, state.light())
+    out, crops = seen_plain(head, regions, known_state(head), photo, 256)
     return out, crops, pixels_of(out, regions.crown)
 
 
