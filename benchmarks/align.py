@@ -17,16 +17,16 @@ import numpy as np
 from PIL import Image
 from sheets import labelled
 
-from fitme.errors import FitmeError
 from fitme.fit.align import Aligner
 from fitme.fit.pipeline import fit_avatar
-from fitme.fit.presets import PRESETS
-from fitme.head import load_head
-from fitme.landmarks import select_face
-from fitme.mediapipe_landmarks import MediaPipeLandmarks
+from fitme.fit.settings import PRESETS
+from fitme.head.model import load_head
+from fitme.image.photo import load_photo
+from fitme.landmarks.face import select_face
+from fitme.landmarks.mediapipe import MediaPipeLandmarks
 from fitme.models.stylegan2 import load_generator
-from fitme.photo import load_photo
 from fitme.report.overlay import overlay_picture
+from fitme.runtime.errors import FitmeError
 
 
 def main() -> None:

@@ -50,13 +50,14 @@ from populations import (
 )
 from torch import Tensor
 
-from fitme.errors import FitmeError
-from fitme.files import write_json
 from fitme.models import weight_path
-from fitme.models.stylegan2 import keep_large_blocks, load_generator
+from fitme.models.stylegan2 import load_generator
 from fitme.models.stylegan2.filters import shrink
 from fitme.models.train.checkpoint import list_checkpoints
 from fitme.models.train.reflectance_prior import ParameterPrior
+from fitme.runtime.errors import FitmeError
+from fitme.runtime.files import write_json
+from fitme.runtime.memory import keep_large_blocks
 from fitme.sample import draw_samples, map_panels, portrait, sample_avatar
 
 LIGHTS = ("studio", "side", "sunset")

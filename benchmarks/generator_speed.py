@@ -28,7 +28,7 @@ from torch import Tensor, nn
 
 from fitme.models.stylegan2 import GENERATORS, GeneratorConfig, ReflectanceGenerator
 from fitme.models.stylegan2.config import SIGNAL_CHANNELS
-from fitme.models.stylegan2.memory import keep_large_blocks
+from fitme.runtime.memory import keep_large_blocks
 
 Pass = Callable[[], Any]
 

@@ -18,18 +18,18 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from fitme.avatar import Avatar
-from fitme.camera import Camera, focal_from_fov, intrinsics, rigid
-from fitme.color import linear_to_srgb
-from fitme.generated import generated_materials
-from fitme.head import HeadModel
-from fitme.light import Light, fibonacci_sphere
+from fitme.avatar.model import Avatar
+from fitme.head.model import HeadModel
+from fitme.head.view import head_rotation
+from fitme.image.color import linear_to_srgb
 from fitme.models.stylegan2 import ReflectanceMaps
 from fitme.models.train.synth_parameters import NAMES, draw_parameters
 from fitme.models.train.synthesizer import Synthesizer
-from fitme.reflectance import AtlasRegions
+from fitme.reflectance.generated import generated_materials
+from fitme.reflectance.regions import AtlasRegions
 from fitme.render import render
-from fitme.view import head_rotation
+from fitme.render.camera import Camera, focal_from_fov, intrinsics, rigid
+from fitme.render.light import Light, fibonacci_sphere
 
 PIXELS = 640
 MAPS = 512

@@ -10,7 +10,7 @@ from scipy.spatial import cKDTree
 from torch import Tensor
 
 from fitme.batch.quality import ssim as similarity_map
-from fitme.color import individual_typology_angle, linear_to_srgb, luminance
+from fitme.image.color import individual_typology_angle, linear_to_srgb, luminance
 
 NOSE_RADIUS = 0.095  # metres around the tip of the nose, as in NoW-style evaluations
 

@@ -12,8 +12,8 @@ import torch
 from features import SIZES, RandomFeatures
 from torch import Tensor
 
-from fitme.color import individual_typology_angle
-from fitme.head import HeadModel, load_head
+from fitme.head.model import HeadModel, load_head
+from fitme.image.color import individual_typology_angle
 from fitme.models.stylegan2 import (
     GeneratorConfig,
     ReflectanceGenerator,
@@ -24,7 +24,7 @@ from fitme.models.stylegan2.filters import shrink
 from fitme.models.stylegan2.synthesis import Noise
 from fitme.models.train.checkpoint import load_checkpoint
 from fitme.models.train.reflectance_data import SynthesizerSource
-from fitme.reflectance import AtlasRegions
+from fitme.reflectance.regions import AtlasRegions
 
 HELD_OUT, OTHERS, SAMPLES = 880_001_000, 880_002_000, 880_003_000  # seeds far from training's
 SAMPLE_SIZE = 256  # texels at which samples are made before they are shrunk to SIZES

@@ -18,21 +18,22 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from fitme.errors import FitmeError
-from fitme.files import write_json
 from fitme.fit import losses
 from fitme.fit.align import Aligner
 from fitme.fit.descent import Losses, descend
 from fitme.fit.fitter import LIGHT_RATES, Fitter
 from fitme.fit.observation import Observation
-from fitme.fit.presets import FitPreset
-from fitme.head import load_head
-from fitme.landmarks import select_face
-from fitme.mediapipe_landmarks import MediaPipeLandmarks
-from fitme.models.stylegan2 import keep_large_blocks, load_generator
+from fitme.fit.settings import FitPreset
+from fitme.head.model import load_head
+from fitme.image.photo import load_photo
+from fitme.landmarks.face import select_face
+from fitme.landmarks.mediapipe import MediaPipeLandmarks
+from fitme.models.stylegan2 import load_generator
 from fitme.models.train.harvest import held_out
-from fitme.photo import load_photo
-from fitme.progress import SilentProgress
+from fitme.runtime.errors import FitmeError
+from fitme.runtime.files import write_json
+from fitme.runtime.memory import keep_large_blocks
+from fitme.runtime.progress import SilentProgress
 
 STEPS = 40
 LIGHT = ("grey", "tint", "iris")

@@ -25,21 +25,22 @@ from PIL import Image
 from sheets import labelled
 from torch import Tensor
 
-from fitme.color import srgb_to_linear
-from fitme.errors import FitmeError
+from fitme.avatar.relight import facing_camera, posed_vertices, relit
 from fitme.fit.losses import display
 from fitme.fit.observation import crop_size, cut, masks_of
 from fitme.fit.pipeline import Fitted, RunLog, fit_avatar
-from fitme.fit.presets import FitPreset, choose_preset, override
-from fitme.head import load_head
-from fitme.landmarks import select_face
-from fitme.light import Light
-from fitme.mediapipe_landmarks import MediaPipeLandmarks
-from fitme.models.stylegan2 import keep_large_blocks, load_generator
-from fitme.photo import load_photo
-from fitme.picture import BACKDROP, over, to_bytes
-from fitme.relight import facing_camera, posed_vertices, relit
+from fitme.fit.settings import FitPreset, choose_preset, override
+from fitme.head.model import load_head
+from fitme.image.color import srgb_to_linear
+from fitme.image.photo import load_photo
+from fitme.image.picture import BACKDROP, over, to_bytes
+from fitme.landmarks.face import select_face
+from fitme.landmarks.mediapipe import MediaPipeLandmarks
+from fitme.models.stylegan2 import load_generator
+from fitme.render.light import Light
 from fitme.report.overlay import head_window, photo_window, wire
+from fitme.runtime.errors import FitmeError
+from fitme.runtime.memory import keep_large_blocks
 
 Row = dict[str, float]
 

@@ -21,13 +21,15 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import Node
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "render"))
-from scenes import head, skin
-
-from fitme.camera import Camera, perspective
-from fitme.light import Light
-from fitme.render import Material, Mesh, cpu_texture, fused_cpu, geometry, render, shade_cpu
-from fitme.render import cpu as backend
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from fitme.render import Material, Mesh, geometry, render
+from fitme.render.backends.cpu import backend
+from fitme.render.backends.cpu import fused as fused_cpu
+from fitme.render.backends.cpu import shade as shade_cpu
+from fitme.render.backends.cpu import texture as cpu_texture
+from fitme.render.camera import Camera, perspective
+from fitme.render.light import Light
+from tests.render.scenes import head, skin
 
 
 def scene(size: int, lights: int) -> tuple[Mesh, Material, Camera, Light, list[Tensor]]:

@@ -59,10 +59,10 @@ def export(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
 ) -> None:  # fmt: skip
     """Write an avatar for an engine: GLB (OBJ, FBX), textures in its channels, levels of detail."""
-    from fitme.avatar import Avatar
+    from fitme.avatar.model import Avatar
     from fitme.export.presets import ExportOptions, write_export
-    from fitme.files import check_output_dir
-    from fitme.head import load_head
+    from fitme.head.model import load_head
+    from fitme.runtime.files import check_output_dir
 
     options = ExportOptions(
         preset=preset,

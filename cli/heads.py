@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from fitme.head import HeadModel
+    from fitme.head.model import HeadModel
 
 
 class HeadKind(str, Enum):  # StrEnum needs Python 3.11
@@ -50,7 +50,7 @@ def convert(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
 ) -> None:
     """Turn a FLAME, BFM or ICT model into a head that fitme reads. Its licence stays its own."""
-    from fitme.head_formats import convert_head
+    from fitme.head.formats import convert_head
 
     model = convert_head(file, out, kind.value, landmarks, overwrite)
     if not quiet:
@@ -66,11 +66,11 @@ def info(
 ) -> None:
     """Print what a head file holds."""
     if file.suffix == ".safetensors":
-        from fitme.head import load_head
+        from fitme.head.model import load_head
 
         model = load_head(file)
     else:
-        from fitme.head_formats import read_head_file
+        from fitme.head.formats import read_head_file
 
         model = read_head_file(file, kind.value)
     typer.echo(json.dumps(_facts(model), indent=1) if as_json else _summary(model))
@@ -96,7 +96,7 @@ def _facts(model: HeadModel) -> dict[str, Any]:
 
 def _summary(model: HeadModel) -> str:
     """Lines "what: how many" about a model."""
-    from fitme.head import ARKIT_NAMES
+    from fitme.head.model import ARKIT_NAMES
 
     size = model.mean.max(0).values - model.mean.min(0).values
     parts = ", ".join(f"{name} {len(model.part_triangles(name))}" for name in model.part_names)

@@ -39,8 +39,8 @@ from fitme.cli.options import (
 from fitme.cli.render import add_render_commands
 from fitme.cli.report import add_report_command
 from fitme.cli.sample import add_sample_command
-from fitme.errors import FitmeError
-from fitme.versions import installed_version
+from fitme.runtime.errors import FitmeError
+from fitme.runtime.versions import installed_version
 
 if TYPE_CHECKING:
     from fitme.fit.pipeline import FitSummary
@@ -157,7 +157,7 @@ def fit(
     check_loudness(verbose, quiet)
 
     from fitme.fit.pipeline import fit_photos
-    from fitme.progress import Progress, SilentProgress, TqdmProgress
+    from fitme.runtime.progress import Progress, SilentProgress, TqdmProgress
 
     progress: Progress = SilentProgress() if quiet else TqdmProgress()
     summary = fit_photos(
@@ -211,7 +211,7 @@ def presets(as_json: _Json = False) -> None:
     """Print the settings of all presets, for `fitme fit --set NAME=VALUE`."""
     from dataclasses import asdict
 
-    from fitme.fit.presets import PRESETS
+    from fitme.fit.settings import PRESETS
 
     tables = {name: asdict(preset) for name, preset in PRESETS.items()}
     if as_json:

@@ -69,10 +69,10 @@ def pull(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
 ) -> None:
     """Fetch networks into the cache; each file is checked before it is kept."""
-    from fitme.errors import InputError
     from fitme.learned.registry import find_model
     from fitme.learned.store import pull as pull_model
-    from fitme.progress import Progress, SilentProgress, TqdmProgress
+    from fitme.runtime.errors import InputError
+    from fitme.runtime.progress import Progress, SilentProgress, TqdmProgress
 
     models = [find_model(name) for name in names]
     if source is not None and len(models) != 1:
@@ -93,10 +93,10 @@ def verify(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
 ) -> None:
     """Compare files in the cache with their checksums."""
-    from fitme.errors import ModelError
     from fitme.learned.registry import MODELS, find_model
     from fitme.learned.store import is_pulled, model_path
     from fitme.learned.store import verify as is_whole
+    from fitme.runtime.errors import ModelError
 
     models = [find_model(name) for name in names or []]
     chosen = models or [model for model in MODELS if model_path(model).exists()]

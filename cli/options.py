@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fitme.errors import InputError
+from fitme.runtime.errors import InputError
 
 if TYPE_CHECKING:
-    from fitme.fit.presets import FitPreset
+    from fitme.fit.settings import FitPreset
 
 
 class Device(str, Enum):  # StrEnum needs Python 3.11
@@ -50,7 +50,7 @@ def check_loudness(verbose: bool, quiet: bool) -> None:
 
 def chosen_preset(name: str, changes: list[str] | None) -> str | FitPreset:
     """The preset's name, or the preset with the user's changes. Raises InputError."""
-    from fitme.fit.presets import choose_preset, override
+    from fitme.fit.settings import choose_preset, override
 
     if not changes:
         choose_preset(name)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fitme.errors import InputError, show_path
+from fitme.runtime.errors import InputError, show_path
 
 if TYPE_CHECKING:
-    from fitme.avatar import Avatar
+    from fitme.avatar.model import Avatar
 
 _Folder = Annotated[Path, typer.Argument(metavar="DIR", help="What `fitme fit` wrote.")]
 _Light = Annotated[
@@ -96,11 +96,11 @@ def render(
 ) -> None:
     """Draw an avatar as its photo saw it, or from a new side and under a new light."""
     weights = _weights(expression or [])
-    from fitme.export.png import encode_png
-    from fitme.files import atomic_write_bytes, check_output_file
-    from fitme.picture import parse_background
-    from fitme.relight import read_light
+    from fitme.avatar.relight import read_light
+    from fitme.image.picture import parse_background
+    from fitme.image.png import encode_png
     from fitme.report.views import view_picture
+    from fitme.runtime.files import atomic_write_bytes, check_output_file
 
     check_output_file(out, (".png",), overwrite)
     colour = parse_background(background)
@@ -150,12 +150,12 @@ def turntable(
     """Film an avatar that turns, or the light that goes around it."""
     if (swing is not None) + full + relight > 1:
         raise InputError("--swing, --full and --relight exclude each other; give one of them")
-    from fitme.files import check_output_file
-    from fitme.picture import parse_background
-    from fitme.progress import Progress, SilentProgress, TqdmProgress
-    from fitme.relight import read_light
+    from fitme.avatar.relight import read_light
+    from fitme.image.picture import parse_background
     from fitme.report.film import SUFFIXES, write_turntable
     from fitme.report.views import Turntable
+    from fitme.runtime.files import check_output_file
+    from fitme.runtime.progress import Progress, SilentProgress, TqdmProgress
 
     check_output_file(out, SUFFIXES, overwrite)
     colour = parse_background(background)
@@ -180,8 +180,8 @@ def turntable(
 
 def _load(folder: Path, head: Path | None) -> Avatar:
     """The avatar of a directory, on a head model of the user's own where one is named."""
-    from fitme.avatar import Avatar
-    from fitme.head import load_head
+    from fitme.avatar.model import Avatar
+    from fitme.head.model import load_head
 
     return Avatar.load(folder, None if head is None else load_head(head))
 

@@ -20,9 +20,9 @@ def report(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file.")] = False,
 ) -> None:
     """Show an avatar as one HTML page with a live 3D view, beside its photos if they are found."""
-    from fitme.avatar import Avatar
-    from fitme.files import atomic_write_bytes, check_output_file
+    from fitme.avatar.model import Avatar
     from fitme.report.html import find_photos, report_html
+    from fitme.runtime.files import atomic_write_bytes, check_output_file
 
     check_output_file(out, (".html", ".htm"), overwrite)
     avatar = Avatar.load(folder)

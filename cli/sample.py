@@ -41,8 +41,8 @@ def sample(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
 ) -> None:
     """Write random avatars to DIR: textures and renders, or one sheet."""
-    from fitme.models.stylegan2 import keep_large_blocks
-    from fitme.progress import Progress, SilentProgress, TqdmProgress
+    from fitme.runtime.memory import keep_large_blocks
+    from fitme.runtime.progress import Progress, SilentProgress, TqdmProgress
     from fitme.sample import sample_avatars
 
     keep_large_blocks()

@@ -11,8 +11,8 @@ import sys
 from pathlib import Path
 
 import fitme
-from fitme.errors import FitmeError
-from fitme.fit.presets import FitPreset
+from fitme.fit.settings import FitPreset
+from fitme.runtime.errors import FitmeError
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff")
 

@@ -17,13 +17,13 @@ from PIL import Image
 
 import fitme
 from fitme.fit.align import Aligner
-from fitme.head import HeadModel
-from fitme.head_formats import convert_head
-from fitme.landmarks import select_face
-from fitme.mediapipe_landmarks import MediaPipeLandmarks
-from fitme.photo import load_photo
-from fitme.picture import render_rgba
-from fitme.reflectance import MeanReflectance, Tone
+from fitme.head.formats import convert_head
+from fitme.head.model import HeadModel
+from fitme.image.photo import load_photo
+from fitme.image.picture import render_rgba
+from fitme.landmarks.face import select_face
+from fitme.landmarks.mediapipe import MediaPipeLandmarks
+from fitme.reflectance.regions import MeanReflectance, Tone
 
 
 def plain_avatar(head: HeadModel, identity: torch.Tensor, texture: int = 256) -> fitme.Avatar:

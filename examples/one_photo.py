@@ -8,9 +8,9 @@ from pathlib import Path
 from PIL import Image
 
 import fitme
-from fitme.fit.presets import FitPreset
-from fitme.picture import render_rgba
-from fitme.progress import TqdmProgress
+from fitme.fit.settings import FitPreset
+from fitme.image.picture import render_rgba
+from fitme.runtime.progress import TqdmProgress
 
 
 def main(

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import fitme
-from fitme.fit.presets import FitPreset
-from fitme.progress import TqdmProgress
+from fitme.fit.settings import FitPreset
+from fitme.runtime.progress import TqdmProgress
 
 
 def main(

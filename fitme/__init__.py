@@ -12,19 +12,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fitme.avatar import Avatar
+    from fitme.avatar.model import Avatar
     from fitme.fit import fit
     from fitme.fit.pipeline import fit_photos
-    from fitme.head import load_head
-    from fitme.light import Light
+    from fitme.head.model import load_head
+    from fitme.render.light import Light
 
 __all__ = ["Avatar", "Light", "fit", "fit_photos", "load_head"]
 
 _HOME = {
-    "Avatar": "fitme.avatar",
-    "Light": "fitme.light",
+    "Avatar": "fitme.avatar.model",
+    "Light": "fitme.render.light",
     "fit_photos": "fitme.fit.pipeline",
-    "load_head": "fitme.head",
+    "load_head": "fitme.head.model",
 }
 
 

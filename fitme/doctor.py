@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from fitme.files import file_sha256
-from fitme.versions import installed_version
+from fitme.runtime.files import file_sha256
+from fitme.runtime.versions import installed_version
 
 Status = Literal["ok", "note", "problem"]
 _REINSTALL = "install fitme again (in a checkout: uv sync --reinstall)"
@@ -94,7 +94,7 @@ def _packages() -> Iterator[Check]:
 
 
 def _quiet_import(module: str) -> None:
-    from fitme.quiet_stderr import quiet_native_stderr
+    from fitme.runtime.quiet_stderr import quiet_native_stderr
 
     with quiet_native_stderr():
         importlib.import_module(module)
@@ -153,7 +153,7 @@ def _backends() -> Iterator[Check]:
 
 
 def _head() -> Iterator[Check]:
-    from fitme.head import load_head
+    from fitme.head.model import load_head
     from fitme.models import weight_path
 
     head = load_head()
@@ -172,7 +172,7 @@ def _generator() -> Iterator[Check]:
 
 
 def _landmarks() -> Iterator[Check]:
-    from fitme.mediapipe_landmarks import MediaPipeLandmarks
+    from fitme.landmarks.mediapipe import MediaPipeLandmarks
 
     MediaPipeLandmarks()
     yield Check("landmarks", "ok", "MediaPipe's networks load")

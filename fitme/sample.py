@@ -16,22 +16,22 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fitme.avatar import Avatar
-from fitme.camera import Camera, focal_from_fov, intrinsics, rigid
-from fitme.errors import InputError, show_path
+from fitme.avatar.model import Avatar
 from fitme.export.bundle import textures
-from fitme.export.png import encode_png
-from fitme.files import atomic_directory, atomic_write_bytes, check_output_dir, write_json
-from fitme.generated import generated_materials
-from fitme.head import HeadModel, load_head
-from fitme.light import PRESETS, Light
+from fitme.head.model import HeadModel, load_head
+from fitme.head.view import head_rotation
+from fitme.image.picture import BACKDROP, render_rgba, to_bytes
+from fitme.image.png import encode_png
 from fitme.models import weight_path
 from fitme.models.stylegan2 import ReflectanceGenerator, load_generator
 from fitme.models.stylegan2.maps import F0_MAX
-from fitme.picture import BACKDROP, render_rgba, to_bytes
-from fitme.progress import Progress, SilentProgress
-from fitme.reflectance import AtlasRegions
-from fitme.view import head_rotation
+from fitme.reflectance.generated import generated_materials
+from fitme.reflectance.regions import AtlasRegions
+from fitme.render.camera import Camera, focal_from_fov, intrinsics, rigid
+from fitme.render.light import PRESETS, Light
+from fitme.runtime.errors import InputError, show_path
+from fitme.runtime.files import atomic_directory, atomic_write_bytes, check_output_dir, write_json
+from fitme.runtime.progress import Progress, SilentProgress
 
 IDENTITY_SPREAD = 0.8  # of the identity coefficients; at 1 too many heads are unusual
 MAX_COUNT = 1000  # avatars are numbered with three digits
@@ -49,7 +49,7 @@ class Sample:
 
     w: Tensor  # [1, w_dim]
     identity: Tensor  # [1, K]
-    iris: Tensor  # [1, 1], see `fitme.reflectance.eye_material`
+    iris: Tensor  # [1, 1], see `fitme.reflectance.regions.eye_material`
     noise_seed: int  # of hairs and pores
 
 

@@ -33,6 +33,6 @@ def shared() -> Path:
 @pytest.fixture(scope="session")
 def provider():
     """The default landmark provider; loading its networks once takes a few seconds."""
-    from fitme.mediapipe_landmarks import MediaPipeLandmarks
+    from fitme.landmarks.mediapipe import MediaPipeLandmarks
 
     return MediaPipeLandmarks()

@@ -9,13 +9,13 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
-from fitme.avatar import Avatar, AvatarPhoto
-from fitme.camera import matrix_to_axis_angle
-from fitme.head import HeadModel, load_head
-from fitme.light import Light
-from fitme.reflectance import eye_material
+from fitme.avatar.model import Avatar, AvatarPhoto
+from fitme.head.model import HeadModel, load_head
+from fitme.head.view import View, head_rotation
+from fitme.reflectance.regions import eye_material
 from fitme.render import Material
-from fitme.view import View, head_rotation
+from fitme.render.camera import matrix_to_axis_angle
+from fitme.render.light import Light
 
 WIDTH, HEIGHT = 96, 120
 

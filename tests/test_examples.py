@@ -12,14 +12,20 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from small_avatar import small_avatar
 
 import fitme
-from fitme.errors import FitmeError, InputError, LandmarkError, ModelError, OutputError, PhotoError
-from fitme.fit.presets import FitPreset
+from fitme.fit.settings import FitPreset
+from fitme.runtime.errors import (
+    FitmeError,
+    InputError,
+    LandmarkError,
+    ModelError,
+    OutputError,
+    PhotoError,
+)
+from tests.small_avatar import small_avatar
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-sys.path.append(str(REPOSITORY / "tests" / "head_formats"))
 
 QUICK = FitPreset(
     light_steps=1, light_pixels=64, light_texels=128, invert_steps=1, invert_pixels=96,
@@ -121,7 +127,7 @@ class TestAvatars:
 
 def _srgb() -> tuple[np.ndarray, np.ndarray]:
     """Display values and the linear ones they mean."""
-    from fitme.color import srgb_to_linear
+    from fitme.image.color import srgb_to_linear
 
     values = torch.linspace(0, 1, 256)
     return values.numpy(), srgb_to_linear(values).numpy()
@@ -131,9 +137,9 @@ class TestCallableFit:
     """`fitme.fit` is a package and a function."""
 
     def test_both(self) -> None:
-        import fitme.fit.presets
+        import fitme.fit.settings
 
-        assert callable(fitme.fit) and fitme.fit.presets.PRESETS
+        assert callable(fitme.fit) and fitme.fit.settings.PRESETS
         assert "fit" in fitme.__all__ and (fitme.fit.__doc__ or "").startswith("Photos to avatars")
 
     def test_arguments_arrive(self, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,16 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tiny_head import tiny_head
 
-from fitme.errors import InputError, OutputError
-from fitme.export.png import decode_png
-from fitme.files import check_output_dir
-from fitme.head import HeadModel
+from fitme.head.model import HeadModel
+from fitme.image.png import decode_png
 from fitme.models.stylegan2 import GENERATORS, ReflectanceGenerator
 from fitme.models.train.reflectance_real import Correction, extended
-from fitme.reflectance import AtlasRegions
+from fitme.reflectance.regions import AtlasRegions
+from fitme.runtime.errors import InputError, OutputError
+from fitme.runtime.files import check_output_dir
 from fitme.sample import draw_samples, portrait_camera, sample_avatar, sample_avatars
+from tests.tiny_head import tiny_head
 
 SIZE = 32
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from fitme.head import HeadModel
+from fitme.head.model import HeadModel
 
 OCTAHEDRON = torch.tensor(
     [[1, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0], [0, 0, 1], [0, 0, -1]], dtype=torch.float32

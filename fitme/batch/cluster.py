@@ -15,10 +15,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from fitme.batch.resources import has_gpu
 from fitme.batch.task import STATE_DIR, Crash, Fit, Result, Settings, Task
 from fitme.batch.work import prepare_worker, run_subject
-from fitme.errors import FitmeError, InputError, show_path
+from fitme.runtime.errors import FitmeError, InputError, show_path
+from fitme.runtime.resources import has_gpu
 
 RETRIES = 1  # by Ray, on another worker, before the batch tries it alone
 _CONNECT_S, _PROBE_S = 10.0, 120.0

@@ -9,13 +9,13 @@ from PIL import Image
 
 from fitme.batch.quality import avatar_quality
 from fitme.batch.task import Fitted, Task
-from fitme.device import resolve_device
 from fitme.fit.pipeline import Models, fit_photos
-from fitme.head import HeadModel, load_head
-from fitme.landmarks import LandmarkProvider
-from fitme.mediapipe_landmarks import MediaPipeLandmarks
+from fitme.head.model import HeadModel, load_head
+from fitme.landmarks.face import LandmarkProvider
+from fitme.landmarks.mediapipe import MediaPipeLandmarks
 from fitme.models.stylegan2 import load_generator
-from fitme.progress import SilentProgress
+from fitme.runtime.device import resolve_device
+from fitme.runtime.progress import SilentProgress
 
 THUMB = "thumb.jpg"
 THUMB_SIDE = 192

@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from fitme.errors import OutputError, show_path
+from fitme.runtime.errors import OutputError, show_path
 
 _BUSY = (BlockingIOError, PermissionError)
 

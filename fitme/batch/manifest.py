@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from fitme.batch.task import Fitted, Result, Settings, Task
-from fitme.files import atomic_write_bytes, file_sha256, json_bytes, write_json
+from fitme.runtime.files import atomic_write_bytes, file_sha256, json_bytes, write_json
 
 MANIFEST = "batch.json"
 FORMAT = "fitme-batch-1"

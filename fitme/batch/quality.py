@@ -25,9 +25,9 @@ import torch.nn.functional as F
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from fitme.avatar import Avatar
-from fitme.color import linear_to_srgb, luminance
-from fitme.photo import Photo, load_photo
+from fitme.avatar.model import Avatar
+from fitme.image.color import linear_to_srgb, luminance
+from fitme.image.photo import Photo, load_photo
 
 LANDMARK_SCALE, COLOR_SCALE, STRUCTURE_SCALE = 0.04, 0.15, 0.9
 HEIGHT = 256  # pixels of the face's box that are compared, whatever the photo has

@@ -17,17 +17,17 @@ from fitme.batch.lock import locked
 from fitme.batch.manifest import file_hash, find_result, input_hashes, write_failure
 from fitme.batch.processes import ProcessExecutor
 from fitme.batch.progress import BatchProgress
-from fitme.batch.resources import default_jobs, usable_cores
 from fitme.batch.subjects import Subject, find_subjects
 from fitme.batch.table import counts, row, summary_csv
 from fitme.batch.task import STATE_DIR, Crash, Fit, Result, Settings, Task
 from fitme.batch.work import real_fit
-from fitme.errors import InputError, OutputError, show_path
-from fitme.files import atomic_write_bytes, remove_abandoned
-from fitme.fit.presets import choose_preset
+from fitme.fit.settings import choose_preset
 from fitme.learned.registry import find_model
 from fitme.learned.store import is_pulled
 from fitme.models import weight_path
+from fitme.runtime.errors import InputError, OutputError, show_path
+from fitme.runtime.files import atomic_write_bytes, remove_abandoned
+from fitme.runtime.resources import default_jobs, usable_cores
 
 EXECUTORS = ("process", "ray")
 _REPORT_EVERY_S = 60.0
@@ -227,7 +227,7 @@ def _complete(settings: Settings) -> Settings:
         load_generator(weights)
         weights = Path(os.path.abspath(weights))
     if settings.device not in ("auto", "cpu"):
-        from fitme.device import resolve_device
+        from fitme.runtime.device import resolve_device
 
         resolve_device(settings.device)
     used = {

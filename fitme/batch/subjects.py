@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from fitme.errors import InputError, show_path
+from fitme.runtime.errors import InputError, show_path
 
 #: Files that count as photos; HEIC is among them to be refused with its reason, not overlooked.
 PHOTO_SUFFIXES = frozenset(

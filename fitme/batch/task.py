@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fitme.fit.presets import FitPreset, choose_preset
-from fitme.versions import installed_version
+from fitme.fit.settings import FitPreset, choose_preset
+from fitme.runtime.versions import installed_version
 
 STATE_DIR = "_batch"
 

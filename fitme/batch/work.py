@@ -20,8 +20,8 @@ from fitme.batch.manifest import (
     write_manifest,
 )
 from fitme.batch.task import Fit, Fitted, Result, Task
-from fitme.errors import FitmeError, InputError, OutputError, show_path
-from fitme.files import atomic_directory
+from fitme.runtime.errors import FitmeError, InputError, OutputError, show_path
+from fitme.runtime.files import atomic_directory
 
 
 def prepare_worker(threads: int) -> None:

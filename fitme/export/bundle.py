@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from fitme.avatar import Avatar
+from fitme.avatar.model import Avatar
 from fitme.export.glb import write_glb
 from fitme.export.materials import describe_materials, encode_materials
 from fitme.export.mesh import ExportMaterial, ExportMesh, specular_to_khr
@@ -18,9 +18,9 @@ from fitme.export.textures import (
     encode_normals,
     encode_specular,
 )
-from fitme.head import EYE_LOOK_DEGREES, HeadModel, gaze_rotation
+from fitme.head.model import EYE_LOOK_DEGREES, HeadModel, gaze_rotation
+from fitme.head.view import View
 from fitme.render import Material
-from fitme.view import View
 
 AVATAR_FORMAT = "fitme-avatar-1"
 MORPH_THRESHOLD = 1e-5  # metres; inner parts leave out the shapes that do not move them

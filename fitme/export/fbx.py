@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from fitme.errors import InputError, show_path
+from fitme.runtime.errors import InputError, show_path
 
 BLENDER_VARIABLE = "FITME_BLENDER"
 _SCRIPT = Path(__file__).with_name("blender_fbx.py")

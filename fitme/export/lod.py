@@ -14,8 +14,8 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
-from fitme.errors import InputError
-from fitme.head import HeadModel
+from fitme.head.model import HeadModel
+from fitme.runtime.errors import InputError
 
 LEVELS = (0, 1, 2)
 LEVELS_FILE = "head_lods.safetensors"

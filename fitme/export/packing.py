@@ -17,10 +17,10 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from PIL import Image
 
-from fitme.color import linear_to_srgb
-from fitme.errors import InputError
-from fitme.export.png import encode_png
+from fitme.image.color import linear_to_srgb
+from fitme.image.png import encode_png
 from fitme.render import Material
+from fitme.runtime.errors import InputError
 
 Pixels = NDArray[np.float32]
 

@@ -11,13 +11,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from fitme.avatar import Avatar
+from fitme.avatar.model import Avatar
 from fitme.export import packing
 from fitme.export.bundle import export_material
 from fitme.export.mesh import ExportMaterial, specular_to_khr
 from fitme.export.packing import MapSet, map_set
-from fitme.head import HeadModel
-from fitme.reflectance import bake_vertex_field
+from fitme.head.model import HeadModel
+from fitme.reflectance.regions import bake_vertex_field
 from fitme.render import Material
 
 MOUTH_PARTS = ("mouth", "teeth", "tongue")

@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fitme.avatar import Avatar
-from fitme.errors import InputError, OutputError, show_path
+from fitme.avatar.model import Avatar
 from fitme.export import packing
 from fitme.export.bundle import part_mesh
 from fitme.export.fbx import blender_command, glb_to_fbx
@@ -21,7 +20,8 @@ from fitme.export.mesh import ExportMaterial, ExportMesh
 from fitme.export.obj import write_mtl, write_obj
 from fitme.export.packing import EngineMap, MapSet
 from fitme.export.part_materials import gltf_materials, mouth_uv, part_maps
-from fitme.files import atomic_directory, json_bytes
+from fitme.runtime.errors import InputError, OutputError, show_path
+from fitme.runtime.files import atomic_directory, json_bytes
 
 EXPORT_FILE = "fitme_export.json"
 EXPORT_FORMAT = "fitme-export-1"

@@ -25,8 +25,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from fitme.color import linear_to_srgb, srgb_to_linear
-from fitme.export.png import decode_png, encode_png
+from fitme.image.color import linear_to_srgb, srgb_to_linear
+from fitme.image.png import decode_png, encode_png
 
 Pixels = NDArray[np.float32]
 

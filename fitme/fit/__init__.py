@@ -12,9 +12,9 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from fitme.avatar import Avatar
-    from fitme.fit.presets import FitPreset
-    from fitme.progress import Progress
+    from fitme.avatar.model import Avatar
+    from fitme.fit.settings import FitPreset
+    from fitme.runtime.progress import Progress
 
 
 def fit(
@@ -42,11 +42,12 @@ def fit(
         landmarks: a file of your own 478 landmarks, for a single photo.
         weights: another generator than the one that comes with the package.
         skip_bad: leave out photos that cannot be used as long as one remains.
-        progress: gets stages and notes, such as `fitme.progress.TqdmProgress()`; default: silence.
+        progress: gets stages and notes, such as `fitme.runtime.progress.TqdmProgress()`; default:
+            silence.
 
     `avatar.save(folder)` writes it; `fitme.fit_photos` fits and writes in one go, with renders and
-    overlays. Raises InputError, PhotoError or LandmarkError (`fitme.errors`), one line with the
-    cure.
+    overlays. Raises InputError, PhotoError or LandmarkError (`fitme.runtime.errors`), one line
+    with the cure.
     """
     from fitme.fit.pipeline import fit_in_memory
 

@@ -15,12 +15,12 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from fitme.camera import axis_angle_to_matrix
-from fitme.device import one_thread
-from fitme.errors import FitmeError
-from fitme.head import HeadModel, gaze_rotation
-from fitme.landmarks import FaceLandmarks
-from fitme.view import View
+from fitme.head.model import HeadModel, gaze_rotation
+from fitme.head.view import View
+from fitme.landmarks.face import FaceLandmarks
+from fitme.render.camera import axis_angle_to_matrix
+from fitme.runtime.device import one_thread
+from fitme.runtime.errors import FitmeError
 
 #: Upper and lower inner lip, upper and lower lids of both eyes (MediaPipe indices).
 OPENINGS = (

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
-from fitme.progress import Progress
+from fitme.runtime.progress import Progress
 
 Losses = dict[str, Tensor]
 History = dict[str, list[float]]

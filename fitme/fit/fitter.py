@@ -14,27 +14,27 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fitme.avatar import head_mesh
-from fitme.camera import Camera
+from fitme.avatar.model import head_mesh
 from fitme.fit import losses
 from fitme.fit.align import OPENINGS
-from fitme.fit.covered import FacePixels, uncovered
 from fitme.fit.descent import History, Losses, descend
-from fitme.fit.eyes import eye_gain, light_tint
+from fitme.fit.evidence.covered import FacePixels, uncovered
+from fitme.fit.evidence.eyes import eye_gain, light_tint
+from fitme.fit.evidence.scalp import log_mean, scalp_loss, scalp_tone
+from fitme.fit.evidence.visibility import pixels_of, texel_weights
 from fitme.fit.observation import Crops, Observation, crop_size, cut, masks_of
-from fitme.fit.presets import FitPreset
-from fitme.fit.refine import mean_within, refine
-from fitme.fit.scalp import log_mean, scalp_loss, scalp_tone
+from fitme.fit.settings import FitPreset
+from fitme.fit.stages.refine import mean_within, refine
 from fitme.fit.state import FitState
-from fitme.fit.visibility import pixels_of, texel_weights
-from fitme.generated import WCode, generated_materials
-from fitme.head import HeadModel
+from fitme.head.model import HeadModel
 from fitme.learned import LearnedLosses, LearnedTarget
-from fitme.light import Y0
 from fitme.models.stylegan2 import ReflectanceGenerator, ReflectanceMaps
-from fitme.progress import Progress
-from fitme.reflectance import AtlasRegions
+from fitme.reflectance.generated import WCode, generated_materials
+from fitme.reflectance.regions import AtlasRegions
 from fitme.render import RenderOutput, render
+from fitme.render.camera import Camera
+from fitme.render.light import Y0
+from fitme.runtime.progress import Progress
 
 EYE_TEXELS = 64
 EYE_PIXELS = 1024  # side of the crops in which the eyes' colours are looked up
@@ -384,7 +384,7 @@ class Fitter:
 
     @torch.no_grad()
     def scalp_contrast(self, state: FitState, observations: Sequence[Observation]) -> Tensor | None:
-        """[3]: log albedo of the top of the head over that of the cheeks, see `fitme.fit.scalp`;
+        """[3]: log albedo of the top of the head over that of the cheeks, see `fitme.fit.evidence.scalp`;
         None where the photos hardly show it, 0 where the head is to be bald."""
         if not self.preset.hair:
             return state.tint.new_zeros(3)

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fitme.color import linear_to_srgb, luminance
+from fitme.image.color import linear_to_srgb, luminance
 from fitme.models.stylegan2 import mirror_signal
 
 

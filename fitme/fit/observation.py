@@ -10,11 +10,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fitme.camera import Camera, axis_angle_to_matrix, rigid
 from fitme.fit.losses import display
-from fitme.landmarks import FaceLandmarks
-from fitme.photo import Photo
-from fitme.view import View
+from fitme.head.view import View
+from fitme.image.photo import Photo
+from fitme.landmarks.face import FaceLandmarks
+from fitme.render.camera import Camera, axis_angle_to_matrix, rigid
 
 CROP = 1.9  # side of the square crop over the face's longer side
 

@@ -11,34 +11,35 @@ from pathlib import Path
 
 import torch
 
-from fitme.avatar import Avatar, AvatarPhoto
-from fitme.avatar_files import write_model
-from fitme.device import resolve_device
-from fitme.errors import FitmeError, InputError
+from fitme.avatar.folder import write_model
+from fitme.avatar.model import Avatar, AvatarPhoto
 from fitme.export.bundle import fit_json
-from fitme.export.png import encode_png
-from fitme.files import atomic_directory, check_output_dir, write_json
 from fitme.fit.align import Aligned, Aligner
 from fitme.fit.descent import History
+from fitme.fit.evidence.person import odd_photo
 from fitme.fit.fitter import Fitter
 from fitme.fit.observation import Observation, cut
-from fitme.fit.person import odd_photo
-from fitme.fit.presets import FitPreset, choose_preset
+from fitme.fit.settings import FitPreset, choose_preset
 from fitme.fit.state import FitState
-from fitme.generated import generated_materials
-from fitme.head import HeadModel, load_head
-from fitme.landmarks import FaceLandmarks, LandmarkProvider, load_landmarks, select_face
+from fitme.head.model import HeadModel, load_head
+from fitme.image.photo import Photo, load_photo
+from fitme.image.png import encode_png
+from fitme.landmarks.face import FaceLandmarks, LandmarkProvider, load_landmarks, select_face
+from fitme.landmarks.mediapipe import MediaPipeLandmarks
 from fitme.learned import LearnedLosses
-from fitme.mediapipe_landmarks import MediaPipeLandmarks
-from fitme.models.stylegan2 import ReflectanceGenerator, keep_large_blocks, load_generator
-from fitme.photo import Photo, load_photo
-from fitme.progress import Progress, SilentProgress
+from fitme.models.stylegan2 import ReflectanceGenerator, load_generator
+from fitme.reflectance.generated import generated_materials
 from fitme.report.embed import rounded
 from fitme.report.evidence import Evidence
 from fitme.report.html import report_html
 from fitme.report.overlay import overlay_picture
 from fitme.report.views import view_picture
-from fitme.versions import installed_version
+from fitme.runtime.device import resolve_device
+from fitme.runtime.errors import FitmeError, InputError
+from fitme.runtime.files import atomic_directory, check_output_dir, write_json
+from fitme.runtime.memory import keep_large_blocks
+from fitme.runtime.progress import Progress, SilentProgress
+from fitme.runtime.versions import installed_version
 
 
 @dataclass(frozen=True)

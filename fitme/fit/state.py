@@ -10,10 +10,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fitme.fit.observation import Observation
-from fitme.generated import WCode
-from fitme.head import HeadModel
-from fitme.light import Y0, Light, sh_diffuse
-from fitme.view import View
+from fitme.head.model import HeadModel
+from fitme.head.view import View
+from fitme.reflectance.generated import WCode
+from fitme.render.light import Y0, Light, sh_diffuse
 
 START_LIGHT = 0.7  # mean radiance before anything is known
 CARDS = ((0, 0, 1), (0.8, 0, 0.6), (-0.8, 0, 0.6), (0, 0.8, 0.6), (0, -0.8, 0.6))  # normals

@@ -15,11 +15,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fitme.errors import InputError, ModelError
 from fitme.learned.faces import ARCFACE, FACENET, aligned_faces
 from fitme.learned.loading import Note, available, damaged, read_state
 from fitme.learned.registry import LearnedModel, find_model
 from fitme.learned.store import model_path
+from fitme.runtime.errors import InputError, ModelError
 
 
 class FaceFeatures(Protocol):

@@ -9,9 +9,9 @@ from typing import Any
 
 import torch
 
-from fitme.errors import ModelError, show_path
 from fitme.learned.registry import LearnedModel
 from fitme.learned.store import is_pulled, model_path
+from fitme.runtime.errors import ModelError, show_path
 
 Note = Callable[[str], None]
 """Takes one line for the user, such as `Progress.note`."""

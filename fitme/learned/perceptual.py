@@ -13,9 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fitme.errors import ModelError
 from fitme.learned.loading import Note, available, damaged, read_state
 from fitme.learned.registry import LearnedModel, find_model
+from fitme.runtime.errors import ModelError
 
 _NETWORKS = {"lpips": "alex", "lpips-vgg": "vgg", "lpips-squeeze": "squeeze"}
 MIN_SIDE = 64  # below it the deepest features have no room

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fitme.errors import InputError
+from fitme.runtime.errors import InputError
 
 _TORCHVISION = "https://download.pytorch.org/models/"
 _IMAGENET = "BSD-3-Clause (torchvision); trained on ImageNet photos"

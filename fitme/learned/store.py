@@ -21,10 +21,10 @@ from pathlib import Path
 from typing import IO
 from urllib.parse import urlsplit
 
-from fitme.errors import ModelError, show_path
-from fitme.files import file_sha256
 from fitme.learned.registry import LearnedModel
-from fitme.progress import Progress, SilentProgress
+from fitme.runtime.errors import ModelError, show_path
+from fitme.runtime.files import file_sha256
+from fitme.runtime.progress import Progress, SilentProgress
 
 _CHUNK = 1 << 20
 _TIMEOUT_S = 30.0

@@ -1,6 +1,6 @@
 """The differentiable renderer: `render(mesh, materials, camera, light)`."""
 
-from fitme.render.ops import BACKENDS, Rasterizer, get_backend
+from fitme.render.backends.base import BACKENDS, Rasterizer, get_backend
 from fitme.render.renderer import Material, Mesh, RenderOutput, render
 
 __all__ = ["BACKENDS", "Material", "Mesh", "Rasterizer", "RenderOutput", "get_backend", "render"]

@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fitme.render import kernels_geometry as kernels
-from fitme.render.parallel import array
+from fitme.render.backends.cpu import kernels_geometry as kernels
+from fitme.render.backends.cpu.parallel import array
 
 TINY = 1e-30
 

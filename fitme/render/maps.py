@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from fitme.render import cpu_texture
-from fitme.render.cpu import CpuRasterizer
-from fitme.render.ops import Rasterizer
+from fitme.render.backends.base import Rasterizer
+from fitme.render.backends.cpu import texture as cpu_texture
+from fitme.render.backends.cpu.backend import CpuRasterizer
 from fitme.render.scene import Material
 from fitme.render.stages import Points
 

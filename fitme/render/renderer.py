@@ -13,13 +13,14 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from fitme.camera import Camera
-from fitme.light import Light
-from fitme.render import fused_cpu, geometry, stages
+from fitme.render import geometry, stages
+from fitme.render.backends.base import Rasterizer, get_backend
+from fitme.render.backends.cpu import fused as fused_cpu
+from fitme.render.backends.cpu.shade import shade_points
+from fitme.render.camera import Camera
+from fitme.render.light import Light
 from fitme.render.maps import look_up
-from fitme.render.ops import Rasterizer, get_backend
 from fitme.render.scene import Material, Mesh
-from fitme.render.shade_cpu import shade_points
 from fitme.render.shading import Surface, shade
 from fitme.render.shadows import cast_shadows
 

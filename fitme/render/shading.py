@@ -1,7 +1,7 @@
 """Shade a list of surface points: Lambert diffuse plus GGX specular under a `Light`.
 
-`shade` is the plain torch definition, for any device; `fitme.render.shade_cpu` has the same
-function as one fused kernel. N points, B images, L directional and P point lights.
+`shade` is the plain torch definition, for any device; `fitme.render.backends.cpu.shade` has the
+same function as one fused kernel. N points, B images, L directional and P point lights.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fitme import brdf
-from fitme.light import COSINE, band_scale, sh_basis
+from fitme.render import brdf
+from fitme.render.light import COSINE, band_scale, sh_basis
 
 
 @dataclass(frozen=True)

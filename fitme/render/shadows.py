@@ -17,8 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fitme import brdf
-from fitme.render.ops import Rasterizer
+from fitme.render import brdf
+from fitme.render.backends.base import Rasterizer
 from fitme.render.scene import Mesh
 from fitme.render.shading import LightTensors, Surface
 

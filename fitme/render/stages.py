@@ -1,5 +1,5 @@
 """The stages of `render` as a generic chain of a backend's four operations, for any device.
-`fitme.render.fused_cpu` has faster twins."""
+`fitme.render.backends.cpu.fused` has faster twins."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from fitme.render.ops import Rasterizer
+from fitme.render.backends.base import Rasterizer
 
 
 @dataclass(frozen=True)

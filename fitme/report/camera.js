@@ -22,7 +22,7 @@ function turned(m, [x, y, z]) {
 }
 
 /**
- * An upright camera on the head: fitme.relight.facing_camera with zoom, shift and roll.
+ * An upright camera on the head: fitme.avatar.relight.facing_camera with zoom, shift and roll.
  * Angles in degrees are those of the head: yaw to the picture's right, pitch up.
  */
 class Orbit {

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fitme.camera import Camera
+from fitme.render.camera import Camera
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from fitme.avatar import Avatar
+from fitme.avatar.model import Avatar
+from fitme.head.view import head_angles
 from fitme.report.panels import PhotoPanels
-from fitme.view import head_angles
 
 HIGH_LANDMARK_ERROR = (
     0.025  # of the distance between the eyes; the worst of 800 portraits had 2.3 %

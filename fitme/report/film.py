@@ -15,11 +15,11 @@ import imageio.v2 as imageio
 import numpy as np
 from PIL import Image
 
-from fitme.avatar import Avatar
-from fitme.errors import InputError, OutputError, show_path
-from fitme.files import atomic_write_bytes, check_output_file
-from fitme.progress import Progress, SilentProgress
+from fitme.avatar.model import Avatar
 from fitme.report.views import Turntable
+from fitme.runtime.errors import InputError, OutputError, show_path
+from fitme.runtime.files import atomic_write_bytes, check_output_file
+from fitme.runtime.progress import Progress, SilentProgress
 
 SUFFIXES = (".gif", ".webp", ".mp4")
 GIF_MAX_FPS = 50  # players show faster ones at 10 frames a second

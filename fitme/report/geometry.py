@@ -1,7 +1,8 @@
 """The head of an avatar packed for the viewer: arrays in one compressed block.
 
-The viewer poses, and makes normals and tangents, as `fitme.head` and `fitme.render.geometry` do;
-so all it needs are the neutral head, its corners and the expressions' offsets.
+The viewer poses, and makes normals and tangents, as `fitme.head.model` and
+`fitme.render.geometry` do; so all it needs are the neutral head, its corners and the expressions'
+offsets.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fitme.avatar import Avatar
+from fitme.avatar.model import Avatar
 from fitme.export.frames import split_corners
 
 SMALLEST_OFFSET = 1e-5  # metres; what moves less stays where it is

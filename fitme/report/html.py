@@ -7,10 +7,9 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from fitme.avatar import Avatar
-from fitme.errors import InputError
-from fitme.photo import Photo, load_photo
-from fitme.reflectance import AtlasRegions
+from fitme.avatar.model import Avatar
+from fitme.image.photo import Photo, load_photo
+from fitme.reflectance.regions import AtlasRegions
 from fitme.report.curves import loss_chart, read_history
 from fitme.report.embed import figure, fill, jpeg_uri, resource, script_json
 from fitme.report.evidence import Evidence
@@ -24,6 +23,7 @@ from fitme.report.panels import (
     yaw_strip,
 )
 from fitme.report.scene import ViewerScene, viewer_scene
+from fitme.runtime.errors import InputError
 
 SCRIPTS = ("head.js", "camera.js", "shader.js", "shadows.js", "viewer.js", "controls.js", "page.js")
 PANEL_SIDE = 512

@@ -7,14 +7,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fitme.avatar import Avatar
-from fitme.camera import Camera
-from fitme.light import Light
-from fitme.photo import Photo
-from fitme.picture import BACKDROP, over, to_bytes
-from fitme.relight import relit
+from fitme.avatar.model import Avatar
+from fitme.avatar.relight import relit
+from fitme.head.view import head_rotation
+from fitme.image.photo import Photo
+from fitme.image.picture import BACKDROP, over, to_bytes
 from fitme.render import RenderOutput
-from fitme.view import head_rotation
+from fitme.render.camera import Camera
+from fitme.render.light import Light
 
 GRID = 40  # lines of the atlas across its tile
 SIDE_YAW = (-45.0, 45.0)

@@ -12,15 +12,15 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fitme.avatar import Avatar
-from fitme.camera import Camera
-from fitme.color import linear_to_srgb, luminance, srgb_to_linear
-from fitme.light import PRESETS, Light
-from fitme.photo import Photo
-from fitme.picture import over, to_bytes
-from fitme.reflectance import AtlasRegions
-from fitme.relight import facing_camera, posed_vertices, relit
+from fitme.avatar.model import Avatar
+from fitme.avatar.relight import facing_camera, posed_vertices, relit
+from fitme.image.color import linear_to_srgb, luminance, srgb_to_linear
+from fitme.image.photo import Photo
+from fitme.image.picture import over, to_bytes
+from fitme.reflectance.regions import AtlasRegions
 from fitme.render import Material
+from fitme.render.camera import Camera
+from fitme.render.light import PRESETS, Light
 from fitme.report.evidence import Evidence
 from fitme.report.overlay import head_window, photo_window, wire
 

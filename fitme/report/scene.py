@@ -11,16 +11,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fitme import brdf, light
-from fitme.avatar import Avatar
-from fitme.head import EYE_LOOK_DEGREES
-from fitme.light import PRESETS, Light
-from fitme.picture import to_bytes
-from fitme.relight import casts_shadows, facing_camera, head_sphere, view_light
-from fitme.render import Material, shadows
+from fitme.avatar.model import Avatar
+from fitme.avatar.relight import casts_shadows, facing_camera, head_sphere, view_light
+from fitme.head.model import EYE_LOOK_DEGREES
+from fitme.head.view import FACING_PITCH_DEG
+from fitme.image.picture import to_bytes
+from fitme.render import Material, brdf, light, shadows
+from fitme.render.light import PRESETS, Light
 from fitme.report.embed import jpeg_uri, resized, rounded
 from fitme.report.geometry import packed_geometry
-from fitme.view import FACING_PITCH_DEG
 
 MAP_SIDE = 1024  # pixels; larger maps are made smaller for the page
 SPECULAR_WHITE = 0.08  # F0 that is shown as white, as in Unreal's Specular input
@@ -162,7 +161,7 @@ def _photo(avatar: Avatar, index: int) -> dict[str, Any]:
 
 
 def _constants() -> dict[str, Any]:
-    """The numbers of `fitme.brdf` and `fitme.light`, so that the viewer has no copy of them."""
+    """The numbers of `fitme.render.brdf` and `fitme.render.light`: the viewer has no copy."""
     return {
         "minRoughness": brdf.MIN_ROUGHNESS, "minCosine": brdf.MIN_COSINE,
         "bands": brdf.GGX_BAND_FIT, "scale": brdf.ENV_SCALE, "bias": brdf.ENV_BIAS,

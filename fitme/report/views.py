@@ -11,10 +11,10 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from fitme.avatar import Avatar
-from fitme.light import Light
-from fitme.picture import render_rgba
-from fitme.relight import facing_camera, posed_vertices, relit
+from fitme.avatar.model import Avatar
+from fitme.avatar.relight import facing_camera, posed_vertices, relit
+from fitme.image.picture import render_rgba
+from fitme.render.light import Light
 
 MAX_DRAWN_PX = 4096  # a larger photo's picture keeps its size but is drawn at this side
 

@@ -13,7 +13,6 @@ from fitme.models.stylegan2.config import (
 from fitme.models.stylegan2.discriminator import Discriminator
 from fitme.models.stylegan2.generator import ReflectanceGenerator, load_generator
 from fitme.models.stylegan2.maps import ReflectanceMaps, mirror_signal
-from fitme.models.stylegan2.memory import keep_large_blocks
 from fitme.models.stylegan2.synthesis import Window
 
 __all__ = [
@@ -25,7 +24,6 @@ __all__ = [
     "ReflectanceMaps",
     "Window",
     "discriminator_config",
-    "keep_large_blocks",
     "load_generator",
     "mirror_signal",
 ]

@@ -11,13 +11,13 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from fitme.errors import InputError, show_path
-from fitme.files import atomic_write_bytes
 from fitme.models import weight_path
 from fitme.models.stylegan2.config import MAX_RESOLUTION, GeneratorConfig
 from fitme.models.stylegan2.mapping import Mapping
 from fitme.models.stylegan2.maps import ReflectanceMaps
 from fitme.models.stylegan2.synthesis import Noise, StyledConv, Synthesis, Window
+from fitme.runtime.errors import InputError, show_path
+from fitme.runtime.files import atomic_write_bytes
 
 _FORMAT = "fitme-reflectance-generator-1"
 _STATISTICS = ("w_mean", "w_covariance")  # stay in float32 on disk

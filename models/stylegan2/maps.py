@@ -20,7 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fitme.color import linear_to_srgb, srgb_to_linear
+from fitme.image.color import linear_to_srgb, srgb_to_linear
 
 F0_MAX = 0.16
 SLOPE_SCALE = 0.5

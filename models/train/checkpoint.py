@@ -21,8 +21,8 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from fitme.errors import InputError, show_path
-from fitme.files import atomic_write_bytes, write_json
+from fitme.runtime.errors import InputError, show_path
+from fitme.runtime.files import atomic_write_bytes, write_json
 
 PRECISIONS = ("exact", "half")
 _NAME = re.compile(r"step-(\d{8,})")

@@ -29,26 +29,27 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from fitme.color import individual_typology_angle
-from fitme.errors import FitmeError, InputError
-from fitme.files import atomic_write_bytes
 from fitme.fit.align import Aligner
 from fitme.fit.descent import Losses, descend
+from fitme.fit.evidence.visibility import sample, texel_pixels
 from fitme.fit.fitter import LIGHT_RATES, Fitter
 from fitme.fit.observation import Observation, crop_size, cut, masks_of
-from fitme.fit.presets import FitPreset
-from fitme.fit.refine import albedo_ratio, shading, unhidden
+from fitme.fit.settings import FitPreset
+from fitme.fit.stages.refine import albedo_ratio, shading, unhidden
 from fitme.fit.state import FitState
-from fitme.fit.visibility import sample, texel_pixels
-from fitme.head import HeadModel, load_head
-from fitme.landmarks import select_face
-from fitme.light import sh_basis
-from fitme.mediapipe_landmarks import MediaPipeLandmarks
-from fitme.models.stylegan2 import keep_large_blocks, load_generator
-from fitme.photo import load_photo
-from fitme.progress import SilentProgress
-from fitme.reflectance import ambient_visibility, bake_vertex_field
+from fitme.head.model import HeadModel, load_head
+from fitme.image.color import individual_typology_angle
+from fitme.image.photo import load_photo
+from fitme.landmarks.face import select_face
+from fitme.landmarks.mediapipe import MediaPipeLandmarks
+from fitme.models.stylegan2 import load_generator
+from fitme.reflectance.regions import ambient_visibility, bake_vertex_field
 from fitme.render.geometry import vertex_normals
+from fitme.render.light import sh_basis
+from fitme.runtime.errors import FitmeError, InputError
+from fitme.runtime.files import atomic_write_bytes
+from fitme.runtime.memory import keep_large_blocks
+from fitme.runtime.progress import SilentProgress
 
 TEXELS = 128  # side of what is harvested: that of the generator's linear base
 STEPS = 40

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from fitme.head import ARKIT_NAMES, HeadModel, load_head, save_head
+from fitme.head.model import ARKIT_NAMES, HeadModel, load_head, save_head
 from fitme.models.train import atlas, ict, remesh
 from fitme.models.train.occlusion import ambient_visibility
 from fitme.models.train.seams import close_lids, close_lips

@@ -21,9 +21,9 @@ from safetensors.numpy import save
 
 from fitme.export.frames import vertex_normals
 from fitme.export.lod import LEVELS_FILE, template_fingerprint
-from fitme.files import atomic_write_bytes
-from fitme.head import HeadModel, load_head
+from fitme.head.model import HeadModel, load_head
 from fitme.models import weight_path
+from fitme.runtime.files import atomic_write_bytes
 
 SHARES = {1: 0.5, 2: 1 / 6}
 TEETH = {1: 0.6, 2: 0.42}  # gaps between them are seen at once

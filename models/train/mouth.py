@@ -1,7 +1,7 @@
 """Own meshes of teeth, gums and tongue, bound to the ICT model's surfaces.
 
 Each tooth is a polar grid around its own axis, drawn onto the tooth's smoothed surface by rays;
-in the tile every tooth has a cell (`fitme/mouth_materials.py` draws it). Gums, palate and tongue
+in the tile every tooth has a cell (`fitme/reflectance/mouth.py` draws it). Gums, palate and tongue
 are one sheet; its tile has a disc for the tongue and a strip around the arch for each jaw's gums.
 """
 
@@ -26,7 +26,7 @@ from fitme.models.train.remesh import (
     vertex_normals,
 )
 from fitme.models.train.slim import tutte
-from fitme.mouth_materials import (
+from fitme.reflectance.mouth import (
     GUM_COLUMN,
     GUM_ROWS,
     TEETH_COLUMNS,

@@ -20,11 +20,12 @@ from pathlib import Path
 
 import torch
 
-from fitme.errors import FitmeError
-from fitme.models.stylegan2 import GENERATORS, keep_large_blocks
+from fitme.models.stylegan2 import GENERATORS
 from fitme.models.train.reflectance_config import PRESETS, TrainConfig
 from fitme.models.train.reflectance_data import open_source
 from fitme.models.train.reflectance_trainer import Trainer
+from fitme.runtime.errors import FitmeError
+from fitme.runtime.memory import keep_large_blocks
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:

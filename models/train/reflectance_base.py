@@ -12,11 +12,11 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from fitme.errors import FitmeError
 from fitme.models.stylegan2 import ReflectanceGenerator, mirror_signal
 from fitme.models.stylegan2.synthesis import LinearBase
 from fitme.models.train.reflectance_data import DataSource
 from fitme.models.train.reflectance_prior import ParameterPrior
+from fitme.runtime.errors import FitmeError
 
 RAW_LIMIT = 0.9995  # of signals before atanh
 HELD_OUT = 16  # one draw of so many tells when to stop

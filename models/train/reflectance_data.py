@@ -100,7 +100,7 @@ class SynthesizerSource:
     def draw(
         self, batch: int, resolution: int, generator: torch.Generator
     ) -> tuple[Tensor, ReflectanceMaps]:
-        from fitme.head import load_head
+        from fitme.head.model import load_head
         from fitme.models.train.synthesizer import Synthesizer
 
         synthesizer = self._by_resolution.get(resolution)

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from fitme.files import atomic_write_bytes
+from fitme.runtime.files import atomic_write_bytes
 
 
 class LossLog:

@@ -29,9 +29,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fitme.color import linear_to_srgb
-from fitme.generated import WCode
-from fitme.head import HeadModel, load_head
+from fitme.head.model import HeadModel, load_head
+from fitme.image.color import linear_to_srgb
 from fitme.models import weight_path
 from fitme.models.stylegan2 import (
     ReflectanceGenerator,
@@ -43,7 +42,8 @@ from fitme.models.stylegan2.layers import EqualLinear
 from fitme.models.stylegan2.synthesis import LinearBase
 from fitme.models.train.harvest import Harvest, light_field, load_harvests, normals_of, shrunk
 from fitme.models.train.reflectance_base import base_of
-from fitme.reflectance import AtlasRegions, ambient_visibility
+from fitme.reflectance.generated import WCode
+from fitme.reflectance.regions import AtlasRegions, ambient_visibility
 
 LEADING = 16  # coefficients of the base that what W gets wrong may depend on
 MEAN_RIDGE, SLOPE_RIDGE = 3.0, 30.0  # in portraits that show a texel well

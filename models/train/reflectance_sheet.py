@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from fitme.export.png import encode_png
+from fitme.image.png import encode_png
 from fitme.models.stylegan2 import ReflectanceGenerator
 from fitme.models.stylegan2.filters import shrink
 from fitme.models.stylegan2.synthesis import Noise

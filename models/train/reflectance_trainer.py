@@ -17,8 +17,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fitme.errors import InputError
-from fitme.files import atomic_write_bytes
 from fitme.models.stylegan2 import Discriminator, ReflectanceGenerator, discriminator_config
 from fitme.models.stylegan2.synthesis import Noise
 from fitme.models.train.checkpoint import (
@@ -38,6 +36,8 @@ from fitme.models.train.reflectance_log import LossLog
 from fitme.models.train.reflectance_prior import ParameterPrior, sliced_distance
 from fitme.models.train.reflectance_sheet import sheet
 from fitme.models.train.reflectance_steps import Batch, adversarial_step, regression_step
+from fitme.runtime.errors import InputError
+from fitme.runtime.files import atomic_write_bytes
 
 
 class Trainer:

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from scipy.interpolate import PchipInterpolator
 from torch import Tensor
 
-from fitme.head import HeadModel
+from fitme.head.model import HeadModel
 from fitme.models.train.synth_atlas import (
     FINEST_SHARED,
     Atlas,

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fitme.head import HeadModel
+from fitme.head.model import HeadModel
 from fitme.render import get_backend
 from fitme.render.geometry import vertex_normals
 

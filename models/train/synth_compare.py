@@ -20,17 +20,22 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from fitme.camera import perspective
-from fitme.color import individual_typology_angle, linear_to_lab, linear_to_srgb, srgb_to_linear
-from fitme.errors import FitmeError
-from fitme.head import HeadModel, load_head
-from fitme.landmarks import FaceLandmarks
-from fitme.light import Light
-from fitme.mediapipe_landmarks import MediaPipeLandmarks
+from fitme.head.model import HeadModel, load_head
+from fitme.image.color import (
+    individual_typology_angle,
+    linear_to_lab,
+    linear_to_srgb,
+    srgb_to_linear,
+)
+from fitme.image.photo import Photo, load_photo
+from fitme.landmarks.face import FaceLandmarks
+from fitme.landmarks.mediapipe import MediaPipeLandmarks
 from fitme.models.train.synth_random import smoothstep
 from fitme.models.train.synthesizer import Draw, Synthesizer
-from fitme.photo import Photo, load_photo
 from fitme.render import Material, Mesh, render
+from fitme.render.camera import perspective
+from fitme.render.light import Light
+from fitme.runtime.errors import FitmeError
 
 SIZE = (550, 450)  # renders, height and width: twice the portraits
 # Pairs of MediaPipe landmarks whose middle is the centre of a patch.

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fitme.head import HeadModel
+from fitme.head.model import HeadModel
 from fitme.models.train.synth_atlas import rasterize
 from fitme.render import get_backend
 

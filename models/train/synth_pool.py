@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from fitme.head import HeadModel
+from fitme.head.model import HeadModel
 from fitme.models.train.synth_atlas import Atlas, sample
 from fitme.models.train.synth_landmarks import Landmarks
 from fitme.models.train.synth_random import Stream

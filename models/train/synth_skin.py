@@ -26,7 +26,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fitme.color import individual_typology_angle
+from fitme.image.color import individual_typology_angle
 
 WAVELENGTHS = torch.arange(400.0, 701.0, 10.0)  # nm
 # Molar extinction of oxy- and deoxyhaemoglobin, cm^-1/(mol/l), at WAVELENGTHS.

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from fitme.head import HeadModel
+from fitme.head.model import HeadModel
 from fitme.models.train import synth_hair as hair
 from fitme.models.train.synth_anatomy import Anatomy, build_anatomy
 from fitme.models.train.synth_atlas import normals_of

@@ -10,7 +10,7 @@ from matplotlib.path import Path as Polygon
 from scipy.interpolate import make_interp_spline
 from scipy.spatial import cKDTree
 
-from fitme.head import ARKIT_NAMES
+from fitme.head.model import ARKIT_NAMES
 from fitme.models.train import ict as ict_data
 from fitme.models.train.atlas import MIDLINE, HalfHead, frontal_weight, smoothstep
 from fitme.models.train.interior import EYE_SECTORS, Part, eyeball, mouth_cavity

@@ -18,15 +18,15 @@ import torch
 from scipy.spatial import cKDTree
 from tqdm import tqdm
 
-from fitme.avatar import head_mesh
-from fitme.camera import Camera, intrinsics, look_at
-from fitme.head import HeadModel, load_head, save_head
-from fitme.landmarks import LANDMARK_MIRROR
-from fitme.light import Light
-from fitme.mediapipe_landmarks import MediaPipeLandmarks
-from fitme.photo import Photo
-from fitme.reflectance import MeanReflectance, Tone
+from fitme.avatar.model import head_mesh
+from fitme.head.model import HeadModel, load_head, save_head
+from fitme.image.photo import Photo
+from fitme.landmarks.face import LANDMARK_MIRROR
+from fitme.landmarks.mediapipe import MediaPipeLandmarks
+from fitme.reflectance.regions import MeanReflectance, Tone
 from fitme.render import render
+from fitme.render.camera import Camera, intrinsics, look_at
+from fitme.render.light import Light
 
 SIZE = 512
 IRIS = range(468, 478)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 
 import pytest
 
-HERE = Path(__file__).parent
-sys.path.append(str(HERE))  # spawned workers get the path of their parent, and find fake_fits
+REPOSITORY = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -29,4 +27,4 @@ def people(tmp_path: Path):
 @pytest.fixture
 def child_env() -> dict[str, str]:
     """The environment of a child that can import `fake_fits`."""
-    return {**os.environ, "PYTHONPATH": str(HERE)}
+    return {**os.environ, "PYTHONPATH": str(REPOSITORY)}

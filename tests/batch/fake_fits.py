@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 from fitme.batch.task import Fitted, Task
-from fitme.errors import InputError
+from fitme.runtime.errors import InputError
 
 
 def fake_fit(task: Task, folder: Path) -> Fitted:

@@ -9,15 +9,14 @@ import sys
 import time
 from pathlib import Path
 
-from fake_fits import fake_fit, notes
-
 from fitme.batch import run_batch
+from tests.batch.fake_fits import fake_fit, notes
 
 CHILD = """
 import signal
 import sys
 from pathlib import Path
-from fake_fits import fake_fit
+from tests.batch.fake_fits import fake_fit
 from fitme.batch import run_batch
 
 if __name__ == "__main__":

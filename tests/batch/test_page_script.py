@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 from PIL import Image
 
-sys.path.append(str(Path(__file__).parent.parent))
-from browser import click, evaluate, open_page, screenshot, wait
-
 from fitme.batch.index import index_html
 from fitme.batch.task import Result
+from tests.browser import click, evaluate, open_page, screenshot, wait
 
 SHOWN = '[...document.querySelectorAll("article:not([hidden]) h2 span")].map(x => x.textContent)'
 

@@ -12,10 +12,10 @@ import torch
 from fitme.batch.index import index_html
 from fitme.batch.progress import duration
 from fitme.batch.quality import compare, score, ssim
-from fitme.batch.resources import GIB, default_jobs, free_memory, usable_cores, worker_memory
 from fitme.batch.task import Result
-from fitme.color import linear_to_srgb
-from fitme.photo import Photo
+from fitme.image.color import linear_to_srgb
+from fitme.image.photo import Photo
+from fitme.runtime.resources import GIB, default_jobs, free_memory, usable_cores, worker_memory
 
 OUTLINE = np.array([[20.0, 10.0], [80.0, 10.0], [80.0, 90.0], [20.0, 90.0]])
 

@@ -9,13 +9,13 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
-from fake_fits import fake_fit, notes
 
 from fitme.batch import run_batch
-from fitme.errors import InputError
+from fitme.runtime.errors import InputError
+from tests.batch.fake_fits import fake_fit, notes
 
 ray = pytest.importorskip("ray", reason='needs pip install "fitme[ray]"')
-HERE = str(Path(__file__).parent)
+REPOSITORY = str(Path(__file__).parents[2])
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,7 @@ def cluster():
     from ray.cluster_utils import Cluster
 
     before = os.environ.get("PYTHONPATH")
-    os.environ["PYTHONPATH"] = HERE  # the nodes' workers import fake_fits
+    os.environ["PYTHONPATH"] = REPOSITORY  # the nodes' workers import fake_fits
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
     cluster.add_node(num_cpus=1)
     cluster.wait_for_nodes()

@@ -9,12 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from fake_fits import fake_fit, notes
 
 from fitme.batch import BatchSummary, Settings, run_batch
 from fitme.batch.lock import locked
 from fitme.batch.progress import BatchProgress
-from fitme.errors import InputError, OutputError
+from fitme.runtime.errors import InputError, OutputError
+from tests.batch.fake_fits import fake_fit, notes
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from fitme.batch.subjects import RESERVED, directory_name, find_subjects
-from fitme.errors import InputError
+from fitme.runtime.errors import InputError
 
 
 def touch(folder: Path, *names: str) -> Path:

@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
-from bad_files import BAD_PHOTOS, no_face, tiny_face
 from typer.testing import CliRunner
 
 from fitme.cli.main import app
+from tests.bad_files import BAD_PHOTOS, no_face, tiny_face
 
 pytest.importorskip("fitme.fit.pipeline")
 

@@ -48,7 +48,7 @@ class TestReport:
         def broken(*args: object) -> None:
             raise OSError("head.safetensors is\ngone")
 
-        monkeypatch.setattr("fitme.head.load_head", broken)
+        monkeypatch.setattr("fitme.head.model.load_head", broken)
         result = runner.invoke(app, ["doctor"])
         assert result.exit_code == 1
         assert "!! head: head.safetensors is gone -> install fitme again" in result.output

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
-sys.path.append(str(Path(__file__).parent.parent))
-from small_avatar import small_avatar
-
 from fitme.cli.main import app
+from tests.small_avatar import small_avatar
 
 
 @pytest.fixture(scope="module")

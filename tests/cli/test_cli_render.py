@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +9,10 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-sys.path.append(str(Path(__file__).parent.parent))
-from small_avatar import HEIGHT, WIDTH, small_avatar
-
 from fitme.cli.main import app
-from fitme.export.png import encode_png
-from fitme.picture import render_rgba
+from fitme.image.picture import render_rgba
+from fitme.image.png import encode_png
+from tests.small_avatar import HEIGHT, WIDTH, small_avatar
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from fitme.cli.main import app
 from fitme.models import weight_path
 from fitme.models.stylegan2 import GENERATORS, ReflectanceGenerator
-from fitme.progress import SilentProgress, TqdmProgress
+from fitme.runtime.progress import SilentProgress, TqdmProgress
 
 runner = CliRunner()
 

@@ -10,12 +10,10 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-sys.path.append(str(Path(__file__).parent.parent))
-from small_avatar import small_avatar
-
 from fitme.cli.main import app
 from fitme.report import film
 from fitme.report.views import Turntable
+from tests.small_avatar import small_avatar
 
 SMALL = ("--frames", "8", "--seconds", "0.5", "--resolution", "32", "-q")
 

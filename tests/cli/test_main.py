@@ -15,9 +15,9 @@ from typer.testing import CliRunner
 
 from fitme.cli.examples import EXAMPLES
 from fitme.cli.main import app
-from fitme.errors import InputError, OutputError
-from fitme.fit.presets import PRESETS
-from fitme.progress import SilentProgress, TqdmProgress
+from fitme.fit.settings import PRESETS
+from fitme.runtime.errors import InputError, OutputError
+from fitme.runtime.progress import SilentProgress, TqdmProgress
 
 runner = CliRunner()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fitme.export.mesh import ExportMaterial, ExportMesh
-from fitme.export.png import encode_png
+from fitme.image.png import encode_png
 
 
 def uv_sphere(columns=24, rows=16, radius=0.1, center=(0.0, 0.0, 0.0)):

@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import math
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from external import blender_python, load_in_blender
-from three_view import draw
 
-sys.path.append(str(Path(__file__).parent.parent))
-from small_avatar import small_avatar
-
+from fitme.avatar.relight import facing_camera
 from fitme.export.fbx import BLENDER_VARIABLE
 from fitme.export.lod import head_level
 from fitme.export.presets import ExportOptions, export_files
-from fitme.head import ARKIT_NAMES
-from fitme.light import Light
-from fitme.picture import render_rgba
-from fitme.relight import facing_camera
+from fitme.head.model import ARKIT_NAMES
+from fitme.image.picture import render_rgba
+from fitme.render.light import Light
+from tests.export.external import blender_python, load_in_blender
+from tests.export.three_view import draw
+from tests.small_avatar import small_avatar
 
 SIZE = 384
 

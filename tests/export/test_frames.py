@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from export_meshes import uv_sphere
 
 from fitme.export.frames import corner_tangents, split_corners, vertex_normals
+from tests.export.export_meshes import uv_sphere
 
 
 def quad(uv):

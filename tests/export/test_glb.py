@@ -5,12 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import trimesh
-from export_meshes import avatar, eye, head, textured_material
-from external import load_in_blender, load_in_three, validate
-from glb_reader import Glb
 
 from fitme.export.glb import write_glb
 from fitme.export.mesh import ExportMaterial, ExportMesh
+from tests.export.export_meshes import avatar, eye, head, textured_material
+from tests.export.external import load_in_blender, load_in_three, validate
+from tests.export.glb_reader import Glb
 
 
 @pytest.fixture(scope="module")

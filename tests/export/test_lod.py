@@ -9,10 +9,10 @@ import pytest
 import torch
 import trimesh
 
-from fitme.errors import InputError
 from fitme.export.frames import vertex_normals
 from fitme.export.lod import head_level
-from fitme.head import load_head
+from fitme.head.model import load_head
+from fitme.runtime.errors import InputError
 
 HEAD = load_head()
 SHARES = {1: (0.48, 0.55), 2: (0.15, 0.21)}

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from fitme.export import packing
-from fitme.export.png import decode_png
+from fitme.image.png import decode_png
 from fitme.render import Material
 
 HALF_STEP = 0.5 / 255 + 1e-6

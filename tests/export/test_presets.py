@@ -5,22 +5,19 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
-from external import load_in_three, validate
-from glb_reader import Glb
 
-sys.path.append(str(Path(__file__).parent.parent))
-from small_avatar import small_avatar
-
-from fitme.errors import InputError, OutputError
 from fitme.export.fbx import BLENDER_VARIABLE
 from fitme.export.lod import head_level
-from fitme.export.png import decode_png
 from fitme.export.presets import PRESETS, ExportOptions, export_files, write_export
-from fitme.head import ARKIT_NAMES
+from fitme.head.model import ARKIT_NAMES
+from fitme.image.png import decode_png
+from fitme.runtime.errors import InputError, OutputError
+from tests.export.external import load_in_three, validate
+from tests.export.glb_reader import Glb
+from tests.small_avatar import small_avatar
 
 COARSE = head_level(small_avatar().head, 2)
 WANTED = {

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from fitme.export.mesh import specular_to_khr
-from fitme.export.png import decode_png
 from fitme.export.textures import (
     decode_albedo,
     decode_metallic_roughness,
@@ -15,6 +14,7 @@ from fitme.export.textures import (
     encode_normals,
     encode_specular,
 )
+from fitme.image.png import decode_png
 
 RANDOM = np.random.default_rng(0)
 

@@ -5,14 +5,12 @@ from __future__ import annotations
 import base64
 import json
 import os
-import sys
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-sys.path.append(str(Path(__file__).parent.parent))
-from browser import REPOSITORY, evaluate, open_page, screenshot, wait
+from tests.browser import REPOSITORY, evaluate, open_page, screenshot, wait
 
 PAGE = """<!doctype html><meta charset="utf-8">
 <style>body{margin:0;background:#00f}canvas{display:block}</style>

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from fitme.head import HeadModel, load_head
-from fitme.reflectance import AtlasRegions
+from fitme.head.model import HeadModel, load_head
+from fitme.reflectance.regions import AtlasRegions
 
 
 @pytest.fixture(scope="session")

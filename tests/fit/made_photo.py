@@ -6,18 +6,18 @@ from pathlib import Path
 
 import torch
 
-from fitme.avatar import head_mesh
-from fitme.camera import matrix_to_axis_angle
+from fitme.avatar.model import head_mesh
 from fitme.fit.observation import Crops, Observation, cut
 from fitme.fit.state import FitState
-from fitme.generated import WCode, generated_materials
-from fitme.head import HeadModel
-from fitme.landmarks import FaceLandmarks
+from fitme.head.model import HeadModel
+from fitme.head.view import View, head_rotation
+from fitme.image.photo import Photo
+from fitme.landmarks.face import FaceLandmarks
 from fitme.models.stylegan2 import ReflectanceMaps, load_generator
-from fitme.photo import Photo
-from fitme.reflectance import AtlasRegions
+from fitme.reflectance.generated import WCode, generated_materials
+from fitme.reflectance.regions import AtlasRegions
 from fitme.render import RenderOutput, render
-from fitme.view import View, head_rotation
+from fitme.render.camera import matrix_to_axis_angle
 
 TEXELS, PIXELS = 512, 640
 SKIN = (0.45, 0.28, 0.20)

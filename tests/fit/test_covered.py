@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from fitme.fit.covered import FacePixels, uncovered
+from fitme.fit.evidence.covered import FacePixels, uncovered
 
 SIZE = 128
 SKIN, HAIR, WALL = (0.78, 0.60, 0.50), (0.16, 0.11, 0.08), (0.55, 0.62, 0.68)

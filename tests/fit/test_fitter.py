@@ -9,25 +9,25 @@ from pathlib import Path
 import pytest
 import torch
 
-from fitme.avatar import head_mesh
-from fitme.camera import matrix_to_axis_angle
-from fitme.color import linear_to_srgb
+from fitme.avatar.model import head_mesh
+from fitme.fit.evidence.scalp import log_mean
+from fitme.fit.evidence.visibility import pixels_of
 from fitme.fit.fitter import Fitter
 from fitme.fit.observation import Crops, Observation, crop_size, cut
-from fitme.fit.presets import FitPreset
-from fitme.fit.scalp import log_mean
+from fitme.fit.settings import FitPreset
 from fitme.fit.state import FitState
-from fitme.fit.visibility import pixels_of
-from fitme.generated import WCode, generated_materials
-from fitme.head import HeadModel
-from fitme.landmarks import FaceLandmarks
-from fitme.light import Light
+from fitme.head.model import HeadModel
+from fitme.head.view import View, head_rotation
+from fitme.image.color import linear_to_srgb
+from fitme.image.photo import Photo
+from fitme.landmarks.face import FaceLandmarks
 from fitme.models.stylegan2 import ReflectanceGenerator, load_generator
-from fitme.photo import Photo
-from fitme.progress import SilentProgress
-from fitme.reflectance import AtlasRegions
+from fitme.reflectance.generated import WCode, generated_materials
+from fitme.reflectance.regions import AtlasRegions
 from fitme.render import RenderOutput, render
-from fitme.view import View, head_rotation
+from fitme.render.camera import matrix_to_axis_angle
+from fitme.render.light import Light
+from fitme.runtime.progress import SilentProgress
 
 PRESET = FitPreset(
     light_steps=25, light_pixels=128, invert_steps=25, invert_pixels=160, invert_texels=128,

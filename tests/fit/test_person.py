@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from fitme.fit.person import DOUBT, STRANGER, odd_photo
+from fitme.fit.evidence.person import DOUBT, STRANGER, odd_photo
 
 
 def codes(*distances: float) -> list[torch.Tensor]:

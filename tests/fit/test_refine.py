@@ -7,16 +7,16 @@ from dataclasses import replace
 import pytest
 import torch
 import torch.nn.functional as F
-from made_photo import PIXELS, TEXELS, known_state, photographed, plain, seen_plain
 from torch import Tensor
 
-from fitme.fit.eyes import BELIEF, SPREAD, USUAL, eye_gain, light_tint
+from fitme.fit.evidence.eyes import BELIEF, SPREAD, USUAL, eye_gain, light_tint
 from fitme.fit.observation import Crops, Observation, cut
-from fitme.fit.refine import limited, refine
+from fitme.fit.stages.refine import limited, refine
 from fitme.fit.state import FitState
-from fitme.head import HeadModel
-from fitme.reflectance import AtlasRegions
+from fitme.head.model import HeadModel
+from fitme.reflectance.regions import AtlasRegions
 from fitme.render import RenderOutput
+from tests.fit.made_photo import PIXELS, TEXELS, known_state, photographed, plain, seen_plain
 
 
 class TestLimited:

@@ -7,12 +7,11 @@ from dataclasses import replace
 import pytest
 import torch
 import torch.nn.functional as F
-from made_photo import SKIN, TEXELS, known_state, photographed, plain
 from torch import Tensor
 
 from fitme.fit.observation import Observation
-from fitme.fit.refine import refine
-from fitme.fit.relief import (
+from fitme.fit.stages.refine import refine
+from fitme.fit.stages.relief import (
     CLOUDY,
     STEEPEST,
     Tilts,
@@ -23,9 +22,10 @@ from fitme.fit.relief import (
     tilted,
 )
 from fitme.fit.state import FitState
-from fitme.head import HeadModel
+from fitme.head.model import HeadModel
 from fitme.models.stylegan2 import ReflectanceMaps
-from fitme.reflectance import HAEMOGLOBIN, MELANIN, AtlasRegions
+from fitme.reflectance.regions import HAEMOGLOBIN, MELANIN, AtlasRegions
+from tests.fit.made_photo import SKIN, TEXELS, known_state, photographed, plain
 
 
 def grooves(texels: int, period: float, slant: float, reach: float = 0.25) -> Tensor:

@@ -6,15 +6,15 @@ from dataclasses import replace
 
 import pytest
 import torch
-from made_photo import SKIN, TEXELS, known_state, photographed, plain, seen_plain
 
+from fitme.fit.evidence.scalp import DARKEST, scalp_loss, scalp_tone
+from fitme.fit.evidence.visibility import pixels_of
 from fitme.fit.observation import Crops, Observation
-from fitme.fit.scalp import DARKEST, scalp_loss, scalp_tone
-from fitme.fit.visibility import pixels_of
-from fitme.head import HeadModel
-from fitme.photo import Photo
-from fitme.reflectance import AtlasRegions
+from fitme.head.model import HeadModel
+from fitme.image.photo import Photo
+from fitme.reflectance.regions import AtlasRegions
 from fitme.render import RenderOutput
+from tests.fit.made_photo import SKIN, TEXELS, known_state, photographed, plain, seen_plain
 
 HAIR = (0.10, 0.06, 0.03)
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 
-from fitme.avatar import head_mesh
-from fitme.camera import perspective
-from fitme.fit.visibility import sample, texel_pixels, texel_weights
-from fitme.head import HeadModel, load_head
-from fitme.light import Light
+from fitme.avatar.model import head_mesh
+from fitme.fit.evidence.visibility import sample, texel_pixels, texel_weights
+from fitme.head.model import HeadModel, load_head
 from fitme.render import Material, render
+from fitme.render.camera import perspective
+from fitme.render.light import Light
 
 TEXELS = 128
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from weight_files import arcface_file, facenet_file, install, squeezenet_file
 
-from fitme.errors import InputError, ModelError
 from fitme.learned import LearnedLosses, load_identity, similarity
 from fitme.learned.faces import ARCFACE, FACENET, aligned_faces
 from fitme.learned.identity import identity_distance
+from fitme.runtime.errors import InputError, ModelError
+from tests.learned.weight_files import arcface_file, facenet_file, install, squeezenet_file
 
 FIVE = torch.tensor([[[60.0, 70.0], [95.0, 68.0], [80.0, 88.0], [65.0, 108.0], [95.0, 106.0]]])
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from weight_files import install, squeezenet_file
 
-from fitme.errors import InputError, ModelError
 from fitme.learned import load_perceptual
 from fitme.learned.perceptual import Perceptual
+from fitme.runtime.errors import InputError, ModelError
+from tests.learned.weight_files import install, squeezenet_file
 
 lpips = pytest.importorskip("lpips", reason="extra `learned` is not installed")
 NAME = "lpips-squeeze"

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from fitme.errors import InputError, ModelError
 from fitme.learned import registry, store
+from fitme.runtime.errors import InputError, ModelError
 
 DATA = bytes(range(256)) * 40
 

@@ -8,16 +8,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from fitme.avatar import head_mesh
-from fitme.camera import matrix_to_axis_angle
-from fitme.errors import InputError
+from fitme.avatar.model import head_mesh
 from fitme.fit.fitter import Fitter
 from fitme.fit.observation import Observation
-from fitme.fit.presets import FitPreset
-from fitme.generated import generated_materials
-from fitme.head import load_head
-from fitme.landmarks import FaceLandmarks
-from fitme.light import Light
+from fitme.fit.settings import FitPreset
+from fitme.head.model import load_head
+from fitme.head.view import View, head_rotation
+from fitme.image.photo import Photo
+from fitme.landmarks.face import FaceLandmarks
 from fitme.models.stylegan2 import load_generator
 from fitme.models.train.harvest import (
     TEXELS,
@@ -29,11 +27,13 @@ from fitme.models.train.harvest import (
     load_harvests,
     normals_of,
 )
-from fitme.photo import Photo
-from fitme.progress import SilentProgress
-from fitme.reflectance import AtlasRegions
+from fitme.reflectance.generated import generated_materials
+from fitme.reflectance.regions import AtlasRegions
 from fitme.render import render
-from fitme.view import View, head_rotation
+from fitme.render.camera import matrix_to_axis_angle
+from fitme.render.light import Light
+from fitme.runtime.errors import InputError
+from fitme.runtime.progress import SilentProgress
 
 
 def test_known_spots_are_found() -> None:

@@ -8,9 +8,9 @@ import torch
 import trimesh
 
 from fitme.export.frames import vertex_normals
-from fitme.head import load_head
+from fitme.head.model import load_head
 from fitme.models.train import mouth
-from fitme.mouth_materials import (
+from fitme.reflectance.mouth import (
     TEETH_COLUMNS,
     TEETH_ROWS,
     mouth_albedo,
@@ -18,7 +18,7 @@ from fitme.mouth_materials import (
     teeth_albedo,
     tongue_albedo,
 )
-from fitme.reflectance import part_materials
+from fitme.reflectance.regions import part_materials
 
 HEAD = load_head()
 MEAN = HEAD.mean.numpy().astype(float)

@@ -9,7 +9,7 @@ import pytest
 import trimesh
 from numpy.testing import assert_allclose
 
-from fitme.head import ARKIT_NAMES
+from fitme.head.model import ARKIT_NAMES
 from fitme.models.train import ict, seams
 from fitme.models.train.occlusion import ambient_visibility, depth_and_triangle
 from fitme.models.train.template import Template

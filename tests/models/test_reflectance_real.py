@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from fitme.generated import WCode
 from fitme.models.stylegan2 import GeneratorConfig, ReflectanceGenerator
 from fitme.models.train.harvest import Harvest
 from fitme.models.train.reflectance_real import (
@@ -23,6 +22,7 @@ from fitme.models.train.reflectance_real import (
     residuals,
     tone_shares,
 )
+from fitme.reflectance.generated import WCode
 
 CONFIG = GeneratorConfig((12, 12, 12, 12), 12, 32, 2, position=(0, 6), base=(16, 6))
 

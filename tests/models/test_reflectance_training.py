@@ -8,8 +8,7 @@ import pytest
 import safetensors.torch
 import torch
 
-from fitme.errors import InputError
-from fitme.export.png import decode_png
+from fitme.image.png import decode_png
 from fitme.models.stylegan2 import ReflectanceGenerator
 from fitme.models.stylegan2.synthesis import Window
 from fitme.models.train import checkpoint, reflectance
@@ -22,6 +21,7 @@ from fitme.models.train.reflectance_data import (
     random_window,
 )
 from fitme.models.train.reflectance_trainer import Trainer
+from fitme.runtime.errors import InputError
 
 # Three steps end inside the first adversarial stage's lazy regularisers, in mid-stage.
 STAGES = (

@@ -6,10 +6,10 @@ import pytest
 import safetensors.torch
 import torch
 
-from fitme.errors import InputError
 from fitme.models.stylegan2 import GENERATORS, GeneratorConfig, ReflectanceGenerator, Window
 from fitme.models.stylegan2.config import discriminator_config
 from fitme.models.stylegan2.maps import ReflectanceMaps
+from fitme.runtime.errors import InputError
 
 
 def awake(config: GeneratorConfig | None = None, seed: int = 0) -> ReflectanceGenerator:

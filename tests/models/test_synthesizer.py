@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fitme.color import individual_typology_angle, luminance
-from fitme.head import load_head
+from fitme.head.model import load_head
+from fitme.image.color import individual_typology_angle, luminance
 from fitme.models import weight_path
 from fitme.models.train.synth_parameters import COUNT, NAMES, PARAMETERS, UNIT, draw_parameters
 from fitme.models.train.synthesizer import (

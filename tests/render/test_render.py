@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import pytest
 import torch
-from scenes import head, skin, smooth_texture
 
-from fitme.camera import Camera, axis_angle_to_matrix, perspective
-from fitme.light import Light
 from fitme.render import Material, Mesh, render
-from fitme.render.cpu import CpuRasterizer
+from fitme.render.backends.cpu.backend import CpuRasterizer
+from fitme.render.camera import Camera, axis_angle_to_matrix, perspective
 from fitme.render.geometry import bitangent_signs, uv_tangents, vertex_normals
+from fitme.render.light import Light
+from tests.render.scenes import head, skin, smooth_texture
 
 SIZE = 48
 

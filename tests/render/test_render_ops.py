@@ -4,11 +4,11 @@ import math
 
 import pytest
 import torch
-from scenes import head, smooth_texture
 
-from fitme.camera import perspective
 from fitme.render import get_backend
-from fitme.render.cpu import CpuRasterizer
+from fitme.render.backends.cpu.backend import CpuRasterizer
+from fitme.render.camera import perspective
+from tests.render.scenes import head, smooth_texture
 
 OPS = CpuRasterizer()
 TRIANGLE = torch.tensor([[0, 1, 2]], dtype=torch.int32)

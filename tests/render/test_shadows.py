@@ -7,14 +7,14 @@ from dataclasses import replace
 
 import pytest
 import torch
-from scenes import head, skin
 from torch import Tensor
 
-from fitme.camera import Camera, perspective
-from fitme.light import Light
 from fitme.render import Material, Mesh, RenderOutput, render
-from fitme.render.cpu import CpuRasterizer
+from fitme.render.backends.cpu.backend import CpuRasterizer
+from fitme.render.camera import Camera, perspective
+from fitme.render.light import Light
 from fitme.render.shadows import HALF_ANGLE_DEG, shadow_maps
+from tests.render.scenes import head, skin
 
 OPS = CpuRasterizer()
 GROUND, PLATE, HEIGHT = 0.2, 0.06, 0.1  # half sides and height above the ground, metres

@@ -14,16 +14,16 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from browser import Step, Visit, click, drag, evaluate, open_page, screenshot, wait, wheel
 from PIL import Image
-from small_avatar import small_avatar
 
-from fitme.avatar import Avatar
-from fitme.camera import Camera
-from fitme.color import linear_to_srgb
-from fitme.light import PRESETS, Light
-from fitme.relight import facing_camera, posed_vertices, view_light
+from fitme.avatar.model import Avatar
+from fitme.avatar.relight import facing_camera, posed_vertices, view_light
+from fitme.image.color import linear_to_srgb
+from fitme.render.camera import Camera
+from fitme.render.light import PRESETS, Light
 from fitme.report.html import report_html
+from tests.browser import Step, Visit, click, drag, evaluate, open_page, screenshot, wait, wheel
+from tests.small_avatar import small_avatar
 
 READY = wait("window.fitme && (window.fitme.failed || document.querySelector('.ready'))")
 # What the screen shows, small: the sum of the canvas' bytes changes with whatever is drawn.

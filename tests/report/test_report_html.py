@@ -16,14 +16,13 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from small_avatar import HEIGHT, WIDTH, small_avatar
 from typer.testing import CliRunner
 
-from fitme.avatar import Avatar
+from fitme.avatar.model import Avatar
 from fitme.cli.main import app
 from fitme.fit.pipeline import fit_photos
-from fitme.fit.presets import FitPreset
-from fitme.photo import Photo
+from fitme.fit.settings import FitPreset
+from fitme.image.photo import Photo
 from fitme.report.curves import loss_chart, read_history
 from fitme.report.embed import resized, rounded, script_json
 from fitme.report.evidence import Evidence
@@ -31,6 +30,7 @@ from fitme.report.facts import notes
 from fitme.report.geometry import packed_geometry
 from fitme.report.html import find_photos, report_html
 from fitme.report.panels import photo_panels, reduced
+from tests.small_avatar import HEIGHT, WIDTH, small_avatar
 
 HISTORY = {"light": {"photometric": [2.0, 1.0, 0.5], "code": [0.0, 0.1, 0.1]}}
 EVIL = '"><script>alert(1)</script><img src=x onerror=alert(2)>&.png'

@@ -1,0 +1,173 @@
+"""An avatar seen from a new side, under a new light, with another expression.
+
+Angles are those of the head against the camera (`fitme.head.view.head_rotation`). Light belongs
+to the place and not to the head: where the head turns, light stays where it is in the picture.
+A light that a user gives is in the picture's axes: x to the right, y up, z towards the viewer; lengths
+are metres from the head model's origin when the head faces the camera.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from fitme.avatar.model import Avatar
+from fitme.head.view import head_rotation
+from fitme.render import RenderOutput
+from fitme.render.camera import Camera, axis_angle_to_matrix, intrinsics, rigid
+from fitme.render.light import PRESETS, Light
+from fitme.runtime.errors import InputError, show_path
+from fitme.runtime.input_files import read_json
+
+RESOLUTION = 1024  # pixels a side of a picture from a new side
+DISTANCE = 1.0  # metres to the head of an avatar that has no photo
+NEAREST = 2.0  # radii; a head nearer than this to its camera would fill all it sees
+
+
+def render_view(
+    avatar: Avatar,
+    yaw: float | None = None,
+    pitch: float | None = None,
+    *,
+    light: Light | None = None,
+    photo: int = 0,
+    resolution: int | None = None,
+    expression: Mapping[str, float] | None = None,
+    neutral: bool = False,
+    shadows: bool | None = None,
+) -> RenderOutput:
+    """See `Avatar.render_view`."""
+    vertices = posed_vertices(avatar, photo, expression, neutral)
+    if yaw is None and pitch is None and avatar.photos:
+        camera = avatar.photos[photo].view.camera()
+        if resolution is not None:
+            scale = resolution / max(camera.width, camera.height)
+            sides = [max(1, round(side * scale)) for side in (camera.height, camera.width)]
+            camera = camera.resized(*sides)
+    else:
+        size = RESOLUTION if resolution is None else resolution
+        camera = facing_camera(avatar, yaw or 0.0, pitch or 0.0, size, photo)
+    return relit(avatar, camera, vertices, light, photo, shadows=shadows)
+
+
+def relit(
+    avatar: Avatar, camera: Camera, vertices: Tensor, light: Light | None = None, photo: int = 0,
+    turn: float = 0.0, shadows: bool | None = None,
+) -> RenderOutput:  # fmt: skip
+    """The avatar with posed vertices [1, V, 3] under the light that `view_light` makes of `light`,
+    photo and turn, with shadows as `casts_shadows` says."""
+    shining = view_light(avatar, camera, light, photo, turn)
+    return avatar.render(camera, shining, vertices, shadows=casts_shadows(avatar, light, shadows))
+
+
+def casts_shadows(avatar: Avatar, light: Light | None, wanted: bool | None = None) -> bool:
+    """Whether a `light` as `view_light` takes it casts shadows: as `wanted`, or else all do but a
+    photo's own, which was estimated without."""
+    return (light is not None or not avatar.photos) if wanted is None else wanted
+
+
+def posed_vertices(
+    avatar: Avatar,
+    photo: int = 0,
+    expression: Mapping[str, float] | None = None,
+    neutral: bool = False,
+) -> Tensor:
+    """Vertices [1, V, 3] with the expression and gaze of a photo, some weights replaced.
+
+    `neutral` starts from a face at rest, eyes straight ahead. Raises InputError for an
+    expression the head has not, and for weights outside 0..1.
+    """
+    head = avatar.head
+    if neutral or not avatar.photos:
+        weights = head.mean.new_zeros(1, len(head.expression_names))
+        gaze = head.mean.new_zeros(1, 2, 2)
+    else:
+        view = avatar.photos[photo].view
+        weights, gaze = view.expression.clone(), view.gaze
+    for name, weight in (expression or {}).items():
+        if name not in head.expression_names:
+            close = difflib.get_close_matches(name, head.expression_names, 3, 0.4)
+            like = f"did you mean {', '.join(close)}?" if close else "see `fitme head info`"
+            raise InputError(f"the head has no expression {show_path(name)}; {like}")
+        if not 0 <= weight <= 1:
+            raise InputError(f"expression {name}={weight:g}: give a weight in 0..1")
+        weights[0, head.expression_index(name)] = weight
+    return head.pose(head.shape(avatar.identity, weights), gaze=gaze)
+
+
+def head_sphere(avatar: Avatar) -> tuple[Tensor, float]:
+    """Centre [3] and radius, metres, of a sphere around the neutral head."""
+    vertices = avatar.neutral()[0]
+    centre = 0.5 * (vertices.amin(0) + vertices.amax(0))
+    return centre, float((vertices - centre).norm(dim=-1).max())
+
+
+def facing_camera(avatar: Avatar, yaw: float, pitch: float, size: int, photo: int = 0) -> Camera:
+    """A square camera of `size` pixels with the whole head in its middle, upright at yaw and pitch
+    (degrees), as far away as in the photo. Scale and middle are the same for all angles."""
+    centre, radius = head_sphere(avatar)
+    distance = DISTANCE
+    if avatar.photos:
+        seen = avatar.photos[photo].view.camera().transform(centre[None, None])
+        distance = float(seen.norm())
+    distance = max(distance, NEAREST * radius)
+    focal = 0.5 * size * math.sqrt(distance**2 - radius**2) / radius  # the sphere fits exactly
+    rotation = head_rotation(yaw, pitch).to(centre)
+    translation = centre.new_tensor([0.0, 0.0, distance]) - rotation @ centre
+    pose = rigid(rotation[None], translation[None])
+    return Camera(intrinsics(focal, size, size).to(centre), pose, size, size)
+
+
+def view_light(
+    avatar: Avatar, camera: Camera, light: Light | None = None, photo: int = 0, turn: float = 0.0
+) -> Light:
+    """The world's light for a camera: a `light` in the picture's axes, or the photo's own.
+
+    The photo's stays where it was in the picture, however the head is turned; without a photo
+    it is the studio preset. `turn` degrees carry the light around the head, from the front to
+    the picture's right.
+    """
+    centre, _ = head_sphere(avatar)
+    if light is None and avatar.photos:
+        seen = avatar.photos[photo]
+        given, before = seen.light, _to_picture(seen.view.camera())
+    else:
+        given = Light.preset("studio") if light is None else light
+        before = torch.eye(3)
+    around = axis_angle_to_matrix(torch.tensor([0.0, math.radians(turn), 0.0]))
+    rotation = _to_picture(camera).T @ around @ before
+    return given.rotated(rotation, about=centre)
+
+
+def _to_picture(camera: Camera) -> Tensor:
+    """Rotation [3, 3] from the world to x right, y up, z towards the viewer."""
+    flip = torch.diag(torch.tensor([1.0, -1.0, -1.0]))
+    return flip @ camera.world_to_camera[0, :3, :3].cpu()
+
+
+def read_light(text: str) -> Light:
+    """A preset by name, or a light of a JSON file as `Light.to_dict` gives it.
+
+    Raises InputError for an unknown name and for a file that is missing, damaged or holds the
+    lights of several pictures.
+    """
+    if text in PRESETS:
+        return Light.preset(text)
+    if not text.endswith(".json"):
+        raise InputError(
+            f"--light {show_path(text)} is no preset; choose {', '.join(PRESETS)} or a .json file"
+        )
+    cure = "give a light as `Light.to_dict` writes it"
+    data = read_json(Path(text), cure)
+    try:
+        light = Light.from_dict(data)
+    except ValueError as error:
+        raise InputError(f"{show_path(text)}: {error}; {cure}") from error
+    if light.batch != 1:
+        raise InputError(f"{show_path(text)} holds {light.batch} lights; {cure}, of one picture")
+    return light

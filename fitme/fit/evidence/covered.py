@@ -1,0 +1,78 @@
+"""Where something covers the face of an aligned photo: hair, or the rims of glasses.
+
+Hair counts on forehead, temples and flanks of the face, as brows, eyes and lips do not look like
+skin either; with a beard on chin and lip, it does not count on the flanks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from fitme.fit.evidence.glasses import rims
+from fitme.fit.evidence.hair import hair_pixels
+
+BEARD = 0.2  # share of chin and upper lip that looks like hair
+AROUND = 0.06  # of the crop: how far around the head hair is looked for
+NEARBY = 0.1  # of the crop
+BURIED = (0.4, 0.7)  # share of hair around a brow at which it begins to be, and is, covered
+
+
+@dataclass(frozen=True)
+class FacePixels:
+    """One photo's crop [n,n] as the aligned head sees it; masks in 0..1."""
+
+    AREAS: ClassVar = (  # of `AtlasRegions`
+        "bare", "beard", "brows", "overhung", "flanks", "scalp",
+        "spectacles", "cheekbones", "bridge",
+    )  # fmt: skip
+
+    bare: Tensor  # cheeks and nose
+    beard: Tensor  # upper lip and chin
+    brows: Tensor
+    overhung: Tensor  # forehead and temples
+    flanks: Tensor  # cheeks and jaw away from the mouth
+    scalp: Tensor
+    spectacles: Tensor  # skin that rims of glasses run over
+    cheekbones: Tensor  # the part of it below the eyes
+    bridge: Tensor  # the part of it between them
+    head: Tensor  # the silhouette with the neck
+    chin: float  # row, below which the surroundings may be the neck
+
+
+def uncovered(display: Tensor, face: FacePixels) -> Tensor:
+    """[n,n] in 0..1: 0 where hair or rims of glasses cover the face; display [n,n,3]
+    display-encoded."""
+    pixels = (display.clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy()
+    pixels = cv2.bilateralFilter(pixels, 5, 25, 3)
+    inside, scalp, bare, beard = (_true(x) for x in (face.head, face.scalp, face.bare, face.beard))
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * round(AROUND * len(pixels)) + 1,) * 2)
+    near = (cv2.dilate(inside.astype(np.uint8), disc) > 0) & ~inside
+    near &= np.arange(len(pixels))[:, None] < face.chin
+    hair = hair_pixels(pixels, inside, bare, (scalp, near))
+    area = face.overhung
+    if hair[beard].sum() <= BEARD * beard.sum():
+        area = torch.maximum(area, face.flanks)
+    soft = torch.from_numpy(cv2.blur(hair.astype(np.float32), (3, 3)))
+    soft = soft.to(area)
+    around = _nearby(soft * face.overhung) / _nearby(face.overhung).clamp_min(1e-3)
+    buried = ((around - BURIED[0]) / (BURIED[1] - BURIED[0])).clamp(0, 1)
+    areas = (_true(area) for area in (face.spectacles, face.cheekbones, face.bridge))
+    glasses = rims(pixels, *areas)
+    rim = torch.from_numpy(glasses).to(area)
+    return (1 - soft * torch.maximum(area, face.brows * buried)) * (1 - rim)
+
+
+def _nearby(values: Tensor) -> Tensor:
+    """Mean of [n,n] over squares of about a brow's length."""
+    side = (round(NEARBY * len(values)),) * 2
+    return torch.from_numpy(cv2.blur(values.cpu().numpy(), side)).to(values)
+
+
+def _true(mask: Tensor) -> np.ndarray:
+    return (mask > 0.5).cpu().numpy()

@@ -1,0 +1,56 @@
+"""The hair of the head, which the maps carry as if it were cropped: W takes its colour.
+
+What hangs over the face stays out of the maps (`fitme.fit.evidence.covered`), and the top of the head is no
+part of the losses, as real hair has another shape than the head. But how light and of what colour
+it is on the whole, hair or bald skin, W can tell, with the hairline that goes with it.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from fitme.fit.observation import Crops
+from fitme.fit.stages.refine import shading
+from fitme.render import RenderOutput
+
+FEW = 100  # pixels of the top of the head that say something
+DARKEST, LIGHTEST = 0.02, 0.5  # diffuse albedo of cropped hair and of bald heads
+CHROMA = 0.8  # of the log albedo less its mean: hats and coloured light are not followed farther
+SPREAD = 0.5  # log albedo at which the loss bends
+MATT = 0.4  # least share of a pixel that is no highlight
+SHADED = 0.05  # of a white card: darker pixels say nothing
+
+
+def scalp_tone(out: RenderOutput, crops: Crops, crown: Tensor) -> Tensor | None:
+    """[3]: log of the diffuse albedo that most of the top of the head has, `crown` [P,n,n] in
+    pixels, under the estimated lights; None where hardly any of it is seen."""
+    lit = (shading(out).amin(-1) > SHADED) & (crops.pixels.amax(-1) < 0.97)
+    inside = crops.pixels.amax(-1) > 0  # beyond the photo's edge crops are black
+    # The highlights of hair lie elsewhere than the head's: not all may be taken off.
+    matt = torch.maximum(crops.pixels - out.specular, MATT * crops.pixels)
+    shown = (matt / shading(out).clamp_min(SHADED)).clamp_min(DARKEST).log()
+    own = out.albedo.clamp_min(DARKEST).log()
+    own = shown.mean(-1, keepdim=True) + own - own.mean(-1, keepdim=True)
+    shown = torch.where(crops.gray[:, None, None, None], own, shown)
+    values = shown[(crown > 0.5) & lit & inside]
+    if len(values) < FEW:
+        return None
+    middle = values.median(0).values
+    grey = middle.mean().clamp(math.log(DARKEST), math.log(LIGHTEST))
+    return grey + CHROMA * ((middle - middle.mean()) / CHROMA).tanh()
+
+
+def scalp_loss(albedo: Tensor, crown: Tensor, cheeks: Tensor, contrast: Tensor) -> Tensor:
+    """Cauchy loss of the log of the mean albedo [1,R,R,3] over `crown` [R,R] less that over
+    `cheeks` [R,R], against `contrast` [3]. Of the contrast, as darker skin is no darker hair."""
+    miss = (log_mean(albedo, crown) - log_mean(albedo, cheeks) - contrast) / SPREAD
+    return torch.log1p(miss.square()).mean()
+
+
+def log_mean(albedo: Tensor, where: Tensor) -> Tensor:
+    """[3]: log of the mean of an albedo [1,R,R,3] over a mask [R,R]."""
+    mean = (albedo[0] * where[..., None]).sum((0, 1)) / where.sum().clamp_min(1e-3)
+    return mean.clamp_min(1e-3).log()

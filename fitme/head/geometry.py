@@ -1,0 +1,54 @@
+"""One person's shape: a head model, its identity coefficients, and layers of detail on top.
+
+What holds a person's shape (a fit, an avatar, an export, a report) holds a `Geometry` and asks it
+for vertices; `Geometry.vertices` is the only place where they are made.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from fitme.head.model import HeadModel
+
+
+class Layer(Protocol):
+    """Detail on top of the head model, such as a deformation map."""
+
+    def offsets(self, head: HeadModel, expression: Tensor) -> Tensor:
+        """What it adds to the neutral vertices, [P,V,3] metres, for expressions [P,E]."""
+        ...
+
+    def to(self, device: torch.device | str) -> Layer:
+        """The same layer on another device."""
+        ...
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """The shape of one person; P poses share it."""
+
+    head: HeadModel
+    identity: Tensor  # [1,K]
+    layers: tuple[Layer, ...] = ()
+
+    def vertices(self, expression: Tensor | None = None, gaze: Tensor | None = None) -> Tensor:
+        """Vertices [P,V,3] in metres with expressions [P,E] in 0..1 and gazes [P,2,2] radians, see
+        `HeadModel.pose`; without them neutral, the eyes straight ahead."""
+        poses = next((len(x) for x in (expression, gaze) if x is not None), 1)
+        identity = self.identity.expand(poses, -1)
+        shape = self.head.shape(identity, expression)
+        for layer in self.layers:
+            at_rest = identity.new_zeros(poses, len(self.head.expression_names))
+            shape = shape + layer.offsets(self.head, at_rest if expression is None else expression)
+        return self.head.pose(shape, gaze=gaze)
+
+    def to(self, device: torch.device | str) -> Geometry:
+        """The same shape with every tensor on `device`."""
+        layers = tuple(layer.to(device) for layer in self.layers)
+        return replace(
+            self, head=self.head.to(device), identity=self.identity.to(device), layers=layers
+        )

@@ -1,0 +1,1 @@
+"""Photos and pictures: reading, orientation, colour, PNG."""

@@ -1,0 +1,284 @@
+"""A photograph as linear RGB: decoding, orientation, colour, focal length, crops.
+
+Image coordinates are pixels, x right and y down, pixel centres at +0.5: the top left pixel
+covers [0, 1) x [0, 1). Every geometric value of this module follows that.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor
+
+from fitme.image.color import srgb_to_linear
+from fitme.image.exif import EXIF_ORIENTATION, focal_length_px
+from fitme.image.icc import to_srgb
+from fitme.runtime.errors import PhotoError, show_path
+
+#: More pixels than any current camera but medium format; about 3 GB while decoding.
+MAX_PIXELS = 100_000_000
+#: An image narrower than the smallest face that is accepted cannot be fitted.
+MIN_SIDE = 40
+#: sRGB value that replaces what is fully transparent.
+BACKGROUND = 0.5
+
+# Readers that decode in-process; Pillow's others start programs (EPS) or are exotic.
+_FORMATS = (
+    "JPEG",
+    "MPO",
+    "PNG",
+    "WEBP",
+    "TIFF",
+    "BMP",
+    "JPEG2000",
+    "PPM",
+    "GIF",
+    "AVIF",
+    "HEIF",
+)
+_GRAY_MODES = ("1", "L", "LA", "La", "I", "F", "I;16", "I;16B", "I;16L", "I;16N")
+_GRAY_TOLERANCE = 2 / 255  # JPEG noise in the chroma of a grey picture
+_GIVE = "give a JPEG, PNG, WebP or TIFF photo"
+
+
+@dataclass(frozen=True)
+class Photo:
+    """One decoded photograph, upright.
+
+    path: the file it came from.
+    pixels: [H, W, 3] float32, linear RGB in [0, 1], sRGB primaries.
+    focal_px: focal length in pixels of `pixels` from EXIF, or None.
+    was_gray: the picture holds no colour, so it says nothing about skin tone.
+    notes: one line for each thing done to the file that a user may want to know.
+    """
+
+    path: Path
+    pixels: Tensor
+    focal_px: float | None = None
+    was_gray: bool = False
+    notes: tuple[str, ...] = ()
+
+    @property
+    def height(self) -> int:
+        return self.pixels.shape[0]
+
+    @property
+    def width(self) -> int:
+        return self.pixels.shape[1]
+
+    def crop(
+        self, x: int, y: int, width: int, height: int, size: tuple[int, int] | None = None
+    ) -> Crop:
+        """The pixels of a box, resampled to `size` = (width, height) if given.
+
+        The box may stick out of the photo: what lies outside is black. Resampling is
+        antialiased (triangle filter) and in linear light. Raises ValueError if empty.
+        """
+        if width < 1 or height < 1 or (size is not None and min(size) < 1):
+            raise ValueError(f"crop must not be empty, got {width}x{height} to {size}")
+        x0, y0 = max(x, 0), max(y, 0)
+        x1, y1 = min(x + width, self.width), min(y + height, self.height)
+        if x0 >= x1 or y0 >= y1:
+            pixels = self.pixels.new_zeros(height, width, 3)
+        else:
+            pixels = self.pixels[y0:y1, x0:x1]
+            pad = (x0 - x, x + width - x1, y0 - y, y + height - y1)
+            if any(pad):
+                pixels = F.pad(pixels, (0, 0, *pad))
+        new_width, new_height = size or (width, height)
+        scale_x, scale_y = width / new_width, height / new_height
+        to_photo = torch.tensor(
+            [[scale_x, 0.0, x], [0.0, scale_y, y], [0.0, 0.0, 1.0]], dtype=torch.float64
+        )
+        return Crop(_resample(pixels, new_width, new_height), to_photo)
+
+    def resized(self, width: int, height: int) -> Photo:
+        """The whole photo at another size; the focal length follows the width."""
+        focal = None if self.focal_px is None else self.focal_px * width / self.width
+        return replace(self, pixels=_resample(self.pixels, width, height), focal_px=focal)
+
+
+@dataclass(frozen=True)
+class Crop:
+    """Part of a photo.
+
+    pixels: [h, w, 3] float32 linear RGB.
+    to_photo: [3, 3] float64 affine; to_photo @ (x, y, 1) takes crop coordinates to photo
+        coordinates, both with pixel centres at +0.5. With K the intrinsics for the photo,
+        inverse(to_photo) @ K are the intrinsics for the crop.
+    """
+
+    pixels: Tensor
+    to_photo: Tensor
+
+
+def load_photo(path: str | Path, max_pixels: int = MAX_PIXELS) -> Photo:
+    """Read a photo, upright, as linear RGB.
+
+    EXIF orientation is applied; an embedded ICC profile is converted to sRGB; CMYK, grey,
+    16-bit and palette pictures become RGB; transparent parts are laid over mid-grey
+    (sRGB 0.5). 16-bit grey keeps its depth, 16-bit RGB PNG is read by Pillow with 8 bits.
+    Of a file with several pictures that is no animation (TIFF, MPO) the first is taken.
+
+    Raises PhotoError, one line with file and cure: no such file, directory, not an image or
+    of an unsupported kind, damaged or cut off, animated, more than `max_pixels` (known from
+    the header, before anything is decoded), or a side shorter than `MIN_SIDE`.
+    """
+    path = Path(path)
+    name = show_path(path)
+    _check_is_file(path, name)
+    with warnings.catch_warnings():
+        # max_pixels is our own limit; warnings about odd EXIF data are not for the user.
+        warnings.simplefilter("ignore")
+        try:
+            image = Image.open(path, formats=_readable_formats())
+        except Image.DecompressionBombError as error:
+            raise PhotoError(_too_large(name, None, max_pixels)) from error
+        except PermissionError as error:
+            raise PhotoError(f"{name} may not be read; change its permissions") from error
+        except Exception as error:  # Pillow's readers raise many kinds on bad headers
+            raise PhotoError(_not_an_image(path, name)) from error
+        with image:
+            _check_header(image, name, max_pixels)
+            return _decode(image, path, name)
+
+
+def _check_is_file(path: Path, name: str) -> None:
+    if path.is_dir():
+        raise PhotoError(f"{name} is a directory; {_GIVE}")
+    if not path.exists():
+        raise PhotoError(f"{name} does not exist; check the path")
+    if not path.is_file():
+        raise PhotoError(f"{name} is not a regular file; {_GIVE}")
+    if path.stat().st_size == 0:
+        raise PhotoError(f"{name} is empty; {_GIVE}")
+
+
+def _readable_formats() -> list[str]:
+    Image.init()
+    return [name for name in _FORMATS if name in Image.OPEN]
+
+
+def _not_an_image(path: Path, name: str) -> str:
+    try:
+        head = path.open("rb").read(32)
+    except OSError as error:
+        return f"{name} may not be read ({error.strerror}); check its permissions"
+    if head[4:8] == b"ftyp" and head[8:12] in (b"heic", b"heix", b"hevc", b"mif1", b"msf1"):
+        return f"{name} is a HEIC picture, which cannot be read here; export it as JPEG"
+    if head.startswith((b"\xff\xd8\xff", b"\x89PNG", b"II*\0", b"MM\0*", b"RIFF")):
+        return f"{name} is a damaged image; {_GIVE} that other programs can open"
+    return f"{name} is not an image fitme can read; {_GIVE}"
+
+
+def _too_large(name: str, size: tuple[int, int] | None, max_pixels: int) -> str:
+    what = "" if size is None else f" ({size[0]}x{size[1]})"
+    return (
+        f"{name} has more than {max_pixels / 1e6:g} megapixels{what}; "
+        "scale it down or crop it to the head"
+    )
+
+
+def _check_header(image: Image.Image, name: str, max_pixels: int) -> None:
+    width, height = image.size
+    if width * height > max_pixels:
+        raise PhotoError(_too_large(name, image.size, max_pixels))
+    if min(width, height) < MIN_SIDE:
+        raise PhotoError(
+            f"{name} is only {width}x{height} pixels; give a photo of at least "
+            f"{MIN_SIDE} pixels a side (better: 500 or more across the face)"
+        )
+    if image.format in ("GIF", "PNG", "WEBP", "AVIF") and getattr(image, "n_frames", 1) > 1:
+        raise PhotoError(f"{name} is an animation; save one frame of it as PNG or JPEG")
+
+
+def _decode(image: Image.Image, path: Path, name: str) -> Photo:
+    stored_size = image.size
+    try:
+        image.load()
+        # After load(): Pillow turns TIFFs itself and then drops the tag.
+        exif = image.getexif()
+        orientation = exif.get(EXIF_ORIENTATION, 1)
+        focal = focal_length_px(exif, *stored_size)
+    except (MemoryError, Image.DecompressionBombError) as error:
+        raise PhotoError(f"{name} needs more memory than there is; scale it down") from error
+    except Exception as error:  # decoders raise OSError, SyntaxError, struct.error, ...
+        raise PhotoError(
+            f"{name} is damaged or cut off; {_GIVE} that other programs can open"
+        ) from error
+    try:
+        linear, notes = _to_linear_rgb(image)
+    except (OSError, ValueError) as error:
+        raise PhotoError(
+            f"{name} has the colour mode {image.mode}, which cannot be converted; "
+            "save it as an RGB JPEG or PNG"
+        ) from error
+    was_gray = image.mode in _GRAY_MODES or _is_gray(linear)
+    pixels = _upright(torch.from_numpy(linear), orientation)
+    return Photo(path, pixels, focal, was_gray, tuple(notes))
+
+
+def _to_linear_rgb(image: Image.Image) -> tuple[np.ndarray, list[str]]:
+    """[H, W, 3] float32 linear RGB of a decoded image, and notes."""
+    notes: list[str] = []
+    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+        gray = np.asarray(image, dtype=np.float32)
+        # Pillow's "I" is 16-bit data in 32-bit cells; a float TIFF is taken as [0, 1].
+        gray = gray if image.mode == "F" else gray / 65535
+        linear = srgb_to_linear(torch.from_numpy(gray).nan_to_num().clamp(0, 1)).numpy()
+        return np.repeat(linear[..., None], 3, axis=2), [f"{image.mode} grey converted to RGB"]
+    alpha = None
+    if image.has_transparency_data:
+        image = image if image.mode in ("LA", "RGBA") else image.convert("RGBA")
+        alpha = np.asarray(image.getchannel("A"), dtype=np.float32) / 255
+        image = image.convert("L" if image.mode == "LA" else "RGB")
+        if alpha.min() == 1:
+            alpha = None
+    rgb = to_srgb(image, notes)
+    linear = _decode_table(np.asarray(rgb))
+    if alpha is not None:
+        notes.append("transparent parts laid over mid-grey")
+        background = float(srgb_to_linear(torch.tensor(BACKGROUND)))
+        linear = linear * alpha[..., None] + background * (1 - alpha[..., None])
+    return linear, notes
+
+
+def _decode_table(rgb: np.ndarray) -> np.ndarray:
+    """uint8 sRGB to float32 linear by table, in slabs: indexing whole would need 8x memory."""
+    table = srgb_to_linear(torch.arange(256, dtype=torch.float64) / 255).float().numpy()
+    linear = np.empty(rgb.shape, np.float32)
+    for start in range(0, len(rgb), 256):
+        linear[start : start + 256] = table[rgb[start : start + 256]]
+    return linear
+
+
+def _is_gray(linear: np.ndarray) -> bool:
+    step = max(1, int((linear.shape[0] * linear.shape[1] / 250_000) ** 0.5))
+    sample = linear[::step, ::step]
+    return bool(np.ptp(sample, axis=2).max() <= _GRAY_TOLERANCE)
+
+
+def _upright(pixels: Tensor, orientation: int) -> Tensor:
+    """Undo the EXIF orientation 1 to 8 of [H, W, 3]; other values count as 1."""
+    if orientation in (5, 6, 7, 8):  # stored sideways: rows are the picture's columns
+        pixels = pixels.transpose(0, 1)
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels.flip(1)
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels.flip(0)
+    return pixels.contiguous()
+
+
+def _resample(pixels: Tensor, width: int, height: int) -> Tensor:
+    """Antialiased resize of [H, W, 3]; the strided view is several times faster than CHW."""
+    if (width, height) == (pixels.shape[1], pixels.shape[0]):
+        return pixels
+    planes = pixels.permute(2, 0, 1)[None]
+    resized = F.interpolate(planes, size=(height, width), mode="bilinear", antialias=True)
+    return resized[0].permute(1, 2, 0).contiguous()

@@ -1,0 +1,1 @@
+"""The atlas of the skin and the materials of a head's parts."""

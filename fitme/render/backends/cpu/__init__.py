@@ -1,0 +1,1 @@
+"""The CPU backend: numba kernels, fused with their gradients."""

@@ -1,0 +1,314 @@
+"""Results appear on disk whole or not at all.
+
+A run writes into a hidden sibling of its target and the sibling is renamed into place at
+the very end, so a killed run leaves no half avatar and an earlier result stays readable
+until the new one is complete. What the user can cure is raised as a one-line
+:class:`~fitme.runtime.errors.OutputError`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import itertools
+import json
+import math
+import os
+import re
+import shutil
+import socket
+import time
+from collections.abc import Iterator, Mapping
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from fitme.runtime.errors import OutputError, show_path
+
+#: One of these marks a directory as an earlier result.
+RESULT_FILES = ("fit.json", "fitme_sample.json", "batch.json", "fitme_export.json")
+
+#: What an earlier result may contain and `--overwrite` may therefore delete, as patterns of
+#: paths relative to the output directory. A new kind of output file is added here.
+OUTPUT_FILES = (
+    *RESULT_FILES,
+    "avatar.*",
+    "avatar_lod[0-9].*",
+    "expressions/*.obj",
+    "report.html",
+    "render_*.png",
+    "overlay_*.png",
+    "turntable*",
+    "textures/*",
+    "sheet.png",
+    "thumb.jpg",
+    "[0-9][0-9][0-9]/render_*.png",
+    "[0-9][0-9][0-9]/textures/*",
+)
+_SYSTEM_LITTER = (".DS_Store", "Thumbs.db", "desktop.ini")
+_TEMPORARY = re.compile(r"\.(.+)\.fitme-[\w.]+-\d+-\d+\.\w+")
+_ABANDONED_AFTER_S = 7 * 24 * 3600  # a temporary nobody here can ask about (another machine's)
+
+
+def check_output_dir(path: str | Path, overwrite: bool = False) -> None:
+    """Raise OutputError, in one line with the cure, unless `path` can become the output.
+
+    It may be new (missing parents are made later), an empty directory or, with `overwrite`,
+    an earlier result: a directory with one of `RESULT_FILES` and nothing else than
+    `OUTPUT_FILES`. Anything else is never deleted. Creates nothing that outlives the call.
+    """
+    target, shown = _resolve(path), show_path(path)
+    if target.is_dir():
+        _check_replaceable(shown, target, overwrite)
+    elif os.path.lexists(target):
+        raise OutputError(f"{shown} is a file, not a directory; choose another output directory")
+    parent = target.parent
+    while not os.path.lexists(parent):
+        parent = parent.parent
+    if not parent.is_dir():
+        raise OutputError(
+            f"{shown} lies under {show_path(parent)}, which is a file;"
+            " choose another output directory"
+        )
+    # Asking os.access is not enough: root, read-only mounts and ACLs all answer wrongly.
+    probe = _temporary_name(parent / target.name, "probe")
+    try:
+        probe.mkdir()
+        probe.rmdir()
+    except OSError as error:
+        raise OutputError(
+            f"{shown} cannot be created: {show_path(parent)} is not writable ({error.strerror});"
+            " choose another output directory or change its permissions"
+        ) from error
+
+
+def check_output_file(path: str | Path, suffixes: tuple[str, ...], overwrite: bool = False) -> None:
+    """Raise OutputError, in one line with the cure, unless `path` may become a file of ours: one of
+    the `suffixes` (lower case), in a directory that is there, and new unless `overwrite`."""
+    target, shown = Path(path), show_path(path)
+    if target.suffix.lower() not in suffixes:
+        raise OutputError(f"{shown} must end in {' or '.join(suffixes)}; rename the output")
+    if target.is_dir() or not target.absolute().parent.is_dir():
+        raise OutputError(f"{shown} is a directory or its folder does not exist; make the folder")
+    if target.exists() and not overwrite:
+        raise OutputError(f"{shown} exists; pass --overwrite to replace it or choose another name")
+
+
+@contextlib.contextmanager
+def atomic_directory(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
+    """Yield an empty hidden sibling of `path` that becomes `path` when the block succeeds.
+
+    On any exception, KeyboardInterrupt included, the sibling is removed and `path` is what it
+    was. What a killed run of the same target left behind is removed here on entry (or put
+    back, when it was killed between the two renames of an overwrite). Missing parents are
+    made. Raises OutputError as `check_output_dir` does, before and again after the block.
+    """
+    target = _resolve(path)
+    _clean_abandoned(target)
+    check_output_dir(path, overwrite)
+    missing = list(itertools.takewhile(lambda parent: not parent.exists(), target.parents))
+    temporary = _temporary_name(target, "new")
+    try:
+        try:
+            temporary.mkdir(parents=True)
+        except OSError as error:
+            raise OutputError(
+                f"{show_path(path)} cannot be created ({error.strerror});"
+                " choose another output directory"
+            ) from error
+        yield temporary
+        _swap_in(path, target, temporary, overwrite)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        for parent in missing:
+            with contextlib.suppress(OSError):
+                parent.rmdir()
+        raise
+
+
+def atomic_write_bytes(path: str | Path, data: bytes) -> None:
+    """Write `data` to `path` so that a reader sees the old content or the new, never a part.
+
+    Raises OutputError when the directory of `path` is missing or not writable, or the disk
+    is full.
+    """
+    target = _resolve(path)
+    temporary = _temporary_name(target, "new")
+    try:
+        with open(temporary, "xb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(temporary, target)
+    except OSError as error:
+        raise OutputError(
+            f"{show_path(path)} cannot be written ({error.strerror});"
+            " check that its directory exists, is writable and has room"
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def file_sha256(path: str | Path) -> str:
+    """SHA-256 of a file's bytes in hexadecimal, read in pieces. Raises OSError."""
+    digest = hashlib.sha256()
+    with Path(path).open("rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def json_bytes(value: Any) -> bytes:
+    """`value` as UTF-8 JSON, the same bytes for the same value on every machine.
+
+    Keys keep their order; floats are the shortest text that reads back exactly; numpy and
+    torch values become numbers and lists, paths become strings. Raises ValueError naming the
+    place of a number that is not finite, and TypeError for what JSON cannot hold.
+    """
+    text = json.dumps(_plain(value, "$"), indent=1, ensure_ascii=False, allow_nan=False)
+    return (text + "\n").encode("utf-8")
+
+
+def write_json(path: str | Path, value: Any) -> None:
+    """`json_bytes(value)` written with `atomic_write_bytes`; raises what those two raise."""
+    atomic_write_bytes(path, json_bytes(value))
+
+
+def _resolve(path: str | Path) -> Path:
+    # Through links: a link to a directory stays one and its target is replaced.
+    return Path(os.path.realpath(path))
+
+
+def _check_replaceable(shown: str, target: Path, overwrite: bool) -> None:
+    entries = sorted(entry.name for entry in target.iterdir())
+    here = Path(os.path.realpath(os.curdir))
+    if target == here or target in here.parents:  # renaming it would strand the user's shell
+        raise OutputError(
+            f"{shown} is the current directory; name a directory inside it as the output"
+        )
+    if not entries:
+        return
+    if not set(RESULT_FILES) & set(entries):
+        raise OutputError(
+            f"{shown} holds other files (such as {show_path(entries[0])}) and no earlier result;"
+            " choose a new or empty output directory"
+        )
+    if not overwrite:
+        raise OutputError(
+            f"{shown} already holds a result; pass --overwrite to replace it"
+            " or choose another output directory"
+        )
+    foreign = next(_foreign_files(target), None)
+    if foreign is not None:
+        raise OutputError(
+            f"{shown} also holds {show_path(foreign)}, which fitme did not write;"
+            " move it away (it would be lost) or choose another output directory"
+        )
+
+
+def _foreign_files(directory: Path) -> Iterator[str]:
+    for entry in sorted(directory.rglob("*")):
+        name = entry.relative_to(directory).as_posix()
+        if entry.name in _SYSTEM_LITTER or (entry.is_dir() and not entry.is_symlink()):
+            continue
+        # fnmatch lets * cross a slash; here it must not.
+        if not any(
+            name.count("/") == pattern.count("/") and fnmatchcase(name, pattern)
+            for pattern in OUTPUT_FILES
+        ):
+            yield name
+
+
+def _temporary_name(target: Path, role: str) -> Path:
+    """A sibling `.NAME.fitme-HOST-PID-N.ROLE` that does not exist yet."""
+    host = re.sub(r"[^\w.]", "_", socket.gethostname())
+    for number in itertools.count():
+        candidate = target.parent / f".{target.name}.fitme-{host}-{os.getpid()}-{number}.{role}"
+        if not os.path.lexists(candidate):
+            return candidate
+    raise AssertionError("unreachable")
+
+
+def _swap_in(path: str | Path, target: Path, temporary: Path, overwrite: bool) -> None:
+    check_output_dir(path, overwrite)  # somebody may have filled it while the block ran
+    old: Path | None = None
+    try:
+        if target.is_dir():
+            old = _temporary_name(target, "old")
+            os.rename(target, old)
+        os.rename(temporary, target)
+    except BaseException as error:
+        if old is not None and old.exists() and not target.exists():
+            os.rename(old, target)
+        if isinstance(error, OSError):
+            raise OutputError(
+                f"{show_path(path)} cannot be put in place ({error.strerror});"
+                " free some room or choose another output directory"
+            ) from error
+        raise
+    if old is not None:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def remove_abandoned(folder: Path) -> None:
+    """Remove what killed runs left in `folder` beside their targets; put lost old results back."""
+    for name in {match[1] for p in folder.iterdir() if (match := _TEMPORARY.fullmatch(p.name))}:
+        _clean_abandoned(folder / name)
+
+
+def _clean_abandoned(target: Path) -> None:
+    """Remove the temporaries of dead runs of this target; put a lost old result back."""
+    pattern = re.compile(
+        re.escape(f".{target.name}.fitme-") + r"(?P<host>[\w.]+)-(?P<pid>\d+)-\d+\.(?P<role>\w+)"
+    )
+    try:
+        siblings = sorted(target.parent.iterdir())
+    except OSError:
+        return
+    host = re.sub(r"[^\w.]", "_", socket.gethostname())
+    for sibling in siblings:
+        match = pattern.fullmatch(sibling.name)
+        if match is None or _may_be_alive(sibling, match["host"] == host, int(match["pid"])):
+            continue
+        with contextlib.suppress(OSError):
+            if match["role"] == "old" and not target.exists():
+                os.rename(sibling, target)
+            elif sibling.is_dir() and not sibling.is_symlink():
+                shutil.rmtree(sibling, ignore_errors=True)
+            else:
+                sibling.unlink()
+
+
+def _may_be_alive(sibling: Path, same_host: bool, pid: int) -> bool:
+    try:
+        if time.time() - sibling.lstat().st_mtime > _ABANDONED_AFTER_S:
+            return False
+        if not same_host or os.name == "nt":  # on Windows os.kill(pid, 0) would end the process
+            return True
+        os.kill(pid, 0)
+    except (ProcessLookupError, FileNotFoundError):
+        return False
+    except (OSError, OverflowError):
+        return True
+    return True
+
+
+def _plain(value: Any, place: str) -> Any:
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise ValueError(f"{place} is {value}: JSON holds finite numbers only")
+        return float(value)
+    if value is None or isinstance(value, str | bool | int):
+        return value
+    if isinstance(value, Mapping):
+        for key in value:
+            if not isinstance(key, str):
+                raise TypeError(f"{place} has the key {key!r}: JSON keys are strings")
+        return {key: _plain(item, f"{place}.{key}") for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item, f"{place}[{index}]") for index, item in enumerate(value)]
+    if isinstance(value, Path):
+        return value.as_posix()
+    if hasattr(value, "tolist"):  # numpy and torch, without importing either
+        return _plain(value.tolist(), place)
+    raise TypeError(f"{place} is a {type(value).__name__}, which JSON cannot hold")

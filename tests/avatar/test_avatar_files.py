@@ -1,0 +1,205 @@
+"""An avatar directory is read back as it was written, and damage is one line."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import fitme
+from fitme.avatar.model import Avatar
+from fitme.export.materials import MAPS
+from fitme.runtime.errors import InputError, OutputError
+from fitme.runtime.files import check_output_dir
+from tests.small_avatar import make_avatar, small_avatar
+from tests.tiny_head import tiny_head
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("saved") / "avatar"
+    small_avatar().save(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def loaded(saved: Path) -> Avatar:
+    return fitme.Avatar.load(saved)
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Path:
+    """A directory of the tiny head's avatar."""
+    make_avatar(tiny_head()).save(tmp_path / "tiny")
+    return tmp_path / "tiny"
+
+
+class TestRoundTrip:
+    def test_geometry_exactly(self, loaded: Avatar) -> None:
+        before = small_avatar()
+        assert torch.equal(loaded.identity, before.identity)
+        assert torch.equal(loaded.neutral(), before.neutral())
+        old, new = before.photos[0], loaded.photos[0]
+        posed = [p.view.posed(before.head, before.identity) for p in (old, new)]
+        assert torch.equal(*posed)
+        pixels = [p.view.camera().project(posed[0]) for p in (old, new)]
+        assert (pixels[0] - pixels[1]).abs().max() < 1e-3
+
+    def test_the_rest_of_the_photo(self, loaded: Avatar) -> None:
+        before, after = small_avatar().photos[0], loaded.photos[0]
+        for one, two in zip(before.light.tensors(), after.light.tensors(), strict=True):
+            assert torch.equal(one, two)
+        assert (before.path, before.losses, before.landmark_error) == (
+            after.path, after.losses, after.landmark_error
+        )  # fmt: skip
+        assert loaded.about == small_avatar().about
+
+    def test_render_differs_by_less_than_one_step(self, loaded: Avatar) -> None:
+        one, two = (a.render_photo().color for a in (small_avatar(), loaded))
+        assert one.max() > 0.1
+        assert (one - two).abs().mean() < 0.2 / 255
+        assert (one - two).abs().max() < 0.05  # highlights on 8-bit normals
+
+    def test_materials(self, loaded: Avatar) -> None:
+        head = loaded.head
+        before = dict(zip(head.part_names, small_avatar().materials, strict=True))
+        after = dict(zip(head.part_names, loaded.materials, strict=True))
+        for name, old in before.items():
+            for key in MAPS:
+                one, two = getattr(old, key), getattr(after[name], key)
+                if isinstance(one, torch.Tensor):
+                    atol = 0.006 if key == "normal" else 0.004
+                    torch.testing.assert_close(*torch.broadcast_tensors(one, two),
+                                               atol=atol, rtol=0)  # fmt: skip
+                else:
+                    assert one == two
+        assert after["eye_L"] is after["eye_R"]  # one material, stored once
+        assert before["teeth"].diffuse_albedo.tolist() == after["teeth"].diffuse_albedo.tolist()
+
+    def test_saving_again_gives_the_same_files(
+        self, saved: Path, loaded: Avatar, tmp_path: Path
+    ) -> None:
+        loaded.save(tmp_path / "again")
+        names = [sorted(p.relative_to(f).as_posix() for p in f.rglob("*.*"))
+                 for f in (saved, tmp_path / "again")]  # fmt: skip
+        assert names[0] == names[1]
+        assert "textures/eye_L_diffuse_albedo.png" in names[0]
+        assert "textures/eye_R_diffuse_albedo.png" not in names[0]
+        for name in names[0]:
+            if "albedo" in name or "roughness" in name:
+                assert (saved / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
+
+    def test_avatars_without_photos(self, tmp_path: Path) -> None:
+        avatar = make_avatar(tiny_head())
+        Avatar(avatar.head, avatar.identity, avatar.materials, ()).save(tmp_path / "a")
+        assert Avatar.load(tmp_path / "a", tiny_head()).photos == ()
+
+    def test_an_edited_map_is_what_is_loaded(self, tiny: Path) -> None:
+        from fitme.export.textures import encode_albedo
+
+        red = encode_albedo(np.broadcast_to(np.float32([0.8, 0, 0]), (16, 16, 3)))
+        (tiny / "textures" / "diffuse_albedo.png").write_bytes(red)
+        skin = Avatar.load(tiny, tiny_head()).materials[0].diffuse_albedo
+        assert skin.shape == (1, 16, 16, 3) and skin[..., 0].min() > 0.75
+
+    def test_every_file_is_known_as_ours(self, saved: Path) -> None:
+        check_output_dir(saved, overwrite=True)
+
+    def test_save_overwrites_only_when_told(self, tiny: Path) -> None:
+        with pytest.raises(OutputError, match="--overwrite"):
+            make_avatar(tiny_head()).save(tiny)
+        make_avatar(tiny_head()).save(tiny, overwrite=True)
+
+
+def change(edit: Callable[[dict[str, Any]], object]) -> Callable[[Path], None]:
+    """A damage that edits the data of fit.json."""
+
+    def damage(folder: Path) -> None:
+        data = json.loads((folder / "fit.json").read_text())
+        edit(data)
+        (folder / "fit.json").write_text(json.dumps(data))
+
+    return damage
+
+
+def texture(name: str, data: bytes | None) -> Callable[[Path], None]:
+    """A damage that replaces or removes one map."""
+
+    def damage(folder: Path) -> None:
+        (folder / "textures" / name).unlink()
+        if data is not None:
+            (folder / "textures" / name).write_bytes(data)
+
+    return damage
+
+
+def head_map(value: object) -> Callable[[Path], None]:
+    return change(lambda d: d["materials"]["head"].update(diffuse_albedo=value))
+
+
+DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
+    "gone": (shutil.rmtree, "is no directory"),
+    "no json": (lambda f: (f / "fit.json").unlink(), "holds no fit.json"),
+    "cut json": (lambda f: (f / "fit.json").write_text("{"), "not valid JSON"),
+    "deep json": (lambda f: (f / "fit.json").write_text("[" * 100_000), "not valid JSON"),
+    "binary json": (lambda f: (f / "fit.json").write_bytes(b"\xff\xfe\x00"), "not valid JSON"),
+    "a list": (lambda f: (f / "fit.json").write_text("[]"), "no JSON object"),
+    "nan": (lambda f: (f / "fit.json").write_text('{"a": NaN}'), "NaN"),
+    "old": (change(lambda d: d.pop("format")), "this version"),
+    "other head": (change(lambda d: d.update(head="0")), "another head"),
+    "identity": (change(lambda d: d.update(identity=[1e300, 0])), "identity"),
+    "long identity": (change(lambda d: d.update(identity=[0.0] * 3)), "3 numbers of 2"),
+    "photos": (change(lambda d: d.update(photos={})), "photos"),
+    "photo": (change(lambda d: d.update(photos=[1])), "no object"),
+    "path": (change(lambda d: d["photos"][0].update(path=1)), "path"),
+    "light": (change(lambda d: d["photos"][0]["light"].pop("sh")), "light: sh"),
+    "many lights": (
+        change(lambda d: d["photos"][0]["light"].update(
+            sh=[[[0.0] * 3] * 9] * 2, directions=[[[0.0] * 3]] * 2, colors=[[[0.0] * 3]] * 2,
+            positions=None)),
+        "2 images",
+    ),
+    "camera": (change(lambda d: d["photos"][0].pop("K")), "K is missing"),
+    "error": (change(lambda d: d["photos"][0].update(landmark_error="x")), "landmark_error"),
+    "materials": (change(lambda d: d.pop("materials")), "materials"),
+    "one material": (change(lambda d: d["materials"].pop("eye_L")), "'eye_L'"),
+    "half a material": (change(lambda d: d["materials"]["head"].pop("normal")), "'head'"),
+    "path in a name": (head_map("../secret.png"), "secret"),
+    "absolute name": (head_map("/etc/x.png"), "no name of a PNG"),
+    "bright number": (head_map([2, 0, 0]), "0..1"),
+    "too few numbers": (head_map([0.2]), "head: diffuse_albedo"),
+    "no number": (head_map({}), "head: diffuse_albedo"),
+    "no map": (texture("normal.png", None), "normal.png does not exist"),
+    "no png": (texture("diffuse_albedo.png", b"GIF89a"), "diffuse_albedo.png"),
+    "cut png": (texture("normal.png", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + b"\0\0\0\1" * 8),
+                "normal.png"),
+}  # fmt: skip
+
+
+class TestErrors:
+    @pytest.mark.parametrize("case", DAMAGE)
+    def test_one_line_that_names_the_file(self, tiny: Path, case: str) -> None:
+        damage, word = DAMAGE[case]
+        damage(tiny)
+        with pytest.raises(InputError) as caught:
+            Avatar.load(tiny, tiny_head())
+        message = str(caught.value)
+        assert "\n" not in message and str(tiny) in message and word in message, message
+        assert "fitme fit" in message  # the cure
+
+    def test_a_head_of_another_shape_is_told_apart(self, tiny: Path) -> None:
+        with pytest.raises(InputError, match="another head model"):
+            Avatar.load(tiny)
+
+
+class TestPackage:
+    def test_names_come_when_asked_for(self) -> None:
+        assert fitme.Avatar is Avatar and {"Avatar", "Light", "load_head"} <= set(dir(fitme))
+        with pytest.raises(AttributeError, match="nothing"):
+            fitme.nothing  # noqa: B018
