@@ -2,8 +2,8 @@
 
 Angles are those of the head against the camera (`fitme.head.view.head_rotation`). Light belongs
 to the place and not to the head: where the head turns, light stays where it is in the picture.
-A light that a user gives is in the picture's axes: x to the right, y up, z towards the viewer; lengths
-are metres from the head model's origin when the head faces the camera.
+A light that a user gives is in the picture's axes: x to the right, y up, z towards the viewer;
+lengths are metres from the head model's origin when the head faces the camera.
 """
 
 from __future__ import annotations

@@ -384,8 +384,9 @@ class Fitter:
 
     @torch.no_grad()
     def scalp_contrast(self, state: FitState, observations: Sequence[Observation]) -> Tensor | None:
-        """[3]: log albedo of the top of the head over that of the cheeks, see `fitme.fit.evidence.scalp`;
-        None where the photos hardly show it, 0 where the head is to be bald."""
+        """[3]: log albedo of the top of the head over that of the cheeks, see
+        `fitme.fit.evidence.scalp`; None where the photos hardly show it, 0 where the
+        head is to be bald."""
         if not self.preset.hair:
             return state.tint.new_zeros(3)
         out, crops = self.view(state, observations, HAIR_PIXELS)

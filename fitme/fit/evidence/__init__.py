@@ -1,1 +1,1 @@
-"""What the photos say beyond the picture as a whole: what covers the face, hair, eyes, who it is."""
+"""What the photos say beyond the whole picture: what covers the face, hair, eyes, who it is."""

@@ -1,8 +1,8 @@
 """The hair of the head, which the maps carry as if it were cropped: W takes its colour.
 
-What hangs over the face stays out of the maps (`fitme.fit.evidence.covered`), and the top of the head is no
-part of the losses, as real hair has another shape than the head. But how light and of what colour
-it is on the whole, hair or bald skin, W can tell, with the hairline that goes with it.
+What hangs over the face stays out of the maps (`fitme.fit.evidence.covered`), and the top of the
+head is no part of the losses, as real hair has another shape than the head. But how light and of
+what colour it is on the whole, hair or bald skin, W can tell, with the hairline that goes with it.
 """
 
 from __future__ import annotations

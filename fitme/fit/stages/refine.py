@@ -3,8 +3,8 @@
 Lashes, single moles, the edge of a brow. In closed form: where a texel is seen, the photo over
 the render, as a ratio of diffuse albedos under the estimated light. Only what is finer than a
 few centimetres is taken over, so that errors of the light stay out of the albedo, and never more
-than a stop. Before that, wrinkles of bare skin go into the normals (`fitme.fit.stages.relief`), as far as
-the photo's colours and pixels tell them from pigment; the albedo takes the rest.
+than a stop. Before that, wrinkles of bare skin go into the normals (`fitme.fit.stages.relief`), as
+far as the photo's colours and pixels tell them from pigment; the albedo takes the rest.
 """
 
 from __future__ import annotations
