@@ -29,7 +29,6 @@ from fitme.cli.options import (
     DeviceOption,
     PresetOption,
     QuietOption,
-    SeedOption,
     SizeOption,
     SkipBadOption,
     WeightsOption,
@@ -138,7 +137,6 @@ def fit(
         ),
     ] = None,
     device: DeviceOption = Device.auto,
-    seed: SeedOption = 0,
     size: SizeOption = 1024,
     preset: PresetOption = "default",
     changes: ChangesOption = None,
@@ -156,9 +154,11 @@ def fit(
     """Fit a 3D head to one or several photos of a person and write it to DIR."""
     check_loudness(verbose, quiet)
 
-    from fitme.fit.pipeline import fit_photos
+    from fitme.fit.api import fit_photos
+    from fitme.runtime.memory import keep_large_blocks
     from fitme.runtime.progress import Progress, SilentProgress, TqdmProgress
 
+    keep_large_blocks()
     progress: Progress = SilentProgress() if quiet else TqdmProgress()
     summary = fit_photos(
         photos,
@@ -166,7 +166,6 @@ def fit(
         face=face,
         landmarks=landmarks,
         device=device.value,
-        seed=seed,
         size=size,
         preset=chosen_preset(preset, changes),
         weights=weights,
@@ -209,18 +208,17 @@ def _details(summary: FitSummary) -> str:
 @_one_line_errors
 def presets(as_json: _Json = False) -> None:
     """Print the settings of all presets, for `fitme fit --set NAME=VALUE`."""
-    from dataclasses import asdict
+    from fitme.fit.settings import PRESETS, setting_paths
 
-    from fitme.fit.settings import PRESETS
-
-    tables = {name: asdict(preset) for name, preset in PRESETS.items()}
+    tables = {name: dict(setting_paths(preset)) for name, preset in PRESETS.items()}
     if as_json:
         typer.echo(json.dumps(tables, indent=1))
         return
-    typer.echo(f"{'':20s}" + "".join(f"{name:>10s}" for name in tables))
+    width = max(map(len, tables["default"])) + 2
+    typer.echo(" " * width + "".join(f"{name:>10s}" for name in tables))
     for setting in tables["default"]:
         row = "".join(f"{table[setting]!s:>10s}" for table in tables.values())
-        typer.echo(f"{setting:20s}{row}")
+        typer.echo(f"{setting:{width}s}{row}")
 
 
 add_batch_command(app, _one_line_errors)

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fitme.avatar.model import Avatar
-    from fitme.fit import fit
-    from fitme.fit.pipeline import fit_photos
+    from fitme.fit.api import fit, fit_photos
     from fitme.head.model import load_head
     from fitme.render.light import Light
 
@@ -23,7 +22,7 @@ __all__ = ["Avatar", "Light", "fit", "fit_photos", "load_head"]
 _HOME = {
     "Avatar": "fitme.avatar.model",
     "Light": "fitme.render.light",
-    "fit_photos": "fitme.fit.pipeline",
+    "fit_photos": "fitme.fit.api",
     "load_head": "fitme.head.model",
 }
 

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fitme.fit.settings import FitPreset, choose_preset
+from fitme.fit.settings import FitSettings, choose_preset
 from fitme.runtime.versions import installed_version
 
 STATE_DIR = "_batch"
@@ -20,9 +20,8 @@ STATE_DIR = "_batch"
 class Settings:
     """How every subject is fitted; the fields are those of `fit_photos`."""
 
-    preset: str | FitPreset = "default"
+    preset: str | FitSettings = "default"
     size: int = 1024
-    seed: int = 0
     device: str = "auto"
     weights: Path | None = None
     skip_bad: bool = False
@@ -38,7 +37,6 @@ class Settings:
             "fitme": installed_version() or "unknown",
             "preset": asdict(choose_preset(self.preset)),
             "size": self.size,
-            "seed": self.seed,
             "models": dict(self.models),
         }
 
