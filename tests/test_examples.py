@@ -6,7 +6,7 @@ import csv
 import importlib.util
 import sys
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,7 +14,9 @@ import torch
 from PIL import Image
 
 import fitme
-from fitme.fit.settings import FitPreset
+from fitme.fit.log import RunLog
+from fitme.fit.request import FitRequest
+from fitme.fit.settings import FitSettings, override
 from fitme.runtime.errors import (
     FitmeError,
     InputError,
@@ -27,9 +29,12 @@ from tests.small_avatar import small_avatar
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
-QUICK = FitPreset(
-    light_steps=1, light_pixels=64, light_texels=128, invert_steps=1, invert_pixels=96,
-    invert_texels=128, tune_steps=0, refine=False,
+QUICK = override(
+    FitSettings(),
+    {
+        "light.steps": 1, "light.pixels": 64, "invert.steps": 1, "invert.pixels": 96,
+        "invert.texels": 128, "tune.steps": 0, "refine.on": False,
+    },
 )  # fmt: skip
 SIZE = 64
 
@@ -145,16 +150,16 @@ class TestCallableFit:
     def test_arguments_arrive(self, monkeypatch: pytest.MonkeyPatch) -> None:
         calls = []
 
-        def fit_in_memory(*args: object, **kwargs: object) -> str:
-            calls.append((args, kwargs))
-            return "avatar"
+        def fit_request(request: FitRequest, *_: object) -> SimpleNamespace:
+            calls.append(request)
+            return SimpleNamespace(avatar="avatar", log=RunLog())
 
-        monkeypatch.setattr("fitme.fit.pipeline.fit_in_memory", fit_in_memory)
+        monkeypatch.setattr("fitme.fit.api.fit_request", fit_request)
         assert fitme.fit("a.jpg", preset="fast", landmarks="p.json", size=256) == "avatar"
         fitme.fit([Path("a.jpg"), "b.jpg"])
-        assert calls[0][0] == ([Path("a.jpg")],)
-        assert calls[0][1]["landmarks"] == Path("p.json") and calls[0][1]["size"] == 256
-        assert calls[1][0] == ([Path("a.jpg"), Path("b.jpg")],)
+        assert calls[0].photos == (Path("a.jpg"),)
+        assert calls[0].landmarks == Path("p.json") and calls[0].size == 256
+        assert calls[1].photos == (Path("a.jpg"), Path("b.jpg"))
 
     def test_errors_are_the_libraries(self) -> None:
         with pytest.raises(PhotoError, match=r"nowhere\.jpg"):

@@ -36,7 +36,7 @@ class _Checked:
                     f"{item.name}={value}: give a multiple of 32 from {SMALLEST_CROP} to "
                     f"{LARGEST_CROP}"
                 )
-            if item.name == "texels" and not _is_map(value):
+            if item.name in ("texels", "coarsest") and not _is_map(value):
                 raise InputError(
                     f"{item.name}={value}: give a power of two from {SMALLEST_MAP} to {LARGEST_MAP}"
                 )

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from fitme.avatar.model import head_mesh
-from fitme.fit.evidence.visibility import sample, texel_pixels, texel_weights
+from fitme.fit.visibility import sample, texel_pixels, texel_weights
 from fitme.head.model import HeadModel, load_head
 from fitme.render import Material, render
 from fitme.render.camera import perspective

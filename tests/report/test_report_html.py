@@ -20,8 +20,8 @@ from typer.testing import CliRunner
 
 from fitme.avatar.model import Avatar
 from fitme.cli.main import app
-from fitme.fit.pipeline import fit_photos
-from fitme.fit.settings import FitPreset
+from fitme.fit.api import fit_photos
+from fitme.fit.settings import override
 from fitme.image.photo import Photo
 from fitme.report.curves import loss_chart, read_history
 from fitme.report.embed import resized, rounded, script_json
@@ -30,6 +30,7 @@ from fitme.report.facts import notes
 from fitme.report.geometry import packed_geometry
 from fitme.report.html import find_photos, report_html
 from fitme.report.panels import photo_panels, reduced
+from tests.fit.settings import QUICK
 from tests.small_avatar import HEIGHT, WIDTH, small_avatar
 
 HISTORY = {"light": {"photometric": [2.0, 1.0, 0.5], "code": [0.0, 0.1, 0.1]}}
@@ -253,10 +254,7 @@ class TestEmbed:
 
 class TestFit:
     def test_a_fit_writes_its_report(self, astronaut: Path, tmp_path: Path) -> None:
-        quick = FitPreset(
-            light_steps=2, light_pixels=64, invert_steps=2, invert_pixels=160, invert_texels=128,
-            tune_steps=0,
-        )  # fmt: skip
+        quick = override(QUICK, {"tune.steps": 0})
         summary = fit_photos([astronaut], tmp_path / "a", preset=quick, size=64)
         text = (summary.out / "report.html").read_text(encoding="utf-8")
         for word in ("astronaut.png", "Mask", "of the face masked", "photometric", "Time"):
