@@ -13,16 +13,22 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image
+from PIL import Image, JpegImagePlugin
 from torch import Tensor
 
 from fitme.image.color import srgb_to_linear
 from fitme.image.exif import EXIF_ORIENTATION, focal_length_px
 from fitme.image.icc import to_srgb
 from fitme.runtime.errors import PhotoError, show_path
+from fitme.runtime.resources import GIB, free_memory
 
-#: More pixels than any current camera but medium format; about 3 GB while decoding.
+#: Most pixels that are decoded: about 3 GB of memory while it lasts. A JPEG of more (phones with
+#: 108 and 200 megapixels) is decoded at half or a quarter of its size, other files are refused.
 MAX_PIXELS = 100_000_000
+_REDUCTIONS = (1, 2, 4)  # what libjpeg can leave out while decoding, but for an eighth
+# Coefficients that a progressive JPEG of three full planes keeps until it is decoded, whatever the
+# size that is asked for: 2 bytes each.
+_COEFFICIENT_BYTES = 6
 #: An image narrower than the smallest face that is accepted cannot be fitted.
 MIN_SIDE = 40
 #: sRGB value that replaces what is fully transparent.
@@ -56,6 +62,8 @@ class Photo:
     focal_px: focal length in pixels of `pixels` from EXIF, or None.
     was_gray: the picture holds no colour, so it says nothing about skin tone.
     notes: one line for each thing done to the file that a user may want to know.
+    scale: pixels of `pixels` along a side for one pixel of the file: below 1 where it was too
+        large to decode in full.
     """
 
     path: Path
@@ -63,6 +71,7 @@ class Photo:
     focal_px: float | None = None
     was_gray: bool = False
     notes: tuple[str, ...] = ()
+    scale: float = 1.0
 
     @property
     def height(self) -> int:
@@ -100,8 +109,13 @@ class Photo:
 
     def resized(self, width: int, height: int) -> Photo:
         """The whole photo at another size; the focal length follows the width."""
-        focal = None if self.focal_px is None else self.focal_px * width / self.width
-        return replace(self, pixels=_resample(self.pixels, width, height), focal_px=focal)
+        factor = width / self.width
+        return replace(
+            self,
+            pixels=_resample(self.pixels, width, height),
+            focal_px=None if self.focal_px is None else self.focal_px * factor,
+            scale=self.scale * factor,
+        )
 
 
 @dataclass(frozen=True)
@@ -124,11 +138,12 @@ def load_photo(path: str | Path, max_pixels: int = MAX_PIXELS) -> Photo:
     EXIF orientation is applied; an embedded ICC profile is converted to sRGB; CMYK, grey,
     16-bit and palette pictures become RGB; transparent parts are laid over mid-grey
     (sRGB 0.5). 16-bit grey keeps its depth, 16-bit RGB PNG is read by Pillow with 8 bits.
-    Of a file with several pictures that is no animation (TIFF, MPO) the first is taken.
+    Of a file with several pictures that is no animation (TIFF, MPO) the first is taken. A JPEG
+    of more than `max_pixels` is decoded at half or a quarter of its size, with a note.
 
     Raises PhotoError, one line with file and cure: no such file, directory, not an image or
-    of an unsupported kind, damaged or cut off, animated, more than `max_pixels` (known from
-    the header, before anything is decoded), or a side shorter than `MIN_SIDE`.
+    of an unsupported kind, damaged or cut off, animated, more than `max_pixels` even so
+    (known from the header, before anything is decoded), or a side shorter than `MIN_SIDE`.
     """
     path = Path(path)
     name = show_path(path)
@@ -139,14 +154,14 @@ def load_photo(path: str | Path, max_pixels: int = MAX_PIXELS) -> Photo:
         try:
             image = Image.open(path, formats=_readable_formats())
         except Image.DecompressionBombError as error:
-            raise PhotoError(_too_large(name, None, max_pixels)) from error
+            image = _open_large_jpeg(path, name, max_pixels, error)
         except PermissionError as error:
             raise PhotoError(f"{name} may not be read; change its permissions") from error
         except Exception as error:  # Pillow's readers raise many kinds on bad headers
             raise PhotoError(_not_an_image(path, name)) from error
         with image:
-            _check_header(image, name, max_pixels)
-            return _decode(image, path, name)
+            reduction = _check_header(image, name, max_pixels)
+            return _decode(image, path, name, reduction)
 
 
 def _check_is_file(path: Path, name: str) -> None:
@@ -158,6 +173,16 @@ def _check_is_file(path: Path, name: str) -> None:
         raise PhotoError(f"{name} is not a regular file; {_GIVE}")
     if path.stat().st_size == 0:
         raise PhotoError(f"{name} is empty; {_GIVE}")
+
+
+def _open_large_jpeg(
+    path: Path, name: str, max_pixels: int, error: Exception
+) -> JpegImagePlugin.JpegImageFile:
+    """What Pillow's own limit refuses to open, if it is a JPEG."""
+    try:
+        return JpegImagePlugin.JpegImageFile(path)
+    except SyntaxError:
+        raise PhotoError(_too_large(name, None, max_pixels)) from error
 
 
 def _readable_formats() -> list[str]:
@@ -181,14 +206,26 @@ def _too_large(name: str, size: tuple[int, int] | None, max_pixels: int) -> str:
     what = "" if size is None else f" ({size[0]}x{size[1]})"
     return (
         f"{name} has more than {max_pixels / 1e6:g} megapixels{what}; "
-        "scale it down or crop it to the head"
+        "save it as JPEG, scale it down or crop it to the head"
     )
 
 
-def _check_header(image: Image.Image, name: str, max_pixels: int) -> None:
-    width, height = image.size
-    if width * height > max_pixels:
+def _check_header(image: Image.Image, name: str, max_pixels: int) -> int:
+    """By how much the sides are to be divided while decoding."""
+    is_jpeg = image.format in ("JPEG", "MPO")
+    for reduction in _REDUCTIONS if is_jpeg else (1,):
+        width, height = (-(-side // reduction) for side in image.size)
+        if width * height <= max_pixels:
+            break
+    else:
         raise PhotoError(_too_large(name, image.size, max_pixels))
+    if reduction > 1 and image.info.get("progressive"):
+        needed = _COEFFICIENT_BYTES * image.width * image.height
+        if needed > free_memory():
+            raise PhotoError(
+                f"{name} ({image.width}x{image.height}, progressive) needs {needed / GIB:.1f} GiB"
+                " of memory to decode, more than there is; scale it down"
+            )
     if min(width, height) < MIN_SIDE:
         raise PhotoError(
             f"{name} is only {width}x{height} pixels; give a photo of at least "
@@ -196,16 +233,19 @@ def _check_header(image: Image.Image, name: str, max_pixels: int) -> None:
         )
     if image.format in ("GIF", "PNG", "WEBP", "AVIF") and getattr(image, "n_frames", 1) > 1:
         raise PhotoError(f"{name} is an animation; save one frame of it as PNG or JPEG")
+    return reduction
 
 
-def _decode(image: Image.Image, path: Path, name: str) -> Photo:
-    stored_size = image.size
+def _decode(image: Image.Image, path: Path, name: str, reduction: int) -> Photo:
+    width, height = image.size  # as the file stores it
     try:
+        if reduction > 1:
+            image.draft(None, (width // reduction, height // reduction))
         image.load()
         # After load(): Pillow turns TIFFs itself and then drops the tag.
         exif = image.getexif()
         orientation = exif.get(EXIF_ORIENTATION, 1)
-        focal = focal_length_px(exif, *stored_size)
+        focal = focal_length_px(exif, width, height)
     except (MemoryError, Image.DecompressionBombError) as error:
         raise PhotoError(f"{name} needs more memory than there is; scale it down") from error
     except Exception as error:  # decoders raise OSError, SyntaxError, struct.error, ...
@@ -219,9 +259,14 @@ def _decode(image: Image.Image, path: Path, name: str) -> Photo:
             f"{name} has the colour mode {image.mode}, which cannot be converted; "
             "save it as an RGB JPEG or PNG"
         ) from error
+    if reduction > 1:
+        focal = None if focal is None else focal / reduction
+        fraction = {2: "half", 4: "a quarter of"}[reduction]
+        shown = "x".join(map(str, image.size))
+        notes.append(f"{width}x{height} pixels are many: read at {fraction} its size, {shown}")
     was_gray = image.mode in _GRAY_MODES or _is_gray(linear)
     pixels = _upright(torch.from_numpy(linear), orientation)
-    return Photo(path, pixels, focal, was_gray, tuple(notes))
+    return Photo(path, pixels, focal, was_gray, tuple(notes), 1 / reduction)
 
 
 def _to_linear_rgb(image: Image.Image) -> tuple[np.ndarray, list[str]]:
