@@ -22,8 +22,8 @@ from fitme.fit.pipeline import fit_avatar
 from fitme.fit.settings import PRESETS
 from fitme.head.model import load_head
 from fitme.image.photo import load_photo
-from fitme.landmarks.face import select_face
 from fitme.landmarks.mediapipe import MediaPipeLandmarks
+from fitme.landmarks.select import select_face
 from fitme.models.stylegan2 import load_generator
 from fitme.report.overlay import overlay_picture
 from fitme.runtime.errors import FitmeError

@@ -34,8 +34,8 @@ from fitme.head.model import load_head
 from fitme.image.color import srgb_to_linear
 from fitme.image.photo import load_photo
 from fitme.image.picture import BACKDROP, over, to_bytes
-from fitme.landmarks.face import select_face
 from fitme.landmarks.mediapipe import MediaPipeLandmarks
+from fitme.landmarks.select import select_face
 from fitme.models.stylegan2 import load_generator
 from fitme.render.light import Light
 from fitme.report.overlay import head_window, photo_window, wire

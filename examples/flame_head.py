@@ -21,8 +21,8 @@ from fitme.head.formats import convert_head
 from fitme.head.model import HeadModel
 from fitme.image.photo import load_photo
 from fitme.image.picture import render_rgba
-from fitme.landmarks.face import select_face
 from fitme.landmarks.mediapipe import MediaPipeLandmarks
+from fitme.landmarks.select import select_face
 from fitme.reflectance.regions import MeanReflectance, Tone
 
 

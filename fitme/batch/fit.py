@@ -11,8 +11,8 @@ from fitme.batch.quality import avatar_quality
 from fitme.batch.task import Fitted, Task
 from fitme.fit.pipeline import Models, fit_photos
 from fitme.head.model import HeadModel, load_head
-from fitme.landmarks.face import LandmarkProvider
 from fitme.landmarks.mediapipe import MediaPipeLandmarks
+from fitme.landmarks.provider import LandmarkProvider
 from fitme.models.stylegan2 import load_generator
 from fitme.runtime.device import resolve_device
 from fitme.runtime.progress import SilentProgress

@@ -24,8 +24,11 @@ from fitme.fit.state import FitState
 from fitme.head.model import HeadModel, load_head
 from fitme.image.photo import Photo, load_photo
 from fitme.image.png import encode_png
-from fitme.landmarks.face import FaceLandmarks, LandmarkProvider, load_landmarks, select_face
+from fitme.landmarks.face import FaceLandmarks
+from fitme.landmarks.file import load_landmarks
 from fitme.landmarks.mediapipe import MediaPipeLandmarks
+from fitme.landmarks.provider import LandmarkProvider
+from fitme.landmarks.select import select_face
 from fitme.learned import LearnedLosses
 from fitme.models.stylegan2 import ReflectanceGenerator, load_generator
 from fitme.reflectance.generated import generated_materials
