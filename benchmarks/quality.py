@@ -33,11 +33,11 @@ from fitme.fit.settings import FitPreset, choose_preset, override
 from fitme.head.model import load_head
 from fitme.image.color import srgb_to_linear
 from fitme.image.photo import load_photo
-from fitme.image.picture import BACKDROP, over, to_bytes
 from fitme.landmarks.mediapipe import MediaPipeLandmarks
 from fitme.landmarks.select import select_face
 from fitme.models.stylegan2 import load_generator
 from fitme.render.light import Light
+from fitme.render.picture import BACKDROP, over, to_bytes
 from fitme.report.overlay import head_window, photo_window, wire
 from fitme.runtime.errors import FitmeError
 from fitme.runtime.memory import keep_large_blocks
