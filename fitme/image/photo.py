@@ -13,44 +13,20 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image, JpegImagePlugin
+from PIL import Image
 from torch import Tensor
 
 from fitme.image.color import srgb_to_linear
 from fitme.image.exif import EXIF_ORIENTATION, focal_length_px
 from fitme.image.icc import to_srgb
+from fitme.image.opening import GIVE, MAX_PIXELS, open_image
 from fitme.runtime.errors import PhotoError, show_path
-from fitme.runtime.resources import GIB, free_memory
 
-#: Most pixels that are decoded: about 3 GB of memory while it lasts. A JPEG of more (phones with
-#: 108 and 200 megapixels) is decoded at half or a quarter of its size, other files are refused.
-MAX_PIXELS = 100_000_000
-_REDUCTIONS = (1, 2, 4)  # what libjpeg can leave out while decoding, but for an eighth
-# Coefficients that a progressive JPEG of three full planes keeps until it is decoded, whatever the
-# size that is asked for: 2 bytes each.
-_COEFFICIENT_BYTES = 6
-#: An image narrower than the smallest face that is accepted cannot be fitted.
-MIN_SIDE = 40
 #: sRGB value that replaces what is fully transparent.
 BACKGROUND = 0.5
 
-# Readers that decode in-process; Pillow's others start programs (EPS) or are exotic.
-_FORMATS = (
-    "JPEG",
-    "MPO",
-    "PNG",
-    "WEBP",
-    "TIFF",
-    "BMP",
-    "JPEG2000",
-    "PPM",
-    "GIF",
-    "AVIF",
-    "HEIF",
-)
 _GRAY_MODES = ("1", "L", "LA", "La", "I", "F", "I;16", "I;16B", "I;16L", "I;16N")
 _GRAY_TOLERANCE = 2 / 255  # JPEG noise in the chroma of a grey picture
-_GIVE = "give a JPEG, PNG, WebP or TIFF photo"
 
 
 @dataclass(frozen=True)
@@ -143,97 +119,15 @@ def load_photo(path: str | Path, max_pixels: int = MAX_PIXELS) -> Photo:
 
     Raises PhotoError, one line with file and cure: no such file, directory, not an image or
     of an unsupported kind, damaged or cut off, animated, more than `max_pixels` even so
-    (known from the header, before anything is decoded), or a side shorter than `MIN_SIDE`.
+    (known from the header, before anything is decoded), or a side shorter than 40 pixels.
     """
     path = Path(path)
-    name = show_path(path)
-    _check_is_file(path, name)
     with warnings.catch_warnings():
         # max_pixels is our own limit; warnings about odd EXIF data are not for the user.
         warnings.simplefilter("ignore")
-        try:
-            image = Image.open(path, formats=_readable_formats())
-        except Image.DecompressionBombError as error:
-            image = _open_large_jpeg(path, name, max_pixels, error)
-        except PermissionError as error:
-            raise PhotoError(f"{name} may not be read; change its permissions") from error
-        except Exception as error:  # Pillow's readers raise many kinds on bad headers
-            raise PhotoError(_not_an_image(path, name)) from error
+        image, reduction = open_image(path, max_pixels)
         with image:
-            reduction = _check_header(image, name, max_pixels)
-            return _decode(image, path, name, reduction)
-
-
-def _check_is_file(path: Path, name: str) -> None:
-    if path.is_dir():
-        raise PhotoError(f"{name} is a directory; {_GIVE}")
-    if not path.exists():
-        raise PhotoError(f"{name} does not exist; check the path")
-    if not path.is_file():
-        raise PhotoError(f"{name} is not a regular file; {_GIVE}")
-    if path.stat().st_size == 0:
-        raise PhotoError(f"{name} is empty; {_GIVE}")
-
-
-def _open_large_jpeg(
-    path: Path, name: str, max_pixels: int, error: Exception
-) -> JpegImagePlugin.JpegImageFile:
-    """What Pillow's own limit refuses to open, if it is a JPEG."""
-    try:
-        return JpegImagePlugin.JpegImageFile(path)
-    except SyntaxError:
-        raise PhotoError(_too_large(name, None, max_pixels)) from error
-
-
-def _readable_formats() -> list[str]:
-    Image.init()
-    return [name for name in _FORMATS if name in Image.OPEN]
-
-
-def _not_an_image(path: Path, name: str) -> str:
-    try:
-        head = path.open("rb").read(32)
-    except OSError as error:
-        return f"{name} may not be read ({error.strerror}); check its permissions"
-    if head[4:8] == b"ftyp" and head[8:12] in (b"heic", b"heix", b"hevc", b"mif1", b"msf1"):
-        return f"{name} is a HEIC picture, which cannot be read here; export it as JPEG"
-    if head.startswith((b"\xff\xd8\xff", b"\x89PNG", b"II*\0", b"MM\0*", b"RIFF")):
-        return f"{name} is a damaged image; {_GIVE} that other programs can open"
-    return f"{name} is not an image fitme can read; {_GIVE}"
-
-
-def _too_large(name: str, size: tuple[int, int] | None, max_pixels: int) -> str:
-    what = "" if size is None else f" ({size[0]}x{size[1]})"
-    return (
-        f"{name} has more than {max_pixels / 1e6:g} megapixels{what}; "
-        "save it as JPEG, scale it down or crop it to the head"
-    )
-
-
-def _check_header(image: Image.Image, name: str, max_pixels: int) -> int:
-    """By how much the sides are to be divided while decoding."""
-    is_jpeg = image.format in ("JPEG", "MPO")
-    for reduction in _REDUCTIONS if is_jpeg else (1,):
-        width, height = (-(-side // reduction) for side in image.size)
-        if width * height <= max_pixels:
-            break
-    else:
-        raise PhotoError(_too_large(name, image.size, max_pixels))
-    if reduction > 1 and image.info.get("progressive"):
-        needed = _COEFFICIENT_BYTES * image.width * image.height
-        if needed > free_memory():
-            raise PhotoError(
-                f"{name} ({image.width}x{image.height}, progressive) needs {needed / GIB:.1f} GiB"
-                " of memory to decode, more than there is; scale it down"
-            )
-    if min(width, height) < MIN_SIDE:
-        raise PhotoError(
-            f"{name} is only {width}x{height} pixels; give a photo of at least "
-            f"{MIN_SIDE} pixels a side (better: 500 or more across the face)"
-        )
-    if image.format in ("GIF", "PNG", "WEBP", "AVIF") and getattr(image, "n_frames", 1) > 1:
-        raise PhotoError(f"{name} is an animation; save one frame of it as PNG or JPEG")
-    return reduction
+            return _decode(image, path, show_path(path), reduction)
 
 
 def _decode(image: Image.Image, path: Path, name: str, reduction: int) -> Photo:
@@ -250,7 +144,7 @@ def _decode(image: Image.Image, path: Path, name: str, reduction: int) -> Photo:
         raise PhotoError(f"{name} needs more memory than there is; scale it down") from error
     except Exception as error:  # decoders raise OSError, SyntaxError, struct.error, ...
         raise PhotoError(
-            f"{name} is damaged or cut off; {_GIVE} that other programs can open"
+            f"{name} is damaged or cut off; {GIVE} that other programs can open"
         ) from error
     try:
         linear, notes = _to_linear_rgb(image)

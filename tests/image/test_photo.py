@@ -305,7 +305,7 @@ class TestLargeJpeg:
         path = tmp_path / "a.jpg"
         Image.fromarray(gradient(600, 800)).save(path, progressive=True)
         assert load_photo(path, max_pixels=200_000).width == 400
-        monkeypatch.setattr("fitme.image.photo.free_memory", lambda: 2e6)
+        monkeypatch.setattr("fitme.image.opening.free_memory", lambda: 2e6)
         with pytest.raises(PhotoError, match=r"a\.jpg \(800x600, progressive\).*; scale it down"):
             load_photo(path, max_pixels=200_000)
 
