@@ -23,7 +23,7 @@ from fitme.fit.models import Models
 from fitme.fit.pipeline import fit_faces
 from fitme.fit.settings import PRESETS
 from fitme.image.photo import load_photo
-from fitme.landmarks.face import select_face
+from fitme.landmarks.select import select_face
 from fitme.report.overlay import overlay_picture
 from fitme.runtime.errors import FitmeError
 

@@ -30,8 +30,8 @@ from fitme.fit.terms.base import Step, priors, weighted
 from fitme.fit.terms.photometric import appearance
 from fitme.head.model import load_head
 from fitme.image.photo import load_photo
-from fitme.landmarks.face import select_face
 from fitme.landmarks.mediapipe import MediaPipeLandmarks
+from fitme.landmarks.select import select_face
 from fitme.models.stylegan2 import load_generator
 from fitme.models.train.harvest import held_out
 from fitme.runtime.errors import FitmeError

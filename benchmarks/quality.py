@@ -33,9 +33,9 @@ from fitme.fit.pipeline import Fitted, fit_faces
 from fitme.fit.settings import FitSettings, choose_preset, override
 from fitme.image.color import srgb_to_linear
 from fitme.image.photo import load_photo
-from fitme.image.picture import BACKDROP, over, to_bytes
-from fitme.landmarks.face import select_face
+from fitme.landmarks.select import select_face
 from fitme.render.light import Light
+from fitme.render.picture import BACKDROP, over, to_bytes
 from fitme.report.overlay import head_window, photo_window, wire
 from fitme.runtime.errors import FitmeError
 from fitme.runtime.memory import keep_large_blocks

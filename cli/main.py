@@ -39,6 +39,8 @@ from fitme.cli.render import add_render_commands
 from fitme.cli.report import add_report_command
 from fitme.cli.sample import add_sample_command
 from fitme.runtime.errors import FitmeError
+from fitme.runtime.libraries import import_problem
+from fitme.runtime.resources import limit_threads
 from fitme.runtime.versions import installed_version
 
 if TYPE_CHECKING:
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
 # Idle OpenMP threads sleep instead of spinning: where other programs want the cores too (a batch
 # of fits, a desktop), spinning made a fit five times slower. Must be set before torch loads.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+limit_threads()
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -78,6 +81,12 @@ def _one_line_errors(command: Callable[_P, _R]) -> Callable[_P, _R]:
         except FitmeError as error:
             line = " ".join(str(error).split())
             typer.echo(f"fitme: error: {line}", err=True)
+            raise typer.Exit(2) from None
+        except ImportError as error:
+            problem = import_problem(error)
+            if problem is None:
+                raise  # a bug
+            typer.echo(f"fitme: error: {problem}", err=True)
             raise typer.Exit(2) from None
         except KeyboardInterrupt:
             typer.echo("fitme: interrupted", err=True)

@@ -20,10 +20,10 @@ from fitme.fit.align import Aligner
 from fitme.head.formats import convert_head
 from fitme.head.model import HeadModel
 from fitme.image.photo import load_photo
-from fitme.image.picture import render_rgba
-from fitme.landmarks.face import select_face
 from fitme.landmarks.mediapipe import MediaPipeLandmarks
+from fitme.landmarks.select import select_face
 from fitme.reflectance.regions import MeanReflectance, Tone
+from fitme.render.picture import render_rgba
 
 
 def plain_avatar(head: HeadModel, identity: torch.Tensor, texture: int = 256) -> fitme.Avatar:

@@ -9,7 +9,7 @@ from PIL import Image
 
 import fitme
 from fitme.fit.settings import FitSettings
-from fitme.image.picture import render_rgba
+from fitme.render.picture import render_rgba
 from fitme.runtime.progress import TqdmProgress
 
 

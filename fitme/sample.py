@@ -20,7 +20,6 @@ from fitme.avatar.model import Avatar
 from fitme.export.bundle import textures
 from fitme.head.model import HeadModel, load_head
 from fitme.head.view import head_rotation
-from fitme.image.picture import BACKDROP, render_rgba, to_bytes
 from fitme.image.png import encode_png
 from fitme.models import weight_path
 from fitme.models.stylegan2 import ReflectanceGenerator, load_generator
@@ -29,6 +28,7 @@ from fitme.reflectance.generated import generated_materials
 from fitme.reflectance.regions import AtlasRegions
 from fitme.render.camera import Camera, focal_from_fov, intrinsics, rigid
 from fitme.render.light import PRESETS, Light
+from fitme.render.picture import BACKDROP, render_rgba, to_bytes
 from fitme.runtime.errors import InputError, show_path
 from fitme.runtime.files import atomic_directory, atomic_write_bytes, check_output_dir, write_json
 from fitme.runtime.progress import Progress, SilentProgress

@@ -127,7 +127,7 @@ class Avatar:
             shadows: whether the head shades itself from directional and point lights; by default
                 all but the photo's own do, as that was estimated without.
 
-        Linear RGB over black with alpha; `fitme.image.picture.render_rgba` makes bytes of it.
+        Linear RGB over black with alpha; `fitme.render.picture.render_rgba` makes bytes of it.
         Raises IndexError for a photo that is not there, InputError for an unknown expression.
         """
         from fitme.avatar import relight

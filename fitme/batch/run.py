@@ -27,6 +27,7 @@ from fitme.learned.store import is_pulled
 from fitme.models import weight_path
 from fitme.runtime.errors import InputError, OutputError, show_path
 from fitme.runtime.files import atomic_write_bytes, remove_abandoned
+from fitme.runtime.libraries import check_fit_libraries
 from fitme.runtime.resources import default_jobs, usable_cores
 
 EXECUTORS = ("process", "ray")
@@ -220,6 +221,7 @@ def _check_usage(executor: str, address: str | None, jobs: int | None) -> None:
 def _complete(settings: Settings) -> Settings:
     """The settings with the hashes of the weights; refuses now what each subject would refuse."""
     choose_preset(settings.preset)
+    check_fit_libraries()
     weights = settings.weights
     if weights is not None:
         from fitme.models.stylegan2 import load_generator

@@ -14,7 +14,10 @@ from fitme.fit.observation import Observation
 from fitme.fit.request import FitRequest
 from fitme.head.model import HeadModel
 from fitme.image.photo import Photo, load_photo
-from fitme.landmarks.face import FaceLandmarks, LandmarkProvider, load_landmarks, select_face
+from fitme.landmarks.face import FaceLandmarks
+from fitme.landmarks.file import load_landmarks
+from fitme.landmarks.provider import LandmarkProvider
+from fitme.landmarks.select import select_face
 from fitme.runtime.errors import InputError
 from fitme.runtime.progress import Progress, SilentProgress
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import torch
 
 from fitme.head.model import HeadModel, load_head
-from fitme.landmarks.face import LandmarkProvider
 from fitme.landmarks.mediapipe import MediaPipeLandmarks
+from fitme.landmarks.provider import LandmarkProvider
 from fitme.learned import LearnedLosses
 from fitme.models.stylegan2 import ReflectanceGenerator, load_generator
 from fitme.reflectance.generated import WCode

@@ -11,10 +11,10 @@ from fitme.avatar.model import Avatar
 from fitme.avatar.relight import relit
 from fitme.head.view import head_rotation
 from fitme.image.photo import Photo
-from fitme.image.picture import BACKDROP, over, to_bytes
 from fitme.render import RenderOutput
 from fitme.render.camera import Camera
 from fitme.render.light import Light
+from fitme.render.picture import BACKDROP, over, to_bytes
 
 GRID = 40  # lines of the atlas across its tile
 SIDE_YAW = (-45.0, 45.0)

@@ -16,11 +16,11 @@ from fitme.avatar.model import Avatar
 from fitme.avatar.relight import facing_camera, posed_vertices, relit
 from fitme.image.color import linear_to_srgb, luminance, srgb_to_linear
 from fitme.image.photo import Photo
-from fitme.image.picture import over, to_bytes
 from fitme.reflectance.regions import AtlasRegions
 from fitme.render import Material
 from fitme.render.camera import Camera
 from fitme.render.light import PRESETS, Light
+from fitme.render.picture import over, to_bytes
 from fitme.report.evidence import Evidence
 from fitme.report.overlay import head_window, photo_window, wire
 

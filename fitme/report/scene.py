@@ -15,9 +15,9 @@ from fitme.avatar.model import Avatar
 from fitme.avatar.relight import casts_shadows, facing_camera, head_sphere, view_light
 from fitme.head.model import EYE_LOOK_DEGREES
 from fitme.head.view import FACING_PITCH_DEG
-from fitme.image.picture import to_bytes
 from fitme.render import Material, brdf, light, shadows
 from fitme.render.light import PRESETS, Light
+from fitme.render.picture import to_bytes
 from fitme.report.embed import jpeg_uri, resized, rounded
 from fitme.report.geometry import packed_geometry
 

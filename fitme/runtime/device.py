@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
 
 from fitme.runtime.errors import InputError
+
+_threads_lock = threading.Lock()
 
 
 def resolve_device(name: str = "auto") -> torch.device:
@@ -22,9 +25,18 @@ def resolve_device(name: str = "auto") -> torch.device:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Run torch on one thread: for many tiny operations, where waking others costs more."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
+    """Run torch on one thread: for many tiny operations, where waking others costs more.
+
+    Counts for the calling thread alone. torch keeps two numbers, that of each thread and the one
+    which threads start with that meet it later, and sets both at once: so another thread, which
+    ends at once, sets the second back.
+    """
+    with _threads_lock:
+        before = torch.get_num_threads()
+        torch.set_num_threads(1)
+        others = threading.Thread(target=torch.set_num_threads, args=(before,))
+        others.start()
+        others.join()
     try:
         yield
     finally:

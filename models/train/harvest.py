@@ -47,8 +47,8 @@ from fitme.fit.visibility import sample, texel_pixels
 from fitme.head.model import HeadModel, load_head
 from fitme.image.color import individual_typology_angle
 from fitme.image.photo import load_photo
-from fitme.landmarks.face import select_face
 from fitme.landmarks.mediapipe import MediaPipeLandmarks
+from fitme.landmarks.select import select_face
 from fitme.models.stylegan2 import load_generator
 from fitme.reflectance.regions import ambient_visibility, bake_vertex_field
 from fitme.render.geometry import vertex_normals

@@ -15,9 +15,9 @@ from PIL import Image
 from fitme.avatar.model import Avatar
 from fitme.avatar.relight import facing_camera, head_sphere, posed_vertices, read_light, view_light
 from fitme.head.view import head_angles
-from fitme.image.picture import parse_background, render_rgba
 from fitme.render import RenderOutput
 from fitme.render.light import PRESETS, Light, sh_radiance
+from fitme.render.picture import parse_background, render_rgba
 from fitme.report.views import Turntable, view_picture
 from fitme.runtime.errors import InputError
 from tests.small_avatar import HEIGHT, WIDTH, make_avatar, small_avatar

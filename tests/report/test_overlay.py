@@ -15,9 +15,9 @@ from fitme.avatar.model import Avatar, AvatarPhoto
 from fitme.head.view import View
 from fitme.image.color import linear_to_srgb, srgb_to_linear
 from fitme.image.photo import Photo
-from fitme.image.picture import BACKDROP, render_rgba, to_bytes
 from fitme.render import Material
 from fitme.render.light import Light
+from fitme.render.picture import BACKDROP, render_rgba, to_bytes
 from fitme.report.overlay import head_window, overlay_picture, photo_window, wire
 from tests.tiny_head import tiny_head
 
