@@ -11,7 +11,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 
-import numba
 import numpy as np
 import scipy.sparse as sp
 from matplotlib.tri import Triangulation
@@ -20,6 +19,7 @@ from scipy.spatial import Delaunay, cKDTree
 
 from fitme.models.train import ict as ict_data
 from fitme.models.train.atlas import MIDLINE, HalfHead, mouth_half_loop, smoothstep
+from fitme.render.backends.cpu.compile import compiled
 
 
 @dataclass(frozen=True)
@@ -189,7 +189,7 @@ def resample(points: np.ndarray, size: np.ndarray) -> list[tuple[int, float]]:
     return [(int(s), float(np.clip(f, 0, 1))) for s, f in zip(segment, fraction, strict=True)]
 
 
-@numba.njit(cache=True)
+@compiled
 def _throw_darts(
     points: np.ndarray, normals: np.ndarray, size: np.ndarray, taken: int
 ) -> np.ndarray:
