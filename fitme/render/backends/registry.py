@@ -46,7 +46,9 @@ def get_backend(name: str | None = None, device: torch.device | str | None = Non
     if entry is None:
         raise ValueError(f"unknown renderer backend {name!r}; choose one of {', '.join(BACKENDS)}")
     if entry.package is not None and importlib.util.find_spec(entry.package) is None:
-        raise ModuleNotFoundError(f"the {name} renderer needs {entry.package}: {entry.cure}")
+        raise ModuleNotFoundError(
+            f"the {name} renderer needs the optional package {entry.package}; {entry.cure}"
+        )
     if entry.device != where.type:
         raise ValueError(
             f"the {name} renderer cannot draw tensors on {where.type}, only on {entry.device}"
