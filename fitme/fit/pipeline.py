@@ -29,6 +29,7 @@ from fitme.landmarks.mediapipe import MediaPipeLandmarks
 from fitme.learned import LearnedLosses
 from fitme.models.stylegan2 import ReflectanceGenerator, load_generator
 from fitme.reflectance.generated import generated_materials
+from fitme.render.warm_up import warm_up
 from fitme.report.embed import rounded
 from fitme.report.evidence import Evidence
 from fitme.report.html import report_html
@@ -147,7 +148,7 @@ def _fit(
     models: Models | None,
 ) -> tuple[Avatar, list[tuple[Photo, FaceLandmarks]], RunLog]:  # fmt: skip
     """Photos to an avatar, what it was fitted to, and the log of the run."""
-    target = resolve_device(device)
+    target = resolve_device(device, progress.note)
     if landmarks is not None and len(paths) != 1:
         raise InputError(f"--landmarks {landmarks} is for one photo, {len(paths)} are given")
     chosen = choose_preset(preset)
@@ -163,6 +164,8 @@ def _fit(
             head, generator = load_head(device=target), load_generator(weights, target)
         else:
             head, generator = models.head, models.generator
+    with log.stage("kernels"):
+        warm_up(target, progress)
     aligned = align_photos(seen, head, progress, log)
     kept = check_one_person(seen, aligned, skip_bad, progress)
     seen, aligned = [seen[k] for k in kept], [aligned[k] for k in kept]
