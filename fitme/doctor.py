@@ -102,13 +102,17 @@ def _packages() -> Iterator[Check]:
 def _device() -> Iterator[Check]:
     import torch
 
+    from fitme.runtime.device import NVDIFFRAST_CURE, has_gpu_renderer
+
     if torch.cuda.is_available():
         facts = torch.cuda.get_device_properties(0)
         text = f"{facts.name}, {facts.total_memory / 1e9:.0f} GB"
-        yield Check("device", "ok", f"cuda: {text}")
-    else:
-        threads = torch.get_num_threads()
-        yield Check("device", "ok", f"cpu: {usable_cores()} cores, torch uses {threads} threads")
+        if has_gpu_renderer():
+            yield Check("device", "ok", f"cuda: {text}")
+            return
+        yield Check("gpu", "note", f"{text}: not used, no renderer for it is here", NVDIFFRAST_CURE)
+    threads = torch.get_num_threads()
+    yield Check("device", "ok", f"cpu: {usable_cores()} cores, torch uses {threads} threads")
 
 
 def _memory() -> Iterator[Check]:

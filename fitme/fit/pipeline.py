@@ -32,6 +32,7 @@ from fitme.image.photo import Photo
 from fitme.image.png import encode_png
 from fitme.landmarks.mediapipe import MediaPipeLandmarks
 from fitme.reflectance.generated import generated_materials
+from fitme.render.warm_up import warm_up
 from fitme.report.embed import rounded
 from fitme.report.evidence import Evidence
 from fitme.report.html import report_html
@@ -95,12 +96,14 @@ def fit_request(
 ) -> Fitted:
     """Photos to an avatar; writes nothing. `models` on the device instead of loading them."""
     progress, log = progress or SilentProgress(), RunLog()
-    device = resolve_device(request.device)
+    device = resolve_device(request.device, progress.note)
     provider = models.landmarks if models else MediaPipeLandmarks()
     with log.stage("photos"):
         seen = open_photos(request, provider, progress)
     with log.stage("models"):
         models = models or Models.load(device, request.weights, provider, progress.note)
+    with log.stage("kernels"):
+        warm_up(device, progress)
     aligned = align_photos(seen, models.head, progress, log)
     kept = check_one_person(seen, aligned, request.skip_bad, progress)
     fitted = fit_faces(

@@ -60,12 +60,6 @@ def sh_diffuse(sh: Tensor, normal: Tensor) -> Tensor:
     return sh_radiance(sh * band_scale(COSINE, sh)[:, None], normal)
 
 
-def sh_of_direction(direction: Tensor, color: Tensor) -> Tensor:
-    """Project a directional light onto the nine coefficients: directions [...,3] and colors
-    [...,3] in this module's unit (irradiance/pi) -> [...,9,3]."""
-    return math.pi * sh_basis(F.normalize(direction, dim=-1))[..., None] * color[..., None, :]
-
-
 @dataclass(frozen=True)
 class Light:
     """The light of B images. Everything in world space, linear RGB."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
@@ -12,15 +13,42 @@ from fitme.runtime.errors import InputError
 
 _threads_lock = threading.Lock()
 
+# the one package so far that can draw on a GPU, and how to get it
+GPU_RENDERER = "nvdiffrast"
+NVDIFFRAST_CURE = (
+    "install it from https://github.com/NVlabs/nvdiffrast (for non-commercial use only)"
+)
 
-def resolve_device(name: str = "auto") -> torch.device:
-    """`auto` takes a GPU where torch sees one. Raises InputError for a device that is absent."""
+
+def resolve_device(name: str = "auto", note: Callable[[str], None] | None = None) -> torch.device:
+    """The device to fit and draw on. `auto` takes a GPU where torch sees one and a renderer for
+    it is installed; where only the renderer is missing it takes the CPU and says so in `note`.
+
+    Raises InputError for an unknown name, and for `cuda` without a GPU or without a renderer.
+    """
     if name not in ("auto", "cpu", "cuda"):
         raise InputError(f"--device {name} is unknown; choose auto, cpu or cuda")
-    available = torch.cuda.is_available()
+    if name == "cpu":
+        return torch.device("cpu")
+    available, drawable = torch.cuda.is_available(), has_gpu_renderer()
     if name == "cuda" and not available:
         raise InputError("--device cuda: torch sees no GPU here; use --device cpu or auto")
-    return torch.device("cuda" if available and name != "cpu" else "cpu")
+    if name == "cuda" and not drawable:
+        raise InputError(
+            f"--device cuda: there is no renderer for the GPU here; {NVDIFFRAST_CURE}, or use "
+            "--device cpu"
+        )
+    if available and not drawable and note is not None:
+        note(
+            "the fit runs on the CPU: a GPU is here, but no renderer for it "
+            f"(needs {GPU_RENDERER}: {NVDIFFRAST_CURE})"
+        )
+    return torch.device("cuda" if available and drawable else "cpu")
+
+
+def has_gpu_renderer() -> bool:
+    """Whether a package that can draw on a GPU is installed."""
+    return importlib.util.find_spec(GPU_RENDERER) is not None
 
 
 @contextmanager

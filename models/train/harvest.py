@@ -51,7 +51,7 @@ from fitme.landmarks.mediapipe import MediaPipeLandmarks
 from fitme.landmarks.select import select_face
 from fitme.models.stylegan2 import load_generator
 from fitme.reflectance.regions import ambient_visibility, bake_vertex_field
-from fitme.render.geometry import vertex_normals
+from fitme.render import get_backend
 from fitme.render.light import sh_basis
 from fitme.runtime.errors import FitmeError, InputError
 from fitme.runtime.files import atomic_write_bytes
@@ -184,7 +184,8 @@ def shrunk(mask: Tensor, texels: int) -> Tensor:
 
 def normals_of(head: HeadModel, vertices: Tensor, texels: int = TEXELS) -> Tensor:
     """World normals [R,R,3] of the texels; vertices [1,V,3]."""
-    normals = vertex_normals(vertices, head.triangles.int())[0]
+    backend = get_backend(None, vertices.device)
+    normals = backend.vertex_normals(vertices, head.triangles.int())[0]
     return F.normalize(bake_vertex_field(head, normals, texels), dim=-1)
 
 

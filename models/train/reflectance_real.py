@@ -40,6 +40,7 @@ from fitme.models.stylegan2 import (
 )
 from fitme.models.stylegan2.layers import EqualLinear
 from fitme.models.stylegan2.synthesis import LinearBase
+from fitme.models.train.curves import smoothstep
 from fitme.models.train.harvest import Harvest, light_field, load_harvests, normals_of, shrunk
 from fitme.models.train.reflectance_base import base_of
 from fitme.reflectance.generated import WCode
@@ -220,8 +221,7 @@ def faded(data: Residuals) -> Tensor:
     """[R,R] in 0..1: 0 where hardly a portrait shows the texel, with a soft border."""
     covered = (data.weight * data.share[:, None, None]).mean(0)
     covered = blurred(covered, torch.ones_like(covered), 2 * BLUR)
-    t = ((covered - COVERED[0]) / (COVERED[1] - COVERED[0])).clamp(0, 1)
-    return t * t * (3 - 2 * t)
+    return smoothstep(*COVERED, covered)
 
 
 def modes(data: Residuals, count: int) -> Tensor:

@@ -11,7 +11,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 
-import numba
 import numpy as np
 import scipy.sparse as sp
 from matplotlib.tri import Triangulation
@@ -19,7 +18,9 @@ from scipy.sparse.csgraph import dijkstra
 from scipy.spatial import Delaunay, cKDTree
 
 from fitme.models.train import ict as ict_data
-from fitme.models.train.atlas import MIDLINE, HalfHead, mouth_half_loop, smoothstep
+from fitme.models.train.atlas import MIDLINE, HalfHead, mouth_half_loop
+from fitme.models.train.curves import smoothstep
+from fitme.render.backends.cpu.compile import compiled
 
 
 @dataclass(frozen=True)
@@ -165,11 +166,11 @@ def nostril_rim(half: HalfHead) -> np.ndarray:
 def sizing(points: np.ndarray, half: HalfHead, curves: Curves) -> np.ndarray:
     """Wanted edge length in metres at points [N, 3] of the neutral half head, [N]."""
     x, y, z = points[:, 0], points[:, 1], points[:, 2]
-    front = smoothstep(z, 0.025, 0.06) * smoothstep(y, -0.10, -0.075)
-    ear = smoothstep(x, 0.062, 0.070) * smoothstep(y, -0.050, -0.038) * smoothstep(y, 0.062, 0.048)
-    ear = ear * smoothstep(z, -0.045, -0.030) * smoothstep(z, 0.03, 0.018)
-    nose = smoothstep(x, 0.026, 0.018) * smoothstep(z, 0.09, 0.1)
-    nose = nose * smoothstep(y, -0.02, -0.012) * smoothstep(y, 0.045, 0.025)
+    front = smoothstep(0.025, 0.06, z) * smoothstep(-0.10, -0.075, y)
+    ear = smoothstep(0.062, 0.070, x) * smoothstep(-0.050, -0.038, y) * smoothstep(0.062, 0.048, y)
+    ear = ear * smoothstep(-0.045, -0.030, z) * smoothstep(0.03, 0.018, z)
+    nose = smoothstep(0.026, 0.018, x) * smoothstep(0.09, 0.1, z)
+    nose = nose * smoothstep(-0.02, -0.012, y) * smoothstep(0.045, 0.025, y)
     size = 0.0062 - 0.0036 * front
     size = size * (1 - ear) + 0.0019 * ear
     size = size * (1 - nose) + np.minimum(size, 0.0016) * nose
@@ -189,7 +190,7 @@ def resample(points: np.ndarray, size: np.ndarray) -> list[tuple[int, float]]:
     return [(int(s), float(np.clip(f, 0, 1))) for s, f in zip(segment, fraction, strict=True)]
 
 
-@numba.njit(cache=True)
+@compiled
 def _throw_darts(
     points: np.ndarray, normals: np.ndarray, size: np.ndarray, taken: int
 ) -> np.ndarray:

@@ -1,0 +1,1 @@
+"""Measurements that are printed, not tested. Each is a script: `python benchmarks/NAME.py`."""
