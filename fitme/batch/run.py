@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import shutil
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,15 +18,16 @@ from fitme.batch.processes import ProcessExecutor
 from fitme.batch.progress import BatchProgress
 from fitme.batch.subjects import Subject, find_subjects
 from fitme.batch.table import counts, row, summary_csv
-from fitme.batch.task import STATE_DIR, Crash, Fit, Result, Settings, Task
+from fitme.batch.task import STAGING, STATE_DIR, Crash, Fit, Result, Settings, Task
 from fitme.batch.work import real_fit
 from fitme.fit.settings import choose_preset
 from fitme.learned.registry import find_model
 from fitme.learned.store import is_pulled
 from fitme.models import weight_path
 from fitme.runtime.errors import InputError, OutputError, show_path
-from fitme.runtime.files import atomic_write_bytes, remove_abandoned
+from fitme.runtime.files import atomic_write_bytes
 from fitme.runtime.resources import default_jobs, usable_cores
+from fitme.runtime.temporaries import clear_staging, remove_abandoned
 
 EXECUTORS = ("process", "ray")
 _REPORT_EVERY_S = 60.0
@@ -153,8 +153,12 @@ class _Batch:
     def report(self) -> None:
         """Write the table and the page."""
         results = list(self.results.values())
-        atomic_write_bytes(self.root / "summary.csv", summary_csv(results))
-        atomic_write_bytes(self.root / "index.html", index_html(results, self.root))
+        files = {
+            "summary.csv": summary_csv(results),
+            "index.html": index_html(results, self.root),
+        }
+        for name, data in files.items():
+            atomic_write_bytes(self.root / name, data, staging=self.root / STAGING)
         self._reported = time.monotonic()
 
 
@@ -266,10 +270,11 @@ def _open_root(root: Path) -> None:
 
 
 def _sweep(root: Path) -> None:
-    """Remove what killed workers left behind. Only under the lock: nobody else is at work."""
-    shutil.rmtree(root / STATE_DIR / "work", ignore_errors=True)
+    """Remove what killed runs left behind. Only under the lock: nobody else is at work, but for
+    workers that outlive a killed batch by a moment, which write into the staging folder only."""
+    clear_staging(root / STAGING, root)
     for token in (root / STATE_DIR).glob("probe-*"):
         token.unlink(missing_ok=True)
-    for folder in (root, root / STATE_DIR, root / STATE_DIR / "failed"):
-        if folder.is_dir():
-            remove_abandoned(folder)
+    # Earlier versions wrote beside their targets.
+    for folder in (root, root / STATE_DIR / "failed"):
+        remove_abandoned(folder)
