@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import functools
+from dataclasses import replace
 from pathlib import Path
 
 from PIL import Image
@@ -10,8 +12,7 @@ from PIL import Image
 from fitme.batch.quality import avatar_quality
 from fitme.batch.task import Fitted, Task
 from fitme.fit.pipeline import Models, fit_photos
-from fitme.head.model import HeadModel, load_head
-from fitme.landmarks.face import LandmarkProvider
+from fitme.head.model import load_head
 from fitme.landmarks.mediapipe import MediaPipeLandmarks
 from fitme.models.stylegan2 import load_generator
 from fitme.runtime.device import resolve_device
@@ -31,32 +32,23 @@ class LogProgress(SilentProgress):
 def fit_subject(task: Task, folder: Path) -> Fitted:
     """`fit_photos` as the task says, then its quality and a thumbnail."""
     settings = task.settings
-    device = str(resolve_device(settings.device))
+    kept = _models(str(resolve_device(settings.device)), settings.weights)
     summary = fit_photos(
         task.photos,
         folder,
-        device=settings.device,
-        seed=settings.seed,
-        size=settings.size,
-        preset=settings.preset,
-        weights=settings.weights,
-        skip_bad=settings.skip_bad,
+        **settings.options(),
         progress=LogProgress(),
-        # The fit tunes the generator in place, so each subject has a fresh one.
-        models=Models(_head(device), load_generator(settings.weights, device), _landmarks()),
+        # The fit tunes the generator in place, so each subject has a copy.
+        models=replace(kept, generator=copy.deepcopy(kept.generator)),
     )
     write_thumb(folder)
     return Fitted(len(summary.avatar.photos), avatar_quality(summary.avatar, folder))
 
 
-@functools.lru_cache(maxsize=2)
-def _head(device: str) -> HeadModel:
-    return load_head(device=device)
-
-
 @functools.lru_cache(maxsize=1)
-def _landmarks() -> LandmarkProvider:
-    return MediaPipeLandmarks()
+def _models(device: str, weights: Path | None) -> Models:
+    """What all subjects of a batch have in common, read once per worker."""
+    return Models(load_head(device=device), load_generator(weights, device), MediaPipeLandmarks())
 
 
 def write_thumb(folder: Path, side: int = THUMB_SIDE) -> None:

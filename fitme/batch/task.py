@@ -20,11 +20,20 @@ class Settings:
 
     preset: str | FitPreset = "default"
     size: int = 1024
-    seed: int = 0
     device: str = "auto"
     weights: Path | None = None
     skip_bad: bool = False
     models: Mapping[str, str] = field(default_factory=dict)  # SHA-256 of the weight files in use
+
+    def options(self) -> dict[str, Any]:
+        """The fields that are options of a fit, by their names there."""
+        return {
+            "preset": self.preset,
+            "size": self.size,
+            "device": self.device,
+            "weights": self.weights,
+            "skip_bad": self.skip_bad,
+        }
 
     def identity(self) -> dict[str, Any]:
         """What an avatar depends on, beside its photos; another identity means another avatar.
@@ -36,7 +45,6 @@ class Settings:
             "fitme": installed_version() or "unknown",
             "preset": asdict(choose_preset(self.preset)),
             "size": self.size,
-            "seed": self.seed,
             "models": dict(self.models),
         }
 
