@@ -3,6 +3,9 @@
 A file is written beside its place, hashed while it arrives and renamed once its checksum is right,
 so that whatever lies in the cache under a model's name was verified. A broken download starts
 again from the beginning.
+
+Not `pooch`: it has no limit on what a server sends and takes neither a file brought by hand nor a
+member of an archive that lies anywhere in it, so that all but ten lines of this would remain.
 """
 
 from __future__ import annotations
