@@ -36,9 +36,9 @@ _Watch = Callable[[], None]
 
 def cache_dir() -> Path:
     """Where downloaded models are kept: $FITME_CACHE/models, or the platform's cache folder."""
-    own = os.environ.get("FITME_CACHE")
-    if own:
-        return Path(own) / "models"
+    chosen = os.environ.get("FITME_CACHE")
+    if chosen:
+        return Path(chosen) / "models"
     from platformdirs import user_cache_path
 
     return user_cache_path("fitme", appauthor=False) / "models"

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from fitme.batch import run_batch
@@ -53,19 +54,18 @@ def finished(root: Path) -> set[str]:
 
 
 def children(pid: int) -> list[int]:
-    lists = Path(f"/proc/{pid}/task").glob("*/children")
-    return [int(child) for path in lists for child in path.read_text().split()]
+    return [child.pid for child in psutil.Process(pid).children()]
 
 
 def is_running(pid: int) -> bool:
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
         return False
 
 
 def is_worker(pid: int) -> bool:
-    return b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    return "spawn_main" in " ".join(psutil.Process(pid).cmdline())
 
 
 def test_sigkill_twice_and_resume(people, child_env, tmp_path: Path) -> None:
@@ -129,7 +129,7 @@ def test_killed_half_way_into_place(
         child.kill()
         child.wait()
         wait_for(lambda: not any(map(is_running, workers)), 10)
-        assert all(Path(f"/proc/{pid}").exists() for pid in workers)
+        assert all(map(psutil.pid_exists, workers))
         assert (root / "s").exists() == (rename == 1)
         people(s="refuse")  # the earlier result comes back and stays
         run_batch(folder, root, jobs=1, fit=fake_fit)
