@@ -32,10 +32,7 @@ def fit_subject(task: Task, folder: Path) -> Fitted:
     summary = fit_photos(
         task.photos,
         folder,
-        device=settings.device,
-        size=settings.size,
-        preset=settings.preset,
-        skip_bad=settings.skip_bad,
+        **settings.options(),
         progress=LogProgress(),
         models=_models(str(resolve_device(settings.device)), settings.weights),
     )

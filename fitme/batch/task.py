@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import platform
-import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -14,11 +11,12 @@ from fitme.fit.settings import FitSettings, choose_preset
 from fitme.runtime.versions import installed_version
 
 STATE_DIR = "_batch"
+STAGING = Path(STATE_DIR, "work")
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How every subject is fitted; the fields are those of `fit_photos`."""
+    """How every subject is fitted."""
 
     preset: str | FitSettings = "default"
     size: int = 1024
@@ -26,6 +24,16 @@ class Settings:
     weights: Path | None = None
     skip_bad: bool = False
     models: Mapping[str, str] = field(default_factory=dict)  # SHA-256 of the weight files in use
+
+    def options(self) -> dict[str, Any]:
+        """The fields that are options of a fit, by their names there."""
+        return {
+            "preset": self.preset,
+            "size": self.size,
+            "device": self.device,
+            "weights": self.weights,
+            "skip_bad": self.skip_bad,
+        }
 
     def identity(self) -> dict[str, Any]:
         """What an avatar depends on, beside its photos; another identity means another avatar.
@@ -72,10 +80,10 @@ class Task:
         """A small copy of the photo that failed, for the index."""
         return self.root / STATE_DIR / "failed" / f"{self.directory}.jpg"
 
+    @property
     def staging(self) -> Path:
-        """Where this attempt works, unlike that of any other process or machine."""
-        mark = f"{platform.node()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
-        return self.root / STATE_DIR / "work" / f"{self.directory}.{mark}"
+        """What is half written lies in here and nowhere else; the batch clears it."""
+        return self.root / STAGING
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,8 @@ from fitme.export.obj import write_mtl, write_obj
 from fitme.export.packing import EngineMap, MapSet
 from fitme.export.part_materials import gltf_materials, mouth_uv, part_maps
 from fitme.runtime.errors import InputError, OutputError, show_path
-from fitme.runtime.files import atomic_directory, json_bytes
+from fitme.runtime.files import atomic_directory
+from fitme.runtime.plain_json import json_bytes
 
 EXPORT_FILE = "fitme_export.json"
 EXPORT_FORMAT = "fitme-export-1"
