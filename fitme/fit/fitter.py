@@ -14,7 +14,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fitme.avatar.model import head_mesh
 from fitme.fit import losses
 from fitme.fit.align import OPENINGS
 from fitme.fit.descent import History, Losses, descend
@@ -26,6 +25,7 @@ from fitme.fit.observation import Crops, Observation, crop_size, cut, masks_of
 from fitme.fit.settings import FitPreset
 from fitme.fit.stages.refine import mean_within, refine
 from fitme.fit.state import FitState
+from fitme.head.mesh import head_mesh
 from fitme.head.model import HeadModel
 from fitme.learned import LearnedLosses, LearnedTarget
 from fitme.models.stylegan2 import ReflectanceGenerator, ReflectanceMaps

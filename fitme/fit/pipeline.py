@@ -11,9 +11,8 @@ from pathlib import Path
 
 import torch
 
-from fitme.avatar.folder import write_model
-from fitme.avatar.model import Avatar, AvatarPhoto
-from fitme.export.bundle import fit_json
+from fitme.avatar.folder import fit_json, write_model
+from fitme.avatar.model import Avatar, AvatarPhoto, RunInfo
 from fitme.fit.align import Aligned, Aligner
 from fitme.fit.descent import History
 from fitme.fit.evidence.person import odd_photo
@@ -21,6 +20,7 @@ from fitme.fit.fitter import Fitter
 from fitme.fit.observation import Observation, cut
 from fitme.fit.settings import FitPreset, choose_preset
 from fitme.fit.state import FitState
+from fitme.head.geometry import Geometry
 from fitme.head.model import HeadModel, load_head
 from fitme.image.photo import Photo, load_photo
 from fitme.image.png import encode_png
@@ -132,7 +132,7 @@ def fit_in_memory(
     progress: Progress | None = None,
     models: Models | None = None,
 ) -> Avatar:
-    """`fit_photos` that writes nothing: the avatar, with the run's settings in `about`."""
+    """`fit_photos` that writes nothing: the avatar, with the run's settings in `run`."""
     avatar, _, log = _fit(
         paths, face, landmarks, device, seed, size, preset, weights, skip_bad,
         progress or SilentProgress(), models,
@@ -170,17 +170,17 @@ def _fit(
         seen, head, generator, size=size, preset=chosen, progress=progress, log=log,
         aligned=aligned,
     ).avatar  # fmt: skip
-    about = {
-        "fitme": installed_version() or "unknown",
-        "versions": {"python": platform.python_version(), "torch": torch.__version__},
-        "preset": preset if isinstance(preset, str) else "custom",
-        "settings": asdict(chosen),
-        "seed": seed,
-        "device": target.type,
-        "timings_s": log.seconds,
-    }
-    avatar = replace(avatar, about={**about, **avatar.about})
-    return avatar, seen, log
+    run = replace(
+        avatar.run,
+        fitme=installed_version() or "unknown",
+        versions={"python": platform.python_version(), "torch": torch.__version__},
+        preset=preset if isinstance(preset, str) else "custom",
+        settings=asdict(chosen),
+        seed=seed,
+        device=target.type,
+        timings_s=log.seconds,
+    )
+    return replace(avatar, run=run), seen, log
 
 
 def _open_photos(
@@ -310,8 +310,8 @@ def fit_avatar(
         error = float(miss[head.landmark_weight.cpu() > 0.1].mean())
         losses = {f"{s}/{k}": v[-1] for s, terms in history.items() for k, v in terms.items()}
         photos.append(AvatarPhoto(photo.path, view, state.light_of(index), losses, error))
-    about = {"history": rounded(history)}
-    avatar = Avatar(head, state.identity, tuple(materials), tuple(photos), about).to("cpu")
+    shape, info = Geometry(head, state.identity), RunInfo(history=rounded(history))
+    avatar = Avatar(shape, tuple(materials), tuple(photos), info).to("cpu")
     return Fitted(avatar, fitter, state, observations)
 
 

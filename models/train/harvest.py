@@ -43,7 +43,7 @@ from fitme.image.photo import load_photo
 from fitme.landmarks.face import select_face
 from fitme.landmarks.mediapipe import MediaPipeLandmarks
 from fitme.models.stylegan2 import load_generator
-from fitme.reflectance.regions import ambient_visibility, bake_vertex_field
+from fitme.reflectance.atlas import ambient_visibility, bake_vertex_field
 from fitme.render.geometry import vertex_normals
 from fitme.render.light import sh_basis
 from fitme.runtime.errors import FitmeError, InputError

@@ -58,7 +58,7 @@ class TestRoundTrip:
         assert (before.path, before.losses, before.landmark_error) == (
             after.path, after.losses, after.landmark_error
         )  # fmt: skip
-        assert loaded.about == small_avatar().about
+        assert loaded.run == small_avatar().run
 
     def test_render_differs_by_less_than_one_step(self, loaded: Avatar) -> None:
         one, two = (a.render_photo().color for a in (small_avatar(), loaded))
@@ -97,7 +97,7 @@ class TestRoundTrip:
 
     def test_avatars_without_photos(self, tmp_path: Path) -> None:
         avatar = make_avatar(tiny_head())
-        Avatar(avatar.head, avatar.identity, avatar.materials, ()).save(tmp_path / "a")
+        Avatar(avatar.geometry, avatar.materials).save(tmp_path / "a")
         assert Avatar.load(tmp_path / "a", tiny_head()).photos == ()
 
     def test_an_edited_map_is_what_is_loaded(self, tiny: Path) -> None:

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from fitme.avatar.model import head_mesh
 from fitme.fit.evidence.scalp import log_mean
 from fitme.fit.evidence.visibility import pixels_of
 from fitme.fit.fitter import Fitter
 from fitme.fit.observation import Crops, Observation, crop_size, cut
 from fitme.fit.settings import FitPreset
 from fitme.fit.state import FitState
+from fitme.head.mesh import head_mesh
 from fitme.head.model import HeadModel
 from fitme.head.view import View, head_rotation
 from fitme.image.color import linear_to_srgb

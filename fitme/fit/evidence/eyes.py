@@ -12,7 +12,7 @@ from torch import Tensor
 
 from fitme.fit.observation import Crops
 from fitme.fit.stages.refine import albedo_ratio
-from fitme.reflectance.regions import IRIS_SHARE, PUPIL_SHARE, eye_radius
+from fitme.reflectance.eyes import IRIS_SHARE, PUPIL_SHARE, eye_radius
 from fitme.render import RenderOutput
 
 RING = (1.15 * PUPIL_SHARE, 0.92 * IRIS_SHARE)  # of the eye's tile, without pupil and rim

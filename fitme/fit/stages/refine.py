@@ -16,15 +16,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fitme.avatar.model import head_mesh
 from fitme.fit.evidence.visibility import depth_of, pixels_of, sample, texel_pixels
 from fitme.fit.observation import Crops, Observation, crop_size, cut, masks_of
 from fitme.fit.stages.relief import relief_tilts, shading_weights, tilted
 from fitme.fit.state import FitState
+from fitme.head.mesh import head_mesh
 from fitme.head.model import HeadModel
 from fitme.models.stylegan2 import ReflectanceMaps
+from fitme.reflectance.atlas import ambient_visibility
 from fitme.reflectance.generated import generated_materials
-from fitme.reflectance.regions import AtlasRegions, ambient_visibility
+from fitme.reflectance.regions import AtlasRegions
 from fitme.render import RenderOutput, render
 
 COARSE = 1 / 14  # of the crop: detail above this size is the generator's and the light's
