@@ -59,9 +59,9 @@ def copyright_note(head: HeadModel) -> str:
     licence = head.metadata.get("licence")
     source = head.metadata.get("source", "unknown source")
     if licence is None:
-        terms = f"Head model ({source}) and reflectance weights as shipped with fitme: Apache-2.0"
-        terms += ", commercial use allowed"
+        terms = f"Head model ({source}) and reflectance weights that come with fitme: Apache-2.0,"
+        terms += " commercial use allowed"
     else:
-        terms = f"Head model ({source}): licence {licence}. Reflectance weights as shipped with"
-        terms += " fitme: Apache-2.0"
+        terms = f"Head model ({source}): licence {licence}. Reflectance weights that come"
+        terms += " with fitme: Apache-2.0"
     return f"{terms}. Rights in the photos and in the person's likeness stay with their holders."
