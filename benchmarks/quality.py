@@ -88,7 +88,7 @@ class Subject(Fitted):
         crops = cut([seen], size)
         frames = self.state.frames[index]
         camera = crops.camera(frames.rotation, frames.translation)
-        posed = view.posed(self.avatar.head, self.state.person.identity)
+        posed = self.avatar.posed(index)
         out = self.avatar.render(camera, self.avatar.photos[index].light, posed)
         face = self.session.skin(out)[0]
         trusted = self.trusted(index, size)
@@ -113,7 +113,7 @@ class Subject(Fitted):
         """photo, overlay, render, mask, albedo | specular, normals, two relit views, yaw 25."""
         avatar, photo = self.avatar, self.photos[index]
         seen = avatar.photos[index]
-        posed = seen.view.posed(avatar.head, avatar.identity)
+        posed = avatar.posed(index)
         window = head_window(avatar, index, size)
         pixels = photo_window(photo, seen.view.camera(), window)
         out = avatar.render(window, seen.light, posed)
@@ -160,7 +160,7 @@ def known_numbers(subject: Subject, known: KnownHead) -> Row:
         "ITA off": typology_angle(fitted, bare) - typology_angle(own, bare),
     }
     view = avatar.photos[0].view
-    posed = view.posed(head, avatar.identity)
+    posed = avatar.geometry.vertices(view.expression, view.gaze)
     lights = {"photo": (avatar.photos[0].light, known.light)}
     lights |= {name: (Light.preset(name), Light.preset(name)) for name in UNSEEN}
     for name, (mine, true) in lights.items():

@@ -17,6 +17,10 @@ def add_report_command(app: typer.Typer, guard: Callable[[Any], Any]) -> None:
 def report(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="What `fitme fit` wrote.")],
     out: Annotated[Path, typer.Option(metavar="FILE", help="The .html to write.")],
+    photos: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Where its photos lie, if not here and not in DIR."),
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file.")] = False,
 ) -> None:
     """Show an avatar as one HTML page with a live 3D view, beside its photos if they are found."""
@@ -26,5 +30,6 @@ def report(
 
     check_output_file(out, (".html", ".htm"), overwrite)
     avatar = Avatar.load(folder)
-    atomic_write_bytes(out, report_html(avatar, find_photos(avatar, folder)).encode())
+    places = [folder] if photos is None else [photos, folder]
+    atomic_write_bytes(out, report_html(avatar, find_photos(avatar, *places)).encode())
     typer.echo(f"wrote {out}")

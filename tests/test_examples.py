@@ -66,7 +66,7 @@ class TestFitting:
     def test_one_photo(self, astronaut: Path, tmp_path: Path) -> None:
         out = tmp_path / "deep" / "me"
         avatar = example("one_photo").main(astronaut, out, QUICK, SIZE)
-        assert avatar.about["preset"] == "custom" and avatar.about["timings_s"]["total"] > 0
+        assert avatar.run.preset == "custom" and avatar.run.timings_s["total"] > 0
         loaded = fitme.Avatar.load(out)
         torch.testing.assert_close(loaded.identity, avatar.identity)
         with Image.open(tmp_path / "deep" / "me_side.png") as picture:

@@ -52,7 +52,7 @@ def avatar_quality(avatar: Avatar, folder: Path) -> dict[str, float]:
     """`score` and its components for a fresh avatar whose renders lie in `folder`."""
     measured = []
     for index, photo in enumerate(avatar.photos):
-        points = avatar.head.landmarks(photo.view.posed(avatar.head, avatar.identity))
+        points = avatar.head.landmarks(avatar.posed(index))
         outline = photo.view.camera().project(points)[0, list(OVAL)].numpy()
         with Image.open(folder / f"render_{index:02d}.png") as image:
             render = torch.from_numpy(np.array(image.convert("RGBA"))).float() / 255

@@ -10,9 +10,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from fitme.avatar.folder import write_model
-from fitme.avatar.model import Avatar, AvatarPhoto
-from fitme.export.bundle import fit_json
+from fitme.avatar.folder import fit_json, write_model
+from fitme.avatar.model import Avatar
+from fitme.avatar.photo import AvatarPhoto
+from fitme.avatar.run_info import RunInfo
 from fitme.fit.align import Aligned
 from fitme.fit.evidence.eyes import color_eyes
 from fitme.fit.faces import Seen, align_photos, check_one_person, observed, open_photos
@@ -110,16 +111,16 @@ def fit_request(
         [seen[k] for k in kept], [aligned[k] for k in kept], models, size=request.size,
         settings=request.settings, progress=progress, log=log,
     )  # fmt: skip
-    about = {
-        "fitme": installed_version() or "unknown",
-        "versions": {"python": platform.python_version(), "torch": torch.__version__},
-        "preset": request.preset_name,
-        "settings": asdict(request.settings),
-        "device": device.type,
-        "timings_s": log.seconds,
-        "history": rounded(log.history),
-    }
-    return replace(fitted, avatar=replace(fitted.avatar, about=about))
+    run = RunInfo(
+        fitme=installed_version() or "unknown",
+        versions={"python": platform.python_version(), "torch": torch.__version__},
+        preset=request.preset_name,
+        settings=asdict(request.settings),
+        device=device.type,
+        timings_s=log.seconds,
+        history=rounded(log.history),
+    )
+    return replace(fitted, avatar=replace(fitted.avatar, run=run))
 
 
 def stages(settings: FitSettings) -> list[Stage]:
@@ -158,7 +159,7 @@ def fit_faces(
         _photo(session, state, vertices[index : index + 1], index, log)
         for index in range(len(observations))
     ]
-    avatar = Avatar(head, person.identity, tuple(materials), tuple(photos)).to("cpu")
+    avatar = Avatar(state.geometry(head), tuple(materials), tuple(photos)).to("cpu")
     return Fitted(avatar, session, state, log)
 
 

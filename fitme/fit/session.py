@@ -9,12 +9,12 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from fitme.avatar.model import head_mesh
 from fitme.fit.models import Models
 from fitme.fit.observation import Crops, Observation, crop_size, cut
 from fitme.fit.settings import FitSettings
 from fitme.fit.state import FitState
 from fitme.fit.visibility import pixels_of
+from fitme.head.mesh import head_mesh
 from fitme.head.parts import Role
 from fitme.models.stylegan2 import ReflectanceGenerator, ReflectanceMaps
 from fitme.reflectance.generated import generated_materials

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fitme.head.model import HeadModel
-from fitme.reflectance.regions import bake_vertex_field
+from fitme.reflectance.atlas import bake_vertex_field
 from fitme.render import RenderOutput, get_backend
 from fitme.render.camera import FAR, NEAR, Camera
 

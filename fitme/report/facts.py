@@ -57,7 +57,7 @@ def notes(
 
 def facts(avatar: Avatar, panels: Sequence[PhotoPanels | None]) -> list[tuple[str, str]]:
     """(name, value) for the head of the page, not escaped."""
-    about = avatar.about
+    about = avatar.run.to_dict()
     out = []
     if avatar.photos:
         error = max(photo.landmark_error for photo in avatar.photos)
@@ -65,7 +65,7 @@ def facts(avatar: Avatar, panels: Sequence[PhotoPanels | None]) -> list[tuple[st
     known = [p.psnr for p in panels if p is not None and p.psnr is not None]
     if known:
         out.append(("PSNR in the face", f"{sum(known) / len(known):.1f} dB"))
-    size = avatar.materials[avatar.head.part_names.index("head")].diffuse_albedo.shape[1:3]
+    size = avatar.skin.diffuse_albedo.shape[1:3]
     out.append(("Maps", f"{size[1]} \N{MULTIPLICATION SIGN} {size[0]}"))
     seconds = timings(about)
     if seconds:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from fitme.avatar.model import Avatar
 from fitme.export.frames import split_corners
+from fitme.head.parts import Role
 
 SMALLEST_OFFSET = 1e-5  # metres; what moves less stays where it is
 
@@ -67,9 +68,10 @@ def packed_geometry(avatar: Avatar) -> dict[str, Any]:
     eyes = []
     if len(head.eye_ring):
         packer.add("eyeRing", head.eye_ring.cpu().numpy().astype(wide))
-        for name in ("eye_L", "eye_R"):
-            packer.add(f"vertices_{name}", head.part_vertices(name).cpu().numpy().astype(wide))
-            eyes.append(f"vertices_{name}")
+        for eye in sorted(head.parts_with(Role.EYE), key=lambda part: part.side):
+            name = f"vertices_{eye.name}"
+            packer.add(name, head.part_vertices(eye.name).cpu().numpy().astype(wide))
+            eyes.append(name)
     counts = np.bincount(part[order], minlength=len(head.part_names))
     starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
     return {
@@ -85,7 +87,7 @@ def packed_geometry(avatar: Avatar) -> dict[str, Any]:
 
 def _pack_expressions(avatar: Avatar, packer: Packer) -> list[dict[str, Any]]:
     """Names, scales (metres per step) and counts of all expressions; their arrays are packed."""
-    offsets = avatar.head.expression.cpu().numpy()
+    offsets = avatar.geometry.expression_offsets().cpu().numpy()
     described, indices, steps = [], [], []
     for name, offset in zip(avatar.head.expression_names, offsets, strict=True):
         moved = np.flatnonzero(np.abs(offset).max(axis=1) > SMALLEST_OFFSET)

@@ -47,7 +47,7 @@ def report_html(
     """The whole page as text.
 
     Args:
-        avatar: what to show; its `about` gives loss curves ("history"), timings and settings.
+        avatar: what to show; its `run` gives loss curves ("history"), timings and settings.
         photos: the photos of `avatar.photos`, in that order; None where one is not at hand, then
             its pictures are left out. By default all are.
         evidence: the fit's masks, in the same order; None where there is none.
@@ -69,7 +69,7 @@ def report_html(
     done()
     strips = _strips(avatar)
     done()
-    about = avatar.about
+    about = avatar.run.to_dict()
     names = [photo.path.name for photo in avatar.photos]
     warnings = notes(avatar, panels, [() if photo is None else photo.notes for photo in given])
     return fill(
@@ -92,12 +92,12 @@ def report_html(
     )
 
 
-def find_photos(avatar: Avatar, base: Path | None = None) -> list[Photo | None]:
-    """The photos an avatar was made from, as far as they are where its `fit.json` says (from the
-    current directory or `base`), can be read and have the size they had."""
+def find_photos(avatar: Avatar, *folders: Path) -> list[Photo | None]:
+    """The photos an avatar was made from, as far as they lie in the current directory or one of
+    the `folders`, can be read and have the size they had. fit.json has their names alone."""
     found: list[Photo | None] = []
     for seen in avatar.photos:
-        places = [seen.path] if base is None else [seen.path, base / seen.path]
+        places = [seen.path, *(folder / seen.path for folder in folders)]
         file = next((place for place in places if place.is_file()), None)
         try:
             photo = None if file is None else load_photo(file)

@@ -38,8 +38,7 @@ def head_window(avatar: Avatar, index: int, size: int, margin: float = 1.12) -> 
     """A square camera window of `size` pixels around the whole head in photo `index`."""
     view = avatar.photos[index].view
     camera = view.camera()
-    vertices = view.posed(avatar.head, avatar.identity)
-    pixels = camera.project(vertices)[0]
+    pixels = camera.project(avatar.posed(index))[0]
     low, high = pixels.amin(0), pixels.amax(0)
     side = float((high - low).max()) * margin
     left, top = ((low + high) / 2 - side / 2).tolist()
@@ -75,7 +74,7 @@ def wire(out: RenderOutput, photo: Tensor) -> Tensor:
 def overlay_picture(avatar: Avatar, photo: Photo, index: int = 0, size: int = 512) -> np.ndarray:
     """photo | wire overlay | render | two side views, uint8 [size, 5 * size, 3]."""
     seen = avatar.photos[index]
-    posed = seen.view.posed(avatar.head, avatar.identity)
+    posed = avatar.posed(index)
     window = head_window(avatar, index, size)
     pixels = photo_window(photo, seen.view.camera(), window)
     out = avatar.render(window, seen.light, posed)

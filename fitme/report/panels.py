@@ -67,7 +67,7 @@ def photo_panels(
     seen = avatar.photos[index]
     whole, window = seen.view.camera(), head_window(avatar, index, size)
     pixels = photo_window(photo, whole, window).clamp(0, 1)
-    out = avatar.render(window, seen.light, seen.view.posed(avatar.head, avatar.identity))
+    out = avatar.render(window, seen.light, avatar.posed(index))
     drawn = over(out, pixels)
     wanted, got = linear_to_srgb(pixels), linear_to_srgb(drawn.clamp(0, 1))
     if photo.was_gray:

@@ -14,6 +14,7 @@ from torch import Tensor
 from fitme.avatar.model import Avatar
 from fitme.avatar.relight import casts_shadows, facing_camera, head_sphere, view_light
 from fitme.head.model import EYE_LOOK_DEGREES
+from fitme.head.parts import Part
 from fitme.head.view import FACING_PITCH_DEG
 from fitme.render import Material, brdf, light, shadows
 from fitme.render.light import PRESETS, Light
@@ -41,20 +42,21 @@ def viewer_scene(avatar: Avatar) -> ViewerScene:
     head = avatar.head
     centre, radius = head_sphere(avatar)
     camera = facing_camera(avatar, 0.0, 0.0, 2)
-    skin = avatar.materials[head.part_names.index("head")]
+    skin = avatar.skin
     white = max(SPECULAR_WHITE, float(skin.specular_albedo.max()))
     images: dict[str, str] = {}
     maps: dict[str, str] = {}
     materials = []
     made: dict[int, dict[str, Any]] = {}
-    for name, material in zip(head.part_names, avatar.materials, strict=True):
+    for part, material in zip(head.parts, avatar.materials, strict=True):
         if id(material) not in made:
-            made[id(material)] = _material(name, material, white, images)
+            made[id(material)] = _material(part, material, white, images)
         materials.append(made[id(material)])
     for key in ("diffuse", "specular", "normal"):
-        if f"head_{key}" in images:
-            maps[key] = images[f"head_{key}"]
-            images[f"head_{key}"] = f"#map-{key}"
+        image = f"{head.skin.name}_{key}"
+        if image in images:
+            maps[key] = images[image]
+            images[image] = f"#map-{key}"
     names = sorted(PRESETS, key=lambda name: name != "studio")  # the viewer begins with the first
     lights = [{"name": name, "light": _light(avatar, Light.preset(name))} for name in names]
     data: dict[str, Any] = {
@@ -83,7 +85,7 @@ def viewer_scene(avatar: Avatar) -> ViewerScene:
 
 
 def _material(
-    name: str, material: Material, white: float, images: dict[str, str]
+    part: Part, material: Material, white: float, images: dict[str, str]
 ) -> dict[str, Any]:
     """Factors, and names of images (albedo, specular, normal, roughness; None: none) of one part.
 
@@ -91,11 +93,11 @@ def _material(
     """
 
     def put(key: str, pixels: NDArray[np.uint8], quality: int) -> str:
-        images[f"{name}_{key}"] = jpeg_uri(resized(pixels, MAP_SIDE), quality, fine=True)
-        return f"{name}_{key}"
+        images[f"{part.name}_{key}"] = jpeg_uri(resized(pixels, MAP_SIDE), quality, fine=True)
+        return f"{part.name}_{key}"
 
     out: dict[str, Any] = {"images": [None] * 4, "roughness": 1.0}
-    keep = name == "head"  # the page shows the head's maps, be they of one colour or not
+    keep = part.is_skin  # the page shows the skin's maps, be they of one colour or not
     albedo = material.diffuse_albedo[0].cpu()
     f0 = material.specular_albedo[0].cpu()
     f0 = f0.expand(*f0.shape[:2], 3)

@@ -50,7 +50,7 @@ from fitme.image.photo import load_photo
 from fitme.landmarks.mediapipe import MediaPipeLandmarks
 from fitme.landmarks.select import select_face
 from fitme.models.stylegan2 import load_generator
-from fitme.reflectance.regions import ambient_visibility, bake_vertex_field
+from fitme.reflectance.atlas import ambient_visibility, bake_vertex_field
 from fitme.render import get_backend
 from fitme.render.light import sh_basis
 from fitme.runtime.errors import FitmeError, InputError

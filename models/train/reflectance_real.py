@@ -43,8 +43,9 @@ from fitme.models.stylegan2.synthesis import LinearBase
 from fitme.models.train.curves import smoothstep
 from fitme.models.train.harvest import Harvest, light_field, load_harvests, normals_of, shrunk
 from fitme.models.train.reflectance_base import base_of
+from fitme.reflectance.atlas import ambient_visibility
 from fitme.reflectance.generated import WCode
-from fitme.reflectance.regions import AtlasRegions, ambient_visibility
+from fitme.reflectance.regions import AtlasRegions
 
 LEADING = 16  # coefficients of the base that what W gets wrong may depend on
 MEAN_RIDGE, SLOPE_RIDGE = 3.0, 30.0  # in portraits that show a texel well

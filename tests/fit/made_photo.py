@@ -6,13 +6,13 @@ from pathlib import Path
 
 import torch
 
-from fitme.avatar.model import head_mesh
 from fitme.fit.models import Models
 from fitme.fit.observation import Crops, Observation, cut
 from fitme.fit.session import Session
 from fitme.fit.settings import FitSettings, RefineSettings
 from fitme.fit.stages.refine import refine
 from fitme.fit.state import FitState
+from fitme.head.mesh import head_mesh
 from fitme.head.model import HeadModel
 from fitme.head.view import View, head_rotation
 from fitme.image.photo import Photo

@@ -95,7 +95,7 @@ class TestJson:
 
     def test_photo(self, report: dict, astronaut: Path) -> None:
         (photo,) = report["photos"]
-        assert photo["path"] == astronaut.as_posix()
+        assert photo["path"] == astronaut.name  # not where it lay
         assert (photo["width"], photo["height"]) == (512, 512)
         assert tuple(photo["expression"]) == ARKIT_NAMES
         assert all(0 <= weight <= 1 for weight in photo["expression"].values())

@@ -23,7 +23,8 @@ from fitme.fit.stages.relief import (
 from fitme.fit.state import FitState
 from fitme.head.model import HeadModel
 from fitme.models.stylegan2 import ReflectanceMaps
-from fitme.reflectance.regions import HAEMOGLOBIN, MELANIN, AtlasRegions
+from fitme.reflectance.regions import AtlasRegions
+from fitme.reflectance.skin import HAEMOGLOBIN, MELANIN
 from tests.fit.made_photo import SKIN, TEXELS, known_state, photographed, plain, refined
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from fitme.avatar.model import head_mesh
 from fitme.fit.evidence.covered import uncovered_pixels
 from fitme.fit.evidence.scalp import log_mean
 from fitme.fit.evidence.trust import trust
@@ -24,6 +23,7 @@ from fitme.fit.stages.start import start
 from fitme.fit.stages.tune import TuneStage
 from fitme.fit.state import FitState
 from fitme.fit.visibility import pixels_of
+from fitme.head.mesh import head_mesh
 from fitme.head.model import HeadModel
 from fitme.head.view import View, head_rotation
 from fitme.image.color import linear_to_srgb

@@ -140,10 +140,6 @@ class TestParts:
         torch.testing.assert_close(points[:, 0], vertices[:, tiny.triangles[0, 0]])
         torch.testing.assert_close(points[:, 1], vertices[:, tiny.triangles[3]].mean(1))
 
-    def test_regularizer(self, tiny) -> None:
-        value = tiny.regularizer(torch.tensor([[1.0, 3.0]]), torch.tensor([[0.0, 2.0]]))
-        assert float(value) == pytest.approx(5 + 2)
-
     @pytest.mark.parametrize("call", ["part_triangles", "part_vertices", "expression_index"])
     def test_unknown_names(self, tiny, call: str) -> None:
         with pytest.raises(KeyError, match="beak"):

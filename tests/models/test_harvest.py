@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from fitme.avatar.model import head_mesh
 from fitme.fit.models import Models
 from fitme.fit.observation import Observation
 from fitme.fit.settings import FitSettings, LightSettings
+from fitme.head.mesh import head_mesh
 from fitme.head.model import load_head
 from fitme.head.view import View, head_rotation
 from fitme.image.photo import Photo

@@ -19,6 +19,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from fitme.avatar.model import Avatar
+from fitme.avatar.run_info import RunInfo
 from fitme.cli.main import app
 from fitme.fit.api import fit_photos
 from fitme.fit.settings import override
@@ -50,7 +51,7 @@ def mask(value: float = 1.0) -> Evidence:
 
 @pytest.fixture(scope="module")
 def page() -> str:
-    avatar = replace(small_avatar(), about={**small_avatar().about, "history": HISTORY})
+    avatar = replace(small_avatar(), run=replace(small_avatar().run, history=HISTORY))
     return report_html(avatar, [photo_of(avatar)], [mask()])
 
 
@@ -117,11 +118,11 @@ class TestPage:
     def test_texts_from_outside_are_escaped(self) -> None:
         one = small_avatar()
         photo = replace(one.photos[0], path=Path(EVIL))
-        about = {
-            "history": {EVIL: {EVIL: [1.0, 0.5]}}, "preset": EVIL, "timings_s": {EVIL: 1.0},
-            "settings": {EVIL: EVIL}, "fitme": EVIL,
-        }  # fmt: skip
-        avatar = replace(one, photos=(photo,), about=about)
+        run = RunInfo(
+            history={EVIL: {EVIL: [1.0, 0.5]}}, preset=EVIL, timings_s={EVIL: 1.0},
+            settings={EVIL: EVIL}, fitme=EVIL,
+        )  # fmt: skip
+        avatar = replace(one, photos=(photo,), run=run)
         given = replace(photo_of(avatar), notes=(EVIL,))
         text = report_html(avatar, [given], [mask(0.0)])
         tags = _Reader(text).tags
@@ -132,7 +133,7 @@ class TestPage:
     def test_without_photos(self) -> None:
         text = report_html(small_avatar())
         assert "Wire overlay" not in text and "From other sides" in text
-        empty = report_html(replace(small_avatar(), photos=(), about={}))
+        empty = report_html(replace(small_avatar(), photos=(), run=RunInfo()))
         _Reader(empty)
         assert "As in the photo" not in re.sub(r"<script>.*", "", empty, flags=re.S)
 
@@ -263,7 +264,7 @@ class TestFit:
         assert len(history["light"]["photometric"]) == len(history["invert"]["landmark"]) == 2
         values = [v for terms in history.values() for line in terms.values() for v in line]
         assert all(float(f"{v:.5g}") == v for v in values)
-        assert Avatar.load(summary.out).about["history"] == history
+        assert Avatar.load(summary.out).run.history == history
 
 
 class TestCommand:

@@ -14,7 +14,7 @@ from fitme.fit.observation import Crops, masks_of
 from fitme.fit.ratio import albedo_ratio
 from fitme.fit.session import Session
 from fitme.fit.state import FitState
-from fitme.reflectance.regions import IRIS_SHARE, PUPIL_SHARE, eye_radius
+from fitme.reflectance.eyes import IRIS_SHARE, PUPIL_SHARE, eye_radius
 from fitme.render import RenderOutput
 
 RING = (1.15 * PUPIL_SHARE, 0.92 * IRIS_SHARE)  # of the eye's tile, without pupil and rim

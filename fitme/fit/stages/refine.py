@@ -23,7 +23,8 @@ from fitme.fit.stages.relief import relief_tilts, shading_weights, tilted
 from fitme.fit.state import FitState
 from fitme.fit.visibility import depth_of, pixels_of, sample, texel_pixels
 from fitme.models.stylegan2 import ReflectanceMaps
-from fitme.reflectance.regions import AtlasRegions, ambient_visibility
+from fitme.reflectance.atlas import ambient_visibility
+from fitme.reflectance.regions import AtlasRegions
 from fitme.render import RenderOutput
 
 COARSE = 1 / 14  # of the crop: detail above this size is the generator's and the light's
