@@ -1,0 +1,1 @@
+"""What the project measures: each script runs as `python -m benchmarks.NAME`."""
