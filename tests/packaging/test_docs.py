@@ -74,9 +74,7 @@ class TestExtending:
         assert float(cpu.alpha.mean()) > 0.2
         torch.testing.assert_close(mine.color, cpu.color, atol=1e-4, rtol=1e-3)
 
-    def test_export_preset(
-        self, sections: dict[str, str], monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_export_preset(self, sections: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
         from fitme.export import presets
 
         monkeypatch.setattr(presets, "PRESETS", dict(presets.PRESETS))
