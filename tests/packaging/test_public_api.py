@@ -94,7 +94,7 @@ def test_a_changed_signature_shows() -> None:
 def test_names_come_from_where_the_type_checker_sees_them() -> None:
     """`TYPE_CHECKING` imports and the table of lazy ones agree with `__all__`."""
     assert list(fitme.__all__) == sorted(fitme.__all__) == sorted(homes())
-    assert fitme._HOME == {name: home for name, home in homes().items() if name != "fit"}
+    assert {name: home for name, home in homes().items() if name != "fit"} == fitme._HOME
     assert callable(fitme.fit)
     for name in fitme.__all__:
         assert getattr(fitme, name) is not None and name in dir(fitme)
