@@ -5,7 +5,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from fitme.models.train.remesh import vertex_normals
+from fitme.models.train.rims import vertex_normals
 
 
 @numba.njit(cache=True)
