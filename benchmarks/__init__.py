@@ -1,1 +1,1 @@
-"""Measurements that are printed, not tested. Each is a script: `python benchmarks/NAME.py`."""
+"""What the project measures: each script runs as `python -m benchmarks.NAME`."""

@@ -1,7 +1,7 @@
 """How well heads sit on photos: a table of landmark errors and a sheet of overlays.
 
-    python benchmarks/align.py ../shared/data/photos --sheet out/align_photos.png
-    python benchmarks/align.py ../shared/data/portraits --landmarks-only
+    python -m benchmarks.align ../shared/data/photos --sheet out/align_photos.png
+    python -m benchmarks.align ../shared/data/portraits --landmarks-only
 
 The error is the mean distance of the trusted landmarks over the interocular distance. With
 `--landmarks-only` the pixels are not looked at, which suits hundreds of portraits.
@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from sheets import labelled
 
+from benchmarks.sheets import labelled
 from fitme.fit.align import Aligner
 from fitme.fit.faces import align_photos
 from fitme.fit.models import Models

@@ -1,6 +1,6 @@
 """Whether W reaches real faces: portraits explained by the mean of W, and by a W of their own.
 
-    python benchmarks/portraits.py ../shared/data/portraits --count 50 [--weights FILE ...]
+    python -m benchmarks.portraits ../shared/data/portraits --count 50 [--weights FILE ...]
 
 Both get the same aligned head and as many steps for the light. Masked PSNR over the frontal face
 (display-encoded), at 160 pixels; no tuning, no refinement. Several files of weights are compared on

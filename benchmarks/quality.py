@@ -1,8 +1,8 @@
 """How good fits are: heads with known truth, photos, and what each part of the fit contributes.
 
-    python benchmarks/quality.py --known 8 --ict ../shared/data/ict_face --out out/quality
-    python benchmarks/quality.py --photos ../shared/data/photos --out out/quality
-    python benchmarks/quality.py --known 4 --ablation --out out/ablation
+    python -m benchmarks.quality --known 8 --ict ../shared/data/ict_face --out out/quality
+    python -m benchmarks.quality --photos ../shared/data/photos --out out/quality
+    python -m benchmarks.quality --known 4 --ablation --out out/ablation
 
 Writes a contact sheet per subject (photo, overlay, render, mask, three maps, two relit views, yaw
 25) and prints a table per case with medians. Known heads are made by `known_heads.py`.
@@ -18,12 +18,19 @@ from pathlib import Path
 
 import numpy as np
 import torch.nn.functional as F
-from known_heads import UNSEEN, KnownHead, make_heads
-from measures import albedo_error, normal_angle, psnr, ssim, surface_error, typology_angle
 from PIL import Image
-from sheets import labelled
 from torch import Tensor
 
+from benchmarks.known_heads import UNSEEN, KnownHead, make_heads
+from benchmarks.measures import (
+    albedo_error,
+    normal_angle,
+    psnr,
+    ssim,
+    surface_error,
+    typology_angle,
+)
+from benchmarks.sheets import labelled
 from fitme.avatar.relight import facing_camera, posed_vertices, relit
 from fitme.fit.faces import align_photos
 from fitme.fit.log import RunLog

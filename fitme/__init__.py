@@ -2,8 +2,8 @@
 
     avatar = fitme.fit(["me.jpg"], preset="fast")
 
-`fitme.fit`, `fitme.fit_photos`, `fitme.Avatar`, `fitme.Light` and `fitme.load_head` are imported
-when they are first used, so that `import fitme` costs nothing.
+`__all__` is the public API, kept in tests/packaging/public_api.txt. Each name is imported when it
+is first used, so that `import fitme` costs nothing.
 """
 
 from __future__ import annotations
@@ -16,12 +16,43 @@ if TYPE_CHECKING:
     from fitme.fit.api import fit, fit_photos
     from fitme.head.model import load_head
     from fitme.render.light import Light
+    from fitme.runtime.errors import (
+        FitmeError,
+        InputError,
+        LandmarkError,
+        ModelError,
+        OutputError,
+        PhotoError,
+    )
+    from fitme.runtime.progress import SilentProgress, TqdmProgress
 
-__all__ = ["Avatar", "Light", "fit", "fit_photos", "load_head"]
+__all__ = [
+    "Avatar",
+    "FitmeError",
+    "InputError",
+    "LandmarkError",
+    "Light",
+    "ModelError",
+    "OutputError",
+    "PhotoError",
+    "SilentProgress",
+    "TqdmProgress",
+    "fit",
+    "fit_photos",
+    "load_head",
+]
 
 _HOME = {
     "Avatar": "fitme.avatar.model",
+    "FitmeError": "fitme.runtime.errors",
+    "InputError": "fitme.runtime.errors",
+    "LandmarkError": "fitme.runtime.errors",
     "Light": "fitme.render.light",
+    "ModelError": "fitme.runtime.errors",
+    "OutputError": "fitme.runtime.errors",
+    "PhotoError": "fitme.runtime.errors",
+    "SilentProgress": "fitme.runtime.progress",
+    "TqdmProgress": "fitme.runtime.progress",
     "fit_photos": "fitme.fit.api",
     "load_head": "fitme.head.model",
 }

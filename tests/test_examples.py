@@ -112,7 +112,9 @@ class TestAvatars:
         assert specular.ndim == 2 and np.abs(specular - 255 * f0 / 0.08).max() <= 6
 
     def test_flame_head(self, tmp_path: Path) -> None:
-        model_files = pytest.importorskip("model_files", reason="extra `heads` is not installed")
+        pytest.importorskip("h5py", reason="extra `heads` is not installed")
+        from tests.head.formats import model_files
+
         model = model_files.write_flame(tmp_path, shapedirs=np.zeros((22, 3, 20)) + 1e-4)
         out = tmp_path / "out"
         example("flame_head").main(model, out)

@@ -23,8 +23,8 @@ from fitme.models.train.remesh import (
     _force_edges,
     _throw_darts,
     flip_to_delaunay,
-    vertex_normals,
 )
+from fitme.models.train.rims import vertex_normals
 from fitme.models.train.slim import tutte
 from fitme.reflectance.mouth import (
     GUM_COLUMN,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fitme.models.train.remesh import vertex_normals
+from fitme.models.train.rims import vertex_normals
 from fitme.render.backends.cpu.compile import compiled
 
 

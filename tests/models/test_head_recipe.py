@@ -9,7 +9,7 @@ import pytest
 import trimesh
 from scipy.spatial import ConvexHull, Delaunay
 
-from fitme.models.train import ict, remesh, slim
+from fitme.models.train import ict, remesh, rims, slim
 from fitme.models.train.atlas import HalfHead, clip
 from fitme.models.train.curves import smoothstep
 
@@ -288,11 +288,11 @@ class TestTriangulation:
         flat = np.column_stack([points, np.zeros(91)])
         half = HalfHead(flat, triangles[~hole], none, none, none[0])
         rim = ict.boundary_loops(half.triangles)[0]
-        ring = remesh.ring_around(half, rim, 1)
+        ring = rims.ring_around(half, rim, 1)
         assert len(set(ring.tolist())) == len(ring) > len(rim)
         hops = sides(half.triangles)
         ends = zip(ring.tolist(), np.roll(ring, -1).tolist(), strict=True)
         assert all((min(a, b), max(a, b)) in hops for a, b in ends)
         for level in (3, 9):  # cut in two by the sheet's long sides; beyond the sheet
             with pytest.raises(ValueError, match=f"ring {level} is no simple run"):
-                remesh.ring_around(half, rim, level)
+                rims.ring_around(half, rim, level)
