@@ -16,10 +16,10 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import torch
-from scenes import head, skin
 from torch import Tensor
 from torch.autograd.graph import Node
 
+from benchmarks.scenes import head, skin
 from fitme.render import Material, Mesh, render
 from fitme.render.backends.cpu import fused, geometry, operations, shade, texture
 from fitme.render.camera import Camera, perspective

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks.scenes import head, skin
 from tests.packaging.modules import REPOSITORY
-from tests.render.scenes import head, skin
 from tests.small_avatar import small_avatar
 
 PAGES = [*sorted((REPOSITORY / "docs").glob("*.md")), *sorted(REPOSITORY.glob("*.md"))]

@@ -23,18 +23,17 @@ from tests.packaging.modules import (
 LAYERS = {
     "runtime": 0,
     "errors": 1,  # the public alias
-    "render": 1,  # knows nothing of heads, photos and files
-    "learned": 1,
-    "image": 2,
+    "image": 1,
+    "render": 2,  # knows nothing of heads, photos and files
+    "learned": 2,
     "models": 3,
     "landmarks": 3,
     "head": 4,
     "reflectance": 5,
-    "avatar": 6,
-    "export": 7,
+    "export": 6,  # works on shape, materials and views, not on avatars
+    "avatar": 7,
     "report": 8,
     "fit": 9,
-    "api": 10,
     "batch": 11,
     "sample": 11,
     "doctor": 11,
