@@ -69,7 +69,7 @@ class TestExtending:
 
         backend = run(sections["A new render backend"])["TorchStages"]()
         camera = perspective(torch.tensor([[0.03, 0.02, 0.6]]), torch.zeros(1, 3), 21.0, 48, 48)
-        scene = head(12, 16), skin(32), camera, Light.preset("studio")
+        scene = head(12, 16), [skin(32)], camera, Light.preset("studio")
         mine, cpu = render(*scene, backend=backend), render(*scene)
         assert float(cpu.alpha.mean()) > 0.2
         torch.testing.assert_close(mine.color, cpu.color, atol=1e-4, rtol=1e-3)
