@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from fitme.avatar.model import Avatar
     from fitme.fit.api import fit, fit_photos
+    from fitme.fit.models import Models
+    from fitme.fit.pipeline import FitSummary
+    from fitme.fit.settings import FitSettings
     from fitme.head.model import load_head
     from fitme.render.light import Light
     from fitme.runtime.errors import (
@@ -28,11 +31,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Avatar",
+    "FitSettings",
+    "FitSummary",
     "FitmeError",
     "InputError",
     "LandmarkError",
     "Light",
     "ModelError",
+    "Models",
     "OutputError",
     "PhotoError",
     "SilentProgress",
@@ -44,11 +50,14 @@ __all__ = [
 
 _HOME = {
     "Avatar": "fitme.avatar.model",
+    "FitSettings": "fitme.fit.settings",
+    "FitSummary": "fitme.fit.pipeline",
     "FitmeError": "fitme.runtime.errors",
     "InputError": "fitme.runtime.errors",
     "LandmarkError": "fitme.runtime.errors",
     "Light": "fitme.render.light",
     "ModelError": "fitme.runtime.errors",
+    "Models": "fitme.fit.models",
     "OutputError": "fitme.runtime.errors",
     "PhotoError": "fitme.runtime.errors",
     "SilentProgress": "fitme.runtime.progress",

@@ -32,13 +32,10 @@ from torch import Tensor
 from fitme.head.model import HeadModel, load_head
 from fitme.image.color import linear_to_srgb
 from fitme.models import weight_path
-from fitme.models.stylegan2 import (
-    ReflectanceGenerator,
-    ReflectanceMaps,
-    load_generator,
-    mirror_signal,
-)
+from fitme.models.stylegan2 import ReflectanceGenerator, ReflectanceMaps
+from fitme.models.stylegan2.generator import load_generator
 from fitme.models.stylegan2.layers import EqualLinear
+from fitme.models.stylegan2.maps import mirror_signal
 from fitme.models.stylegan2.synthesis import LinearBase
 from fitme.models.train.curves import smoothstep
 from fitme.models.train.harvest import Harvest, light_field, load_harvests, normals_of, shrunk

@@ -147,12 +147,10 @@ def test_a_relative_home_is_not_a_folder_here(
 def test_nothing_can_be_written(source: Path) -> None:
     """In a process of its own, with a HOME that is none: it works, and says so once."""
     (source.parent / "__pycache__").write_text("a file, so that no folder can be made")
-    script = f"""
-import sys
+    script = """
 import numpy as np
 from fitme.render.backends.cpu.compile import reporting
 from fitme.runtime.progress import TqdmProgress
-sys.path.insert(0, {str(source.parent)!r})
 import tiny
 with reporting(TqdmProgress()):
     for dtype in (np.float32, np.float64):
@@ -162,6 +160,7 @@ with reporting(TqdmProgress()):
 """
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("XDG_", "NUMBA_"))}
     environment |= {"HOME": "/dev/null/none", "PYTHONDONTWRITEBYTECODE": "1"}
+    environment["PYTHONPATH"] = str(source.parent)
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, env=environment, timeout=300
     )
