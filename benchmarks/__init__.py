@@ -1,1 +1,1 @@
-"""What the project measures: each script runs as `python -m benchmarks.NAME`."""
+"""Measurements that are printed, not tested: each is a script, `python -m benchmarks.NAME`."""

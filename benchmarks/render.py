@@ -1,6 +1,6 @@
 """Forward and backward of the CPU renderer in milliseconds, whole and by operation.
 
-    python benchmarks/render.py [--sizes 256 512 1024] [--repeat 10] [--lights 3]
+    python -m benchmarks.render [--sizes 256 512 1024] [--repeat 10] [--lights 3]
 
 A head of 16 thousand vertices and 32 thousand triangles fills most of the image; 1024x1024
 diffuse, specular and normal maps; gradients to vertices, maps, camera and light. No generator.
