@@ -34,11 +34,13 @@ def warm_up(device: torch.device | str, progress: Progress) -> None:
         ]
         for leaf in leaves:
             leaf.requires_grad_()
-        out = render(mesh, materials, camera, light, backend=ops, shadows=True)
+        out = render(mesh, materials, camera, light, backend=ops)
         torch.autograd.grad(out.color.sum() + out.alpha.sum(), leaves)
-        with torch.no_grad():  # vertex fields, drawn into the atlas
+        with torch.no_grad():  # vertex fields, drawn into the atlas, and shadow maps
             tri = mesh.triangles.int()
-            rast, _ = ops.rasterize(camera.to_clip(mesh.vertices), tri, (SIDE, SIDE))
+            clip = camera.to_clip(mesh.vertices)
+            rast, _ = ops.rasterize(clip, tri, (SIDE, SIDE))
+            ops.depth(clip, tri, (SIDE, SIDE))
             ops.interpolate(mesh.vertices, rast, tri)
 
 
