@@ -18,7 +18,7 @@ from fitme.avatar.model import head_mesh
 from fitme.fit import losses
 from fitme.fit.align import OPENINGS
 from fitme.fit.descent import History, Losses, descend
-from fitme.fit.evidence.covered import FacePixels, uncovered
+from fitme.fit.evidence.covered import FacePixels, covers
 from fitme.fit.evidence.eyes import eye_gain, light_tint
 from fitme.fit.evidence.scalp import log_mean, scalp_loss, scalp_tone
 from fitme.fit.evidence.visibility import pixels_of, texel_weights
@@ -405,10 +405,14 @@ class Fitter:
         inside = out.image((out.part_points == 0)[:, None].to(masks))[..., 0]
         points = torch.stack([seen.face.points for seen in observations]).to(crops.pixels)
         chins = crops.from_photo(points)[:, CHIN, 1].tolist()
-        return torch.stack([
-            uncovered(seen, FacePixels(**dict(zip(names, own, strict=True)), head=whole, chin=chin))
+        found = [
+            covers(seen, FacePixels(**dict(zip(names, own, strict=True)), head=whole, chin=chin))
             for seen, own, whole, chin in zip(crops.display, masks, inside, chins, strict=True)
-        ])  # fmt: skip
+        ]
+        for seen, one in zip(observations, found, strict=True):
+            for note in one.notes:
+                self.progress.note(f"{seen.photo.path}: {note}")
+        return torch.stack([one.free for one in found])
 
 
 def seen_points(state: FitState, vertices: Tensor, head: HeadModel, crops: Crops) -> Tensor:
