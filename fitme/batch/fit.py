@@ -14,6 +14,7 @@ from fitme.head.model import HeadModel, load_head
 from fitme.landmarks.face import LandmarkProvider
 from fitme.landmarks.mediapipe import MediaPipeLandmarks
 from fitme.models.stylegan2 import load_generator
+from fitme.report.notes import all_notes
 from fitme.runtime.device import resolve_device
 from fitme.runtime.progress import SilentProgress
 
@@ -46,7 +47,8 @@ def fit_subject(task: Task, folder: Path) -> Fitted:
         models=Models(_head(device), load_generator(settings.weights, device), _landmarks()),
     )
     write_thumb(folder)
-    return Fitted(len(summary.avatar.photos), avatar_quality(summary.avatar, folder))
+    avatar = summary.avatar
+    return Fitted(len(avatar.photos), avatar_quality(avatar, folder), all_notes(avatar, []))
 
 
 @functools.lru_cache(maxsize=2)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from fitme.avatar.model import Avatar
 from fitme.export.frames import split_corners
+from fitme.head.parts import Role
 
 SMALLEST_OFFSET = 1e-5  # metres; what moves less stays where it is
 
@@ -64,18 +65,26 @@ def packed_geometry(avatar: Avatar) -> dict[str, Any]:
     packer.add("uv", uv[corners.uv])
     packer.add("handedness", (corners.handedness > 0).astype(np.uint8))
     packer.add("occlusion", head.occlusion.cpu().numpy().astype(np.float32))
-    eyes = []
+    eyes: list[str] = []
     if len(head.eye_ring):
         packer.add("eyeRing", head.eye_ring.cpu().numpy().astype(wide))
-        for name in ("eye_L", "eye_R"):
-            packer.add(f"vertices_{name}", head.part_vertices(name).cpu().numpy().astype(wide))
-            eyes.append(f"vertices_{name}")
+        for eye in sorted(head.parts_with(Role.EYE), key=lambda part: part.name):  # left, right
+            used = head.part_vertices(eye.name).cpu().numpy().astype(wide)
+            packer.add(f"vertices_{eye.name}", used)
+            eyes.append(eye.name)
     counts = np.bincount(part[order], minlength=len(head.part_names))
     starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
     return {
         "parts": [
-            {"name": name, "first": int(first), "count": int(count)}
-            for name, first, count in zip(head.part_names, starts, counts, strict=True)
+            {
+                "name": part.name,
+                "first": int(first),
+                "count": int(count),
+                "allShapes": part.role is Role.SKIN,  # others have those that move them
+                "doubleSided": part.role not in (Role.SKIN, Role.EYE),
+                "eye": eyes.index(part.name) if part.name in eyes else None,
+            }
+            for part, first, count in zip(head.parts, starts, counts, strict=True)
         ],
         "eyes": eyes,
         "expressions": _pack_expressions(avatar, packer),
@@ -88,7 +97,7 @@ def _pack_expressions(avatar: Avatar, packer: Packer) -> list[dict[str, Any]]:
     offsets = avatar.head.expression.cpu().numpy()
     described, indices, steps = [], [], []
     for name, offset in zip(avatar.head.expression_names, offsets, strict=True):
-        moved = np.flatnonzero(np.abs(offset).max(axis=1) > SMALLEST_OFFSET)
+        moved = np.flatnonzero(np.linalg.norm(offset, axis=1) > SMALLEST_OFFSET)
         scale = float(np.abs(offset).max(initial=0.0)) / 32767 or 1.0
         described.append({"name": name, "scale": scale, "count": len(moved)})
         indices.append(np.diff(moved, prepend=0).astype(np.uint16))

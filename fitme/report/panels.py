@@ -22,7 +22,8 @@ from fitme.render import Material
 from fitme.render.camera import Camera
 from fitme.render.light import PRESETS, Light
 from fitme.report.evidence import Evidence
-from fitme.report.overlay import head_window, photo_window, wire
+from fitme.report.overlay import head_window, wire
+from fitme.report.photos import PhotoCut, window_pixels
 
 YAWS = (-60.0, -40.0, -20.0, 0.0, 20.0, 40.0, 60.0)
 LARGEST_DIFFERENCE = 0.25  # display units; the end of the heat map
@@ -54,7 +55,7 @@ class PhotoPanels:
 
 def photo_panels(
     avatar: Avatar,
-    photo: Photo,
+    photo: Photo | PhotoCut,
     index: int = 0,
     evidence: Evidence | None = None,
     size: int = 512,
@@ -66,8 +67,8 @@ def photo_panels(
     """
     seen = avatar.photos[index]
     whole, window = seen.view.camera(), head_window(avatar, index, size)
-    pixels = photo_window(photo, whole, window).clamp(0, 1)
-    out = avatar.render(window, seen.light, seen.view.posed(avatar.head, avatar.identity))
+    pixels = window_pixels(photo, whole, window).clamp(0, 1)
+    out = avatar.render(window, seen.light, posed_vertices(avatar, index))
     drawn = over(out, pixels)
     wanted, got = linear_to_srgb(pixels), linear_to_srgb(drawn.clamp(0, 1))
     if photo.was_gray:
@@ -75,7 +76,7 @@ def photo_panels(
     miss = (wanted - got).abs()
     regions = AtlasRegions(avatar.head, REGION_TEXELS) if regions is None else regions
     texel = (out.uv[0] * len(regions.skin)).long().clamp(0, len(regions.skin) - 1)
-    face = regions.skin[texel[..., 1], texel[..., 0]] * (out.part[0] == 0)
+    face = regions.skin[texel[..., 1], texel[..., 0]] * (out.part[0] == avatar.head.skin.index)
     inside = _inside_photo(whole, window) * (out.alpha[0, ..., 0] > 0.99) * face
     trusted = torch.ones_like(inside) if evidence is None else evidence.in_window(whole, window)
     measured = _measure(miss, inside, None if evidence is None else trusted)

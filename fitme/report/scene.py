@@ -13,13 +13,16 @@ from torch import Tensor
 
 from fitme.avatar.model import Avatar
 from fitme.avatar.relight import casts_shadows, facing_camera, head_sphere, view_light
+from fitme.export.mesh import DIELECTRIC_F0
 from fitme.head.model import EYE_LOOK_DEGREES
+from fitme.head.parts import Part, Role
 from fitme.head.view import FACING_PITCH_DEG
 from fitme.image.picture import to_bytes
 from fitme.render import Material, brdf, light, shadows
 from fitme.render.light import PRESETS, Light
 from fitme.report.embed import jpeg_uri, resized, rounded
 from fitme.report.geometry import packed_geometry
+from fitme.runtime.versions import installed_version
 
 MAP_SIDE = 1024  # pixels; larger maps are made smaller for the page
 SPECULAR_WHITE = 0.08  # F0 that is shown as white, as in Unreal's Specular input
@@ -29,7 +32,7 @@ Maps = dict[str, NDArray[np.uint8]]
 
 @dataclass(frozen=True)
 class ViewerScene:
-    """The data of the viewer, and the head's three maps that the page shows as pictures."""
+    """The data of the viewer, and the skin's three maps that the page shows as pictures."""
 
     data: dict[str, Any]
     maps: dict[str, str]  # "diffuse", "specular", "normal" -> data: URI
@@ -37,27 +40,29 @@ class ViewerScene:
 
 
 def viewer_scene(avatar: Avatar) -> ViewerScene:
-    """Everything the viewer needs. Maps of the head are given as ids of pictures in the page."""
+    """Everything the viewer needs. Maps of the skin are given as ids of pictures in the page."""
     head = avatar.head
     centre, radius = head_sphere(avatar)
     camera = facing_camera(avatar, 0.0, 0.0, 2)
-    skin = avatar.materials[head.part_names.index("head")]
+    skin = avatar.materials[head.skin.index]
     white = max(SPECULAR_WHITE, float(skin.specular_albedo.max()))
     images: dict[str, str] = {}
     maps: dict[str, str] = {}
     materials = []
     made: dict[int, dict[str, Any]] = {}
-    for name, material in zip(head.part_names, avatar.materials, strict=True):
+    for part, material in zip(head.parts, avatar.materials, strict=True):
         if id(material) not in made:
-            made[id(material)] = _material(name, material, white, images)
+            made[id(material)] = _material(part, material, white, images)
         materials.append(made[id(material)])
     for key in ("diffuse", "specular", "normal"):
-        if f"head_{key}" in images:
-            maps[key] = images[f"head_{key}"]
-            images[f"head_{key}"] = f"#map-{key}"
+        image = f"{head.skin.name}_{key}"
+        if image in images:
+            maps[key] = images[image]
+            images[image] = f"#map-{key}"
     names = sorted(PRESETS, key=lambda name: name != "studio")  # the viewer begins with the first
     lights = [{"name": name, "light": _light(avatar, Light.preset(name))} for name in names]
     data: dict[str, Any] = {
+        "generator": f"fitme {installed_version() or ''}".strip(),
         "geometry": packed_geometry(avatar),
         "images": images,
         "linearImages": [n for n in images if n.endswith(("_normal", "_roughness"))],
@@ -71,6 +76,7 @@ def viewer_scene(avatar: Avatar) -> ViewerScene:
         "specularWhite": white,
         "eyeLook": EYE_LOOK_DEGREES,
         "brdf": _constants(),
+        "dielectricF0": DIELECTRIC_F0,
         "shadow": {
             "side": shadows.MAP_SIDES[1],
             "offsets": shadows.cone_offsets().tolist(),
@@ -83,7 +89,7 @@ def viewer_scene(avatar: Avatar) -> ViewerScene:
 
 
 def _material(
-    name: str, material: Material, white: float, images: dict[str, str]
+    part: Part, material: Material, white: float, images: dict[str, str]
 ) -> dict[str, Any]:
     """Factors, and names of images (albedo, specular, normal, roughness; None: none) of one part.
 
@@ -91,11 +97,11 @@ def _material(
     """
 
     def put(key: str, pixels: NDArray[np.uint8], quality: int) -> str:
-        images[f"{name}_{key}"] = jpeg_uri(resized(pixels, MAP_SIDE), quality, fine=True)
-        return f"{name}_{key}"
+        images[f"{part.name}_{key}"] = jpeg_uri(resized(pixels, MAP_SIDE), quality, fine=True)
+        return f"{part.name}_{key}"
 
     out: dict[str, Any] = {"images": [None] * 4, "roughness": 1.0}
-    keep = name == "head"  # the page shows the head's maps, be they of one colour or not
+    keep = part.role is Role.SKIN  # the page shows the skin's maps, be they of one colour or not
     albedo = material.diffuse_albedo[0].cpu()
     f0 = material.specular_albedo[0].cpu()
     f0 = f0.expand(*f0.shape[:2], 3)
