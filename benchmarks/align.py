@@ -1,7 +1,7 @@
 """How well heads sit on photos: a table of landmark errors and a sheet of overlays.
 
-    python benchmarks/align.py ../shared/data/photos --sheet out/align_photos.png
-    python benchmarks/align.py ../shared/data/portraits --landmarks-only
+    python -m benchmarks.align ../shared/data/photos --sheet out/align_photos.png
+    python -m benchmarks.align ../shared/data/portraits --landmarks-only
 
 The error is the mean distance of the trusted landmarks over the interocular distance. With
 `--landmarks-only` the pixels are not looked at, which suits hundreds of portraits.
@@ -15,16 +15,15 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from sheets import labelled
 
+from benchmarks.sheets import labelled
 from fitme.fit.align import Aligner
-from fitme.fit.pipeline import fit_avatar
+from fitme.fit.faces import align_photos
+from fitme.fit.models import Models
+from fitme.fit.pipeline import fit_faces
 from fitme.fit.settings import PRESETS
-from fitme.head.model import load_head
 from fitme.image.photo import load_photo
-from fitme.landmarks.face import select_face
-from fitme.landmarks.mediapipe import MediaPipeLandmarks
-from fitme.models.stylegan2 import load_generator
+from fitme.landmarks.select import select_face
 from fitme.report.overlay import overlay_picture
 from fitme.runtime.errors import FitmeError
 
@@ -38,8 +37,8 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", help="stems of the photos to take")
     parser.add_argument("--skip", default="x_", help="skip names that start so (group pictures)")
     args = parser.parse_args()
-    head, provider = load_head(), MediaPipeLandmarks()
-    aligner = Aligner(head)
+    models = Models.load()
+    aligner = Aligner(models.head)
     rows, errors, failures, seconds = [], [], [], []
     paths = [p for p in sorted(args.folder.iterdir()) if not p.name.startswith(args.skip)]
     if args.only:
@@ -48,13 +47,15 @@ def main() -> None:
         start = time.perf_counter()
         try:
             photo = load_photo(path)
-            face = select_face(provider.detect(photo), None, path)
+            face = select_face(models.landmarks.detect(photo), None, path)
             if args.landmarks_only:
                 error = aligner.align(face, photo.width, photo.height, photo.focal_px).error
             else:
-                avatar = fit_avatar(
-                    [(photo, face)], head, load_generator(), size=512, preset=PRESETS["fast"]
-                ).avatar
+                seen = [(photo, face)]
+                avatar = fit_faces(
+                    seen, align_photos(seen, models.head), models, size=512,
+                    settings=PRESETS["fast"],
+                ).avatar  # fmt: skip
                 error = avatar.photos[0].landmark_error
         except FitmeError as problem:
             failures.append(f"{path.name}: {problem}")

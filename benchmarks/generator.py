@@ -1,6 +1,6 @@
 """The reflectance generator in numbers and pictures: what its model card says.
 
-    python benchmarks/generator.py [--weights FILE] [--out DIR] [--only NAME ...] [--quick]
+    python -m benchmarks.generator [--weights FILE] [--out DIR] [--only NAME ...] [--quick]
         [--checkpoints DIR] [--noise const|random|none]
 
 heads         random heads under three lights, and their maps, as sheets
@@ -26,7 +26,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from distribution import (
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+from torch import Tensor
+
+from benchmarks.distribution import (
     frechet_distance,
     histogram,
     histogram_coverage,
@@ -35,11 +39,9 @@ from distribution import (
     precision_recall,
     wasserstein,
 )
-from features import SIZES, RandomFeatures, standardised
-from inversion import invert_in_w, map_errors
-from numpy.typing import NDArray
-from PIL import Image, ImageDraw
-from populations import (
+from benchmarks.features import SIZES, RandomFeatures, standardised
+from benchmarks.inversion import invert_in_w, map_errors
+from benchmarks.populations import (
     HELD_OUT,
     SAMPLE_SIZE,
     SAMPLES,
@@ -48,8 +50,6 @@ from populations import (
     checkpoint_generator,
     chunk_sizes,
 )
-from torch import Tensor
-
 from fitme.models import weight_path
 from fitme.models.stylegan2 import load_generator
 from fitme.models.stylegan2.filters import shrink

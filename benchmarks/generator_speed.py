@@ -1,6 +1,6 @@
 """Time of the reflectance generator's forward and forward + backward pass, by resolution.
 
-    python benchmarks/generator_speed.py [--preset cpu gpu] [--sizes 256 512 1024]
+    python -m benchmarks.generator_speed [--preset cpu gpu] [--sizes 256 512 1024]
         [--repeat 5] [--threads 2] [--cpu-time] [--stylegan2-ada CHECKOUT]
 
 Batch 1, float32, the minimum of `repeat` runs in milliseconds. "to w" is what an inversion

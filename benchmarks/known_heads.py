@@ -19,6 +19,7 @@ from PIL import Image
 from torch import Tensor
 
 from fitme.avatar.model import Avatar
+from fitme.head.geometry import Geometry
 from fitme.head.model import HeadModel
 from fitme.head.view import head_rotation
 from fitme.image.color import linear_to_srgb
@@ -117,8 +118,10 @@ def make_heads(
         camera = _camera(posed, yaw, pitch, 18 + 20 * float(torch.rand((), generator=draws)))
         strength = math.exp(0.2 * float(torch.randn((), generator=draws)))
         light = room(draws, strength)
-        avatar = Avatar(head, torch.zeros(1, len(head.identity)),
-                        tuple(generated_materials(head, regions, maps, iris)), ())  # fmt: skip
+        avatar = Avatar(
+            Geometry(head, torch.zeros(1, len(head.identity))),
+            tuple(generated_materials(head, regions, maps, iris)),
+        )
         path = folder / f"known_{k:02d}.jpg"
         known = KnownHead(f"known_{k:02d}", path, avatar, neutral, posed, camera, light)
         _photograph(known, draws)

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from features import SIZES, RandomFeatures
 from torch import Tensor
 
+from benchmarks.features import SIZES, RandomFeatures
 from fitme.head.model import HeadModel, load_head
 from fitme.image.color import individual_typology_angle
 from fitme.models.stylegan2 import (

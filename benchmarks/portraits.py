@@ -1,6 +1,6 @@
 """Whether W reaches real faces: portraits explained by the mean of W, and by a W of their own.
 
-    python benchmarks/portraits.py ../shared/data/portraits --count 50 [--weights FILE ...]
+    python -m benchmarks.portraits ../shared/data/portraits --count 50 [--weights FILE ...]
 
 Both get the same aligned head and as many steps for the light. Masked PSNR over the frontal face
 (display-encoded), at 160 pixels; no tuning, no refinement. Several files of weights are compared on
@@ -18,16 +18,20 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from fitme.fit import losses
 from fitme.fit.align import Aligner
 from fitme.fit.descent import Losses, descend
-from fitme.fit.fitter import LIGHT_RATES, Fitter
-from fitme.fit.observation import Observation
-from fitme.fit.settings import FitPreset
+from fitme.fit.models import Models
+from fitme.fit.observation import Observation, display
+from fitme.fit.session import Session
+from fitme.fit.settings import FitSettings
+from fitme.fit.stages.light import still
+from fitme.fit.stages.start import start
+from fitme.fit.terms.base import Step, priors, weighted
+from fitme.fit.terms.photometric import appearance
 from fitme.head.model import load_head
 from fitme.image.photo import load_photo
-from fitme.landmarks.face import select_face
 from fitme.landmarks.mediapipe import MediaPipeLandmarks
+from fitme.landmarks.select import select_face
 from fitme.models.stylegan2 import load_generator
 from fitme.models.train.harvest import held_out
 from fitme.runtime.errors import FitmeError
@@ -36,25 +40,27 @@ from fitme.runtime.memory import keep_large_blocks
 from fitme.runtime.progress import SilentProgress
 
 STEPS = 40
-LIGHT = ("grey", "tint", "iris")
+LIGHT = ("gray", "tint", "iris")
 
 
-def explain(
-    fitter: Fitter, seen: Observation, identity: torch.Tensor, unknowns: Sequence[str]
-) -> float:
+def explain(session: Session, identity: torch.Tensor, unknowns: Sequence[str]) -> float:
     """PSNR of the face after fitting the light and `unknowns`."""
-    state = fitter.start([seen], identity)
-    crops, picture = fitter.still(state, [seen])
+    state = start(session, identity)
+    crops, draw = still(session, state)
+    settings = session.settings
+    terms = appearance(settings.terms)
 
     def evaluate(_: int) -> Losses:
-        return fitter.appearance(picture(), crops, None) | fitter.priors(state)
+        out, maps = draw()
+        shown = Step(session, state, crops, out, session.skin(out), maps)
+        return weighted(terms, shown) | priors(settings.priors, state)
 
-    rates = {name: LIGHT_RATES[name] for name in (*LIGHT, *unknowns)}
+    rates = {name: getattr(settings.light.rates, name) for name in (*LIGHT, *unknowns)}
     descend("light", state.tensors(), rates, STEPS, evaluate, SilentProgress())
     with torch.no_grad():
-        out = picture()
-        weight = fitter.skin(out)
-        miss = losses.display(out.color, crops.gray) - losses.display(crops.pixels, crops.gray)
+        out, _ = draw()
+        weight = session.skin(out)
+        miss = display(out.color, crops.gray) - crops.display
         error = (miss.square().mean(-1) * weight).sum() / weight.sum()
     return -10 * math.log10(float(error))
 
@@ -68,10 +74,8 @@ def main() -> None:
     args = parser.parse_args()
     keep_large_blocks()
     head, provider = load_head(), MediaPipeLandmarks()
-    preset = FitPreset(mask=False)  # all of the face counts
-    fitters = [
-        Fitter(head, load_generator(weights), preset, SilentProgress()) for weights in args.weights
-    ]
+    settings = FitSettings(mask=False)  # all of the face counts
+    several = [Models(head, load_generator(weights), provider) for weights in args.weights]
     aligner = Aligner(head)
     paths = sorted(args.folder.glob("*.jpg"))
     rows, names = [], []
@@ -85,8 +89,11 @@ def main() -> None:
         start = aligner.align(face, photo.width, photo.height, photo.focal_px)
         seen, identity = Observation(photo, face, start.view), start.identity.float()
         rows.append([
-            [explain(fitter, seen, identity, unknowns) for unknowns in ((), ("code",))]
-            for fitter in fitters
+            [
+                explain(Session(models, [seen], settings), identity, unknowns)
+                for unknowns in ((), ("code",))
+            ]
+            for models in several
         ])  # fmt: skip
         names.append(path.name)
         cells = [f"mean W {mean:6.2f} dB   own W {own:6.2f} dB" for mean, own in rows[-1]]

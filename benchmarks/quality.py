@@ -1,8 +1,8 @@
 """How good fits are: heads with known truth, photos, and what each part of the fit contributes.
 
-    python benchmarks/quality.py --known 8 --ict ../shared/data/ict_face --out out/quality
-    python benchmarks/quality.py --photos ../shared/data/photos --out out/quality
-    python benchmarks/quality.py --known 4 --ablation --out out/ablation
+    python -m benchmarks.quality --known 8 --ict ../shared/data/ict_face --out out/quality
+    python -m benchmarks.quality --photos ../shared/data/photos --out out/quality
+    python -m benchmarks.quality --known 4 --ablation --out out/ablation
 
 Writes a contact sheet per subject (photo, overlay, render, mask, three maps, two relit views, yaw
 25) and prints a table per case with medians. Known heads are made by `known_heads.py`.
@@ -17,27 +17,32 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 import torch.nn.functional as F
-from known_heads import UNSEEN, KnownHead, make_heads
-from measures import albedo_error, normal_angle, psnr, ssim, surface_error, typology_angle
 from PIL import Image
-from sheets import labelled
 from torch import Tensor
 
+from benchmarks.known_heads import UNSEEN, KnownHead, make_heads
+from benchmarks.measures import (
+    albedo_error,
+    normal_angle,
+    psnr,
+    ssim,
+    surface_error,
+    typology_angle,
+)
+from benchmarks.sheets import labelled
 from fitme.avatar.relight import facing_camera, posed_vertices, relit
-from fitme.fit.losses import display
-from fitme.fit.observation import crop_size, cut, masks_of
-from fitme.fit.pipeline import Fitted, RunLog, fit_avatar
-from fitme.fit.settings import FitPreset, choose_preset, override
-from fitme.head.model import load_head
+from fitme.fit.faces import align_photos
+from fitme.fit.log import RunLog
+from fitme.fit.models import Models
+from fitme.fit.observation import crop_size, cut, display, masks_of
+from fitme.fit.pipeline import Fitted, fit_faces
+from fitme.fit.settings import FitSettings, choose_preset, override
 from fitme.image.color import srgb_to_linear
 from fitme.image.photo import load_photo
-from fitme.image.picture import BACKDROP, over, to_bytes
-from fitme.landmarks.face import select_face
-from fitme.landmarks.mediapipe import MediaPipeLandmarks
-from fitme.models.stylegan2 import load_generator
+from fitme.landmarks.select import select_face
 from fitme.render.light import Light
+from fitme.render.picture import BACKDROP, over, to_bytes
 from fitme.report.overlay import head_window, photo_window, wire
 from fitme.runtime.errors import FitmeError
 from fitme.runtime.memory import keep_large_blocks
@@ -46,14 +51,14 @@ Row = dict[str, float]
 
 ABLATIONS: dict[str, dict[str, str]] = {
     "full": {},
-    "no tuning": {"tune_steps": "0"},
-    "W+ instead": {"wplus": "true"},
-    "no relief": {"relief": "false"},
-    "no refinement": {"refine": "false"},
-    "no tuning, no refinement": {"tune_steps": "0", "refine": "false"},
+    "no tuning": {"tune.steps": "0"},
+    "W+ instead": {"tune.wplus": "true"},
+    "no relief": {"refine.relief": "false"},
+    "no refinement": {"refine.on": "false"},
+    "no tuning, no refinement": {"tune.steps": "0", "refine.on": "false"},
     "no specular": {"specular": "false"},
     "no normals": {"normals": "false"},
-    "harmonics only": {"lamp_share": "0", "lamp": "1000"},
+    "harmonics only": {"light.lamp_share": "0", "priors.lamp": "1000"},
     "no outlier mask": {"mask": "false"},
 }
 
@@ -61,9 +66,9 @@ ABLATIONS: dict[str, dict[str, str]] = {
 class Bench:
     """What all subjects share."""
 
-    def __init__(self, preset: FitPreset, size: int, weights: Path | None) -> None:
-        self.head, self.provider = load_head(), MediaPipeLandmarks()
-        self.preset, self.size, self.weights = preset, size, weights
+    def __init__(self, settings: FitSettings, size: int, weights: Path | None) -> None:
+        self.models = Models.load(weights=weights)
+        self.settings, self.size = settings, size
 
     def fit(self, paths: Sequence[Path]) -> Subject:
         log = RunLog()
@@ -71,29 +76,28 @@ class Bench:
             seen = []
             for path in paths:
                 photo = load_photo(path)
-                seen.append((photo, select_face(self.provider.detect(photo), None, path)))
-        torch.manual_seed(0)
-        generator = load_generator(self.weights)
-        fitted = fit_avatar(seen, self.head, generator, size=self.size, preset=self.preset, log=log)
-        return Subject(**vars(fitted), seconds=log.seconds)
+                seen.append((photo, select_face(self.models.landmarks.detect(photo), None, path)))
+        aligned = align_photos(seen, self.models.head, log=log)
+        fitted = fit_faces(
+            seen, aligned, self.models, size=self.size, settings=self.settings, log=log
+        )
+        return Subject(**vars(fitted))
 
 
 @dataclass(frozen=True)
 class Subject(Fitted):
-    """A fit and how long each stage took."""
-
-    seconds: dict[str, float]
+    """A fit, measured and shown."""
 
     def photo_numbers(self, index: int = 0) -> Row:
         """PSNR and SSIM in the unmasked face, landmark error, share of the face masked."""
-        seen, view = self.observations[index], self.avatar.photos[index].view
+        seen, view = self.session.observations[index], self.avatar.photos[index].view
         size = crop_size([seen], 512)
         crops = cut([seen], size)
-        at = slice(index, index + 1)
-        camera = crops.camera(self.state.rotation[at], self.state.translation[at])
-        posed = view.posed(self.avatar.head, self.state.identity)
+        frames = self.state.frames[index]
+        camera = crops.camera(frames.rotation, frames.translation)
+        posed = self.avatar.posed(index)
         out = self.avatar.render(camera, self.avatar.photos[index].light, posed)
-        face = self.fitter.skin(out)[0]
+        face = self.session.skin(out)[0]
         trusted = self.trusted(index, size)
         gray = crops.gray
         own, photo = (linear(display(v, gray))[0] for v in (out.color, crops.pixels))
@@ -105,22 +109,22 @@ class Subject(Fitted):
             "ssim": ssim(own, photo, face * trusted),
             "landmark %": 100 * float(miss[self.avatar.head.landmark_weight > 0.1].mean()),
             "masked %": 100 * float(1 - (face * trusted).sum() / face.sum()),
-            "seconds": sum(self.seconds.values()),
+            "seconds": sum(self.log.seconds.values()),
         }
 
     def trusted(self, index: int, size: int) -> Tensor:
         """The outlier mask [size,size]."""
-        return masks_of(self.state.trusted[index : index + 1], size)[0]
+        return masks_of(self.state.frames[index].trusted, size)[0]
 
     def strip(self, index: int = 0, size: int = 320) -> np.ndarray:
         """photo, overlay, render, mask, albedo | specular, normals, two relit views, yaw 25."""
-        avatar, photo = self.avatar, self.observations[index].photo
+        avatar, photo = self.avatar, self.photos[index]
         seen = avatar.photos[index]
-        posed = seen.view.posed(avatar.head, avatar.identity)
+        posed = avatar.posed(index)
         window = head_window(avatar, index, size)
         pixels = photo_window(photo, seen.view.camera(), window)
         out = avatar.render(window, seen.light, posed)
-        square = cut([self.observations[index]], size)
+        square = cut([self.session.observations[index]], size)
         mask = F.interpolate(self.trusted(index, 128)[None, None], (size, size))[0, 0]
         masked = square.pixels[0] * (0.15 + 0.85 * mask[..., None])
         material = avatar.materials[0]
@@ -150,9 +154,9 @@ def known_numbers(subject: Subject, known: KnownHead) -> Row:
     truth = known.neutral[0]
     own = known.avatar.materials[0].diffuse_albedo[0]
     fitted = small(avatar.materials[0].diffuse_albedo, own.shape[0])
-    weight = F.interpolate(subject.fitter.regions.skin[None, None], own.shape[:2])[0, 0]
+    weight = F.interpolate(subject.session.regions.skin[None, None], own.shape[:2])[0, 0]
     error, albedo_psnr = albedo_error(fitted, own, weight)
-    marked = F.interpolate(subject.fitter.regions.marked[None, None], own.shape[:2])[0, 0]
+    marked = F.interpolate(subject.session.regions.marked[None, None], own.shape[:2])[0, 0]
     bare = weight * (1 - marked)
     row: Row = {
         "surface mm": surface_error(avatar.neutral()[0], truth, triangles, nose),
@@ -163,13 +167,13 @@ def known_numbers(subject: Subject, known: KnownHead) -> Row:
         "ITA off": typology_angle(fitted, bare) - typology_angle(own, bare),
     }
     view = avatar.photos[0].view
-    posed = view.posed(head, avatar.identity)
+    posed = avatar.geometry.vertices(view.expression, view.gaze)
     lights = {"photo": (avatar.photos[0].light, known.light)}
     lights |= {name: (Light.preset(name), Light.preset(name)) for name in UNSEEN}
     for name, (mine, true) in lights.items():
         a = avatar.render(view.camera(), mine, posed)
         b = known.picture(true)
-        face = subject.fitter.skin(b)[0] * (a.alpha[0, ..., 0] > 0.99)
+        face = subject.session.skin(b)[0] * (a.alpha[0, ..., 0] > 0.99)
         row[f"{name} dB"] = psnr(a.color[0], b.color[0], face)
         if name == "photo":
             row["normal deg"] = normal_angle(a.normal[0], b.normal[0], (face > 0.9).float())
@@ -230,11 +234,11 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("out/quality"))
     args = parser.parse_args()
     keep_large_blocks()
-    preset = override(choose_preset(args.preset), dict(item.split("=") for item in args.set))
+    settings = override(choose_preset(args.preset), dict(item.split("=") for item in args.set))
     cases: dict[str, tuple[list[Path], KnownHead | None]] = {}
-    bench = Bench(preset, args.size, args.weights)
+    bench = Bench(settings, args.size, args.weights)
     if args.known:
-        for known in make_heads(bench.head, args.out / "known", args.known, args.ict):
+        for known in make_heads(bench.models.head, args.out / "known", args.known, args.ict):
             cases[known.name] = ([known.photo], known)
     if args.photos:
         paths = [p for p in sorted(args.photos.iterdir()) if not p.name.startswith("x_")]
@@ -248,7 +252,7 @@ def main() -> None:
     for title, changes in chosen.items():
         if title:
             print(f"== {title}", flush=True)
-        bench.preset = override(preset, changes)
+        bench.settings = override(settings, changes)
         run(bench, cases, args.out / title.replace(" ", "_").replace(",", "").replace("+", "plus"))
 
 

@@ -1,6 +1,6 @@
 """Forward and backward of the CPU renderer in milliseconds, whole and by operation.
 
-    python benchmarks/render.py [--sizes 256 512 1024] [--repeat 10] [--lights 3]
+    python -m benchmarks.render [--sizes 256 512 1024] [--repeat 10] [--lights 3]
 
 A head of 16 thousand vertices and 32 thousand triangles fills most of the image; 1024x1024
 diffuse, specular and normal maps; gradients to vertices, maps, camera and light. No generator.
@@ -11,25 +11,19 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import torch
 from torch import Tensor
 from torch.autograd.graph import Node
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from fitme.render import Material, Mesh, geometry, render
-from fitme.render.backends.cpu import backend
-from fitme.render.backends.cpu import fused as fused_cpu
-from fitme.render.backends.cpu import shade as shade_cpu
-from fitme.render.backends.cpu import texture as cpu_texture
+from benchmarks.scenes import head, skin
+from fitme.render import Material, Mesh, render
+from fitme.render.backends.cpu import fused, geometry, operations, shade, texture
 from fitme.render.camera import Camera, perspective
 from fitme.render.light import Light
-from tests.render.scenes import head, skin
 
 
 def scene(size: int, lights: int) -> tuple[Mesh, Material, Camera, Light, list[Tensor]]:
@@ -59,13 +53,13 @@ class Stopwatch:
     """Adds up wall time per autograd function by wrapping its forward and backward."""
 
     FUNCTIONS = (
-        (backend, "_Rasterize"),
-        (cpu_texture, "_Texture"),
-        (shade_cpu, "_Shade"),
+        (operations, "_Rasterize"),
+        (texture, "_Texture"),
+        (shade, "_Shade"),
         (geometry, "_Normals"),
         (geometry, "_Tangents"),
-        (fused_cpu, "_Gather"),
-        (fused_cpu, "_Composite"),
+        (fused, "_Gather"),
+        (fused, "_Composite"),
     )
 
     def __init__(self) -> None:

@@ -15,7 +15,6 @@ from fitme.cli.options import (
     DeviceOption,
     PresetOption,
     QuietOption,
-    SeedOption,
     SizeOption,
     SkipBadOption,
     WeightsOption,
@@ -56,7 +55,6 @@ def batch(
         bool, typer.Option("--retry-failed", help="Try again what failed in earlier runs.")
     ] = False,
     device: DeviceOption = Device.auto,
-    seed: SeedOption = 0,
     size: SizeOption = 1024,
     preset: PresetOption = "default",
     changes: ChangesOption = None,
@@ -83,7 +81,6 @@ def batch(
     settings = Settings(
         preset=chosen_preset(preset, changes),
         size=size,
-        seed=seed,
         device=device.value,
         weights=weights,
         skip_bad=skip_bad,

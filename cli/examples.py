@@ -25,7 +25,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "fitme sample --out out/people --count 4 --seed 7",
         "fitme sample --out out/sheet --sheet --truncation 0.7",
     ),
-    "presets": ("fitme presets", "fitme fit me.jpg --out out/me --set tune_steps=60"),
+    "presets": ("fitme presets", "fitme fit me.jpg --out out/me --set tune.steps=60"),
     "version": ("fitme version --json",),
     "doctor": ("fitme doctor", "fitme doctor --json > doctor.json"),
     "export": ("fitme export out/me --preset unreal --out out/me_unreal",),

@@ -29,7 +29,6 @@ from fitme.cli.options import (
     DeviceOption,
     PresetOption,
     QuietOption,
-    SeedOption,
     SizeOption,
     SkipBadOption,
     WeightsOption,
@@ -40,6 +39,8 @@ from fitme.cli.render import add_render_commands
 from fitme.cli.report import add_report_command
 from fitme.cli.sample import add_sample_command
 from fitme.runtime.errors import FitmeError
+from fitme.runtime.libraries import import_problem
+from fitme.runtime.resources import limit_threads
 from fitme.runtime.versions import installed_version
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
 # Idle OpenMP threads sleep instead of spinning: where other programs want the cores too (a batch
 # of fits, a desktop), spinning made a fit five times slower. Must be set before torch loads.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+limit_threads()
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -79,6 +81,12 @@ def _one_line_errors(command: Callable[_P, _R]) -> Callable[_P, _R]:
         except FitmeError as error:
             line = " ".join(str(error).split())
             typer.echo(f"fitme: error: {line}", err=True)
+            raise typer.Exit(2) from None
+        except ImportError as error:
+            problem = import_problem(error)
+            if problem is None:
+                raise  # a bug
+            typer.echo(f"fitme: error: {problem}", err=True)
             raise typer.Exit(2) from None
         except KeyboardInterrupt:
             typer.echo("fitme: interrupted", err=True)
@@ -138,7 +146,6 @@ def fit(
         ),
     ] = None,
     device: DeviceOption = Device.auto,
-    seed: SeedOption = 0,
     size: SizeOption = 1024,
     preset: PresetOption = "default",
     changes: ChangesOption = None,
@@ -156,9 +163,11 @@ def fit(
     """Fit a 3D head to one or several photos of a person and write it to DIR."""
     check_loudness(verbose, quiet)
 
-    from fitme.fit.pipeline import fit_photos
+    from fitme.fit.api import fit_photos
+    from fitme.runtime.memory import keep_large_blocks
     from fitme.runtime.progress import Progress, SilentProgress, TqdmProgress
 
+    keep_large_blocks()
     progress: Progress = SilentProgress() if quiet else TqdmProgress()
     summary = fit_photos(
         photos,
@@ -166,7 +175,6 @@ def fit(
         face=face,
         landmarks=landmarks,
         device=device.value,
-        seed=seed,
         size=size,
         preset=chosen_preset(preset, changes),
         weights=weights,
@@ -209,18 +217,17 @@ def _details(summary: FitSummary) -> str:
 @_one_line_errors
 def presets(as_json: _Json = False) -> None:
     """Print the settings of all presets, for `fitme fit --set NAME=VALUE`."""
-    from dataclasses import asdict
+    from fitme.fit.settings import PRESETS, setting_paths
 
-    from fitme.fit.settings import PRESETS
-
-    tables = {name: asdict(preset) for name, preset in PRESETS.items()}
+    tables = {name: dict(setting_paths(preset)) for name, preset in PRESETS.items()}
     if as_json:
         typer.echo(json.dumps(tables, indent=1))
         return
-    typer.echo(f"{'':20s}" + "".join(f"{name:>10s}" for name in tables))
+    width = max(map(len, tables["default"])) + 2
+    typer.echo(" " * width + "".join(f"{name:>10s}" for name in tables))
     for setting in tables["default"]:
         row = "".join(f"{table[setting]!s:>10s}" for table in tables.values())
-        typer.echo(f"{setting:20s}{row}")
+        typer.echo(f"{setting:{width}s}{row}")
 
 
 add_batch_command(app, _one_line_errors)

@@ -11,7 +11,7 @@ import typer
 from fitme.runtime.errors import InputError
 
 if TYPE_CHECKING:
-    from fitme.fit.settings import FitPreset
+    from fitme.fit.settings import FitSettings
 
 
 class Device(str, Enum):  # StrEnum needs Python 3.11
@@ -21,7 +21,6 @@ class Device(str, Enum):  # StrEnum needs Python 3.11
 
 
 DeviceOption = Annotated[Device, typer.Option(help="Where to compute.")]
-SeedOption = Annotated[int, typer.Option(min=0, metavar="N", help="Random seed.")]
 SizeOption = Annotated[
     int, typer.Option(min=64, max=4096, metavar="N", help="Side of the texture maps.")
 ]
@@ -48,7 +47,7 @@ def check_loudness(verbose: bool, quiet: bool) -> None:
         raise InputError("--verbose and --quiet contradict each other; give one of them")
 
 
-def chosen_preset(name: str, changes: list[str] | None) -> str | FitPreset:
+def chosen_preset(name: str, changes: list[str] | None) -> str | FitSettings:
     """The preset's name, or the preset with the user's changes. Raises InputError."""
     from fitme.fit.settings import choose_preset, override
 

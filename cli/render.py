@@ -97,8 +97,8 @@ def render(
     """Draw an avatar as its photo saw it, or from a new side and under a new light."""
     weights = _weights(expression or [])
     from fitme.avatar.relight import read_light
-    from fitme.image.picture import parse_background
     from fitme.image.png import encode_png
+    from fitme.render.picture import parse_background
     from fitme.report.views import view_picture
     from fitme.runtime.files import atomic_write_bytes, check_output_file
 
@@ -151,7 +151,7 @@ def turntable(
     if (swing is not None) + full + relight > 1:
         raise InputError("--swing, --full and --relight exclude each other; give one of them")
     from fitme.avatar.relight import read_light
-    from fitme.image.picture import parse_background
+    from fitme.render.picture import parse_background
     from fitme.report.film import SUFFIXES, write_turntable
     from fitme.report.views import Turntable
     from fitme.runtime.files import check_output_file

@@ -11,14 +11,14 @@ import sys
 from pathlib import Path
 
 import fitme
-from fitme.fit.settings import FitPreset
+from fitme.fit.settings import FitSettings
 from fitme.runtime.errors import FitmeError
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff")
 
 
 def main(
-    photos: Path, out: Path, preset: str | FitPreset = "fast", size: int = 1024
+    photos: Path, out: Path, preset: str | FitSettings = "fast", size: int = 1024
 ) -> dict[str, str]:
     """Write out/NAME for every photo NAME.*, and out/summary.csv; what went wrong, by name."""
     out.mkdir(parents=True, exist_ok=True)

@@ -18,18 +18,19 @@ from PIL import Image
 import fitme
 from fitme.fit.align import Aligner
 from fitme.head.formats import convert_head
+from fitme.head.geometry import Geometry
 from fitme.head.model import HeadModel
 from fitme.image.photo import load_photo
-from fitme.image.picture import render_rgba
-from fitme.landmarks.face import select_face
 from fitme.landmarks.mediapipe import MediaPipeLandmarks
-from fitme.reflectance.regions import MeanReflectance, Tone
+from fitme.landmarks.select import select_face
+from fitme.reflectance.skin import MeanReflectance, Tone
+from fitme.render.picture import render_rgba
 
 
 def plain_avatar(head: HeadModel, identity: torch.Tensor, texture: int = 256) -> fitme.Avatar:
     """An avatar of a medium skin without details; `identity` [1, K] are the model's own."""
     materials = MeanReflectance(head, texture).materials(Tone.zeros())
-    return fitme.Avatar(head, identity, tuple(materials), ())
+    return fitme.Avatar(Geometry(head, identity), tuple(materials))
 
 
 def shape_of_photo(head: HeadModel, photo_file: Path) -> torch.Tensor:

@@ -8,13 +8,13 @@ from pathlib import Path
 from PIL import Image
 
 import fitme
-from fitme.fit.settings import FitPreset
-from fitme.image.picture import render_rgba
+from fitme.fit.settings import FitSettings
+from fitme.render.picture import render_rgba
 from fitme.runtime.progress import TqdmProgress
 
 
 def main(
-    photo: Path, out: Path, preset: str | FitPreset = "default", size: int = 1024
+    photo: Path, out: Path, preset: str | FitSettings = "default", size: int = 1024
 ) -> fitme.Avatar:
     """Fit, write the avatar to `out` and a picture from the side to out_side.png."""
     avatar = fitme.fit(photo, preset=preset, size=size, progress=TqdmProgress())

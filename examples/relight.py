@@ -8,7 +8,7 @@ from pathlib import Path
 from PIL import Image
 
 import fitme
-from fitme.image.picture import render_rgba
+from fitme.render.picture import render_rgba
 
 
 def relight(folder: Path, out: Path, resolution: int = 512) -> list[Path]:

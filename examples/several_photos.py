@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import fitme
-from fitme.fit.settings import FitPreset
+from fitme.fit.settings import FitSettings
 from fitme.runtime.progress import TqdmProgress
 
 
 def main(
-    out: Path, photos: Sequence[Path], preset: str | FitPreset = "default", size: int = 1024
+    out: Path, photos: Sequence[Path], preset: str | FitSettings = "default", size: int = 1024
 ) -> fitme.Avatar:
     """Fit all photos at once and write the avatar with its renders and overlays to `out`."""
     summary = fitme.fit_photos(

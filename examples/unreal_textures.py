@@ -20,8 +20,7 @@ from fitme.export import packing
 def main(folder: Path, out: Path) -> list[Path]:
     """Write T_Head_BaseColor.png (sRGB), T_Head_Normal.png, T_Head_ORM.png, T_Head_Specular.png."""
     avatar = fitme.Avatar.load(folder)
-    skin = avatar.materials[avatar.head.part_names.index("head")]
-    maps = packing.map_set(skin, occlusion=None, size=None)
+    maps = packing.map_set(avatar.skin, occlusion=None, size=None)
     files = {
         "BaseColor": packing.encode(packing.diffuse_albedo(maps), color=True),
         "Normal": packing.encode(packing.normal_directx(maps), color=False),

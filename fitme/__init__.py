@@ -2,8 +2,8 @@
 
     avatar = fitme.fit(["me.jpg"], preset="fast")
 
-`fitme.fit`, `fitme.fit_photos`, `fitme.Avatar`, `fitme.Light` and `fitme.load_head` are imported
-when they are first used, so that `import fitme` costs nothing.
+`__all__` is the public API, kept in tests/packaging/public_api.txt. Each name is imported when it
+is first used, so that `import fitme` costs nothing.
 """
 
 from __future__ import annotations
@@ -13,17 +13,56 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fitme.avatar.model import Avatar
-    from fitme.fit import fit
-    from fitme.fit.pipeline import fit_photos
+    from fitme.fit.api import fit, fit_photos
+    from fitme.fit.models import Models
+    from fitme.fit.pipeline import FitSummary
+    from fitme.fit.settings import FitSettings
     from fitme.head.model import load_head
     from fitme.render.light import Light
+    from fitme.runtime.errors import (
+        FitmeError,
+        InputError,
+        LandmarkError,
+        ModelError,
+        OutputError,
+        PhotoError,
+    )
+    from fitme.runtime.progress import SilentProgress, TqdmProgress
 
-__all__ = ["Avatar", "Light", "fit", "fit_photos", "load_head"]
+__all__ = [
+    "Avatar",
+    "FitSettings",
+    "FitSummary",
+    "FitmeError",
+    "InputError",
+    "LandmarkError",
+    "Light",
+    "ModelError",
+    "Models",
+    "OutputError",
+    "PhotoError",
+    "SilentProgress",
+    "TqdmProgress",
+    "fit",
+    "fit_photos",
+    "load_head",
+]
 
 _HOME = {
     "Avatar": "fitme.avatar.model",
+    "FitSettings": "fitme.fit.settings",
+    "FitSummary": "fitme.fit.pipeline",
+    "FitmeError": "fitme.runtime.errors",
+    "InputError": "fitme.runtime.errors",
+    "LandmarkError": "fitme.runtime.errors",
     "Light": "fitme.render.light",
-    "fit_photos": "fitme.fit.pipeline",
+    "ModelError": "fitme.runtime.errors",
+    "Models": "fitme.fit.models",
+    "OutputError": "fitme.runtime.errors",
+    "PhotoError": "fitme.runtime.errors",
+    "SilentProgress": "fitme.runtime.progress",
+    "TqdmProgress": "fitme.runtime.progress",
+    "fit_photos": "fitme.fit.api",
     "load_head": "fitme.head.model",
 }
 

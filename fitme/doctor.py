@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import os
 import platform
 import shutil
 import sys
@@ -17,12 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from fitme.runtime.errors import LibraryError
 from fitme.runtime.files import file_sha256
+from fitme.runtime.libraries import REINSTALL, import_cure, import_quietly
+from fitme.runtime.resources import GIB, free_memory, usable_cores, worker_memory
 from fitme.runtime.versions import installed_version
 
 Status = Literal["ok", "note", "problem"]
-_REINSTALL = "install fitme again (in a checkout: uv sync --reinstall)"
-_MEMORY_MB = 4000  # what a fit with default settings may need
+_EYE_TOLERANCE = 4.0  # pixels in the packaged picture; 0.8 with mediapipe 0.10.21
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,11 @@ def diagnose() -> list[Check]:
             checks.extend(part())
         except Exception as error:
             reason = " ".join(str(error).split()) or type(error).__name__
-            checks.append(Check(name, "problem", reason, _REINSTALL))
+            if isinstance(error, LibraryError):
+                reason, _, cure = reason.rpartition("; ")
+            else:
+                cure = import_cure(error)
+            checks.append(Check(name, "problem", reason, cure))
     return checks
 
 
@@ -77,14 +82,15 @@ def _python() -> Iterator[Check]:
 def _packages() -> Iterator[Check]:
     for name, module in (
         ("torch", "torch"), ("numpy", "numpy"), ("numba", "numba"), ("mediapipe", "mediapipe"),
-        ("pillow", "PIL"), ("safetensors", "safetensors"), ("pygltflib", "pygltflib"),
+        ("opencv-contrib-python", "cv2"), ("pillow", "PIL"), ("safetensors", "safetensors"),
+        ("pygltflib", "pygltflib"),
     ):  # fmt: skip
         found = installed_version(name)
         try:
-            _quiet_import(module)
+            import_quietly(module)
         except Exception as error:
             reason = " ".join(str(error).split())
-            yield Check(name, "problem", f"{found or 'missing'}: {reason}", _REINSTALL)
+            yield Check(name, "problem", f"{found or 'missing'}: {reason}", import_cure(error))
             continue
         if name == "numpy" and found and int(found.partition(".")[0]) >= 2:
             cure = 'pip install "numpy<2": mediapipe is built against numpy 1'
@@ -93,44 +99,30 @@ def _packages() -> Iterator[Check]:
             yield Check(name, "ok", found or "unknown version")
 
 
-def _quiet_import(module: str) -> None:
-    from fitme.runtime.quiet_stderr import quiet_native_stderr
-
-    with quiet_native_stderr():
-        importlib.import_module(module)
-
-
 def _device() -> Iterator[Check]:
     import torch
+
+    from fitme.runtime.device import NVDIFFRAST_CURE, has_gpu_renderer
 
     if torch.cuda.is_available():
         facts = torch.cuda.get_device_properties(0)
         text = f"{facts.name}, {facts.total_memory / 1e9:.0f} GB"
-        yield Check("device", "ok", f"cuda: {text}")
-    else:
-        threads = torch.get_num_threads()
-        yield Check("device", "ok", f"cpu: {os.cpu_count()} cores, torch uses {threads} threads")
+        if has_gpu_renderer():
+            yield Check("device", "ok", f"cuda: {text}")
+            return
+        yield Check("gpu", "note", f"{text}: not used, no renderer for it is here", NVDIFFRAST_CURE)
+    threads = torch.get_num_threads()
+    yield Check("device", "ok", f"cpu: {usable_cores()} cores, torch uses {threads} threads")
 
 
 def _memory() -> Iterator[Check]:
-    megabytes = _free_memory_mb()
-    if megabytes is None:
-        return
-    text = f"{megabytes / 1000:.1f} GB free"
-    if megabytes < _MEMORY_MB:
+    free = free_memory()
+    text = f"{free / GIB:.1f} GiB free"
+    if free < worker_memory(1024):
         cure = "close other programs, or fit with --preset fast --size 512"
         yield Check("memory", "note", text, cure)
     else:
         yield Check("memory", "ok", text)
-
-
-def _free_memory_mb() -> int | None:
-    """Memory that can be had without swapping; None where the system does not say."""
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        return next(int(line.split()[1]) // 1000 for line in lines if "MemAvailable" in line)
-    except (OSError, StopIteration, ValueError, IndexError):
-        return None
 
 
 def _backends() -> Iterator[Check]:
@@ -145,7 +137,7 @@ def _backends() -> Iterator[Check]:
         except Exception as error:
             reason = " ".join(str(error).split())
             if name == "cpu":
-                yield Check(f"render {name}", "problem", reason, _REINSTALL)
+                yield Check(f"render {name}", "problem", reason, REINSTALL)
             else:
                 yield Check(f"render {name}", "note", f"off: {reason}")
         else:
@@ -172,10 +164,19 @@ def _generator() -> Iterator[Check]:
 
 
 def _landmarks() -> Iterator[Check]:
+    from fitme.landmarks.example import example_photo, eye_distance
     from fitme.landmarks.mediapipe import MediaPipeLandmarks
 
-    MediaPipeLandmarks()
-    yield Check("landmarks", "ok", "MediaPipe's networks load")
+    faces = MediaPipeLandmarks().detect(example_photo())
+    if len(faces) != 1:
+        text = f"{len(faces)} faces found in a picture of one"
+    elif (miss := eye_distance(faces[0])) > _EYE_TOLERANCE:
+        text = f"eyes found {miss:.0f} pixels from where they are in a picture of 256"
+    else:
+        text = f"MediaPipe finds {len(faces[0].points)} landmarks in a picture of a face"
+        yield Check("landmarks", "ok", text)
+        return
+    yield Check("landmarks", "problem", text, REINSTALL)
 
 
 def _learned() -> Iterator[Check]:

@@ -18,17 +18,19 @@ from torch import Tensor
 
 from fitme.avatar.model import Avatar
 from fitme.export.bundle import textures
+from fitme.head.geometry import Geometry
 from fitme.head.model import HeadModel, load_head
 from fitme.head.view import head_rotation
-from fitme.image.picture import BACKDROP, render_rgba, to_bytes
 from fitme.image.png import encode_png
 from fitme.models import weight_path
 from fitme.models.stylegan2 import ReflectanceGenerator, load_generator
 from fitme.models.stylegan2.maps import F0_MAX
+from fitme.reflectance.atlas import averaged
 from fitme.reflectance.generated import generated_materials
 from fitme.reflectance.regions import AtlasRegions
 from fitme.render.camera import Camera, focal_from_fov, intrinsics, rigid
 from fitme.render.light import PRESETS, Light
+from fitme.render.picture import BACKDROP, render_rgba, to_bytes
 from fitme.runtime.errors import InputError, show_path
 from fitme.runtime.files import atomic_directory, atomic_write_bytes, check_output_dir, write_json
 from fitme.runtime.progress import Progress, SilentProgress
@@ -49,7 +51,7 @@ class Sample:
 
     w: Tensor  # [1, w_dim]
     identity: Tensor  # [1, K]
-    iris: Tensor  # [1, 1], see `fitme.reflectance.regions.eye_material`
+    iris: Tensor  # [1, 1], see `fitme.reflectance.eyes.eye_material`
     noise_seed: int  # of hairs and pores
 
 
@@ -88,7 +90,7 @@ def sample_avatar(
     noise = torch.Generator().manual_seed(sample.noise_seed)
     maps = generator.synthesize(sample.w, size, noise="random", generator=noise)
     materials = generated_materials(head, regions, maps, sample.iris, EYE_TEXELS)
-    return Avatar(head, sample.identity, tuple(materials), ())
+    return Avatar(Geometry(head, sample.identity), tuple(materials))
 
 
 def portrait_camera(head: HeadModel, height: int, width: int, yaw: float = 0.0) -> Camera:
@@ -169,10 +171,11 @@ def sheet_row(
 
 def map_panels(avatar: Avatar, tile: int) -> list[np.ndarray]:
     """Diffuse albedo, specular albedo (F0 0.16 is white), normals: uint8 [tile, tile, 3] each."""
-    skin = avatar.materials[avatar.head.part_names.index("head")]
+    skin = avatar.skin
     assert skin.normal is not None
     specular = skin.specular_albedo.expand(-1, -1, -1, 3) / F0_MAX
-    maps = [_fitted(image, tile) for image in (skin.diffuse_albedo, specular, skin.normal)]
+    images = (skin.diffuse_albedo, specular, skin.normal)
+    maps = [averaged(image, tile)[0] for image in images]
     normal = F.normalize(maps[2], dim=-1) * 127.5 + 128
     return [to_bytes(maps[0]), to_bytes(maps[1]), normal.to(torch.uint8).numpy()]
 
@@ -184,11 +187,6 @@ def portrait(
     camera = portrait_camera(avatar.head, size, size, yaw)
     shown = avatar.render(camera, Light.preset(light), shadows=shadows)
     return to_bytes(shown.color[0] + (1 - shown.alpha[0]) * BACKDROP)
-
-
-def _fitted(image: Tensor, size: int) -> Tensor:
-    """[1, H, W, C] -> the mean over the texels of each of [size, size, C]."""
-    return F.interpolate(image.movedim(-1, 1), (size, size), mode="area")[0].movedim(0, -1)
 
 
 def _write_avatar(avatar: Avatar, lights: Sequence[str], folder: Path, shadows: bool) -> None:

@@ -120,7 +120,7 @@ BAD_PHOTOS = {
     "one_pixel": (one_pixel, "1x1"),
     "sliver": (sliver, "2000x10"),
     "huge": (huge, "megapixels"),
-    "large": (large, "12000x10000"),
+    "large": (large, "(12000x10000); save it as JPEG, scale it down or crop it"),
     "animation": (animation, "animation"),
     "heic": (heic, "HEIC"),
     "postscript": (postscript, "not an image"),

@@ -9,10 +9,13 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
-from fitme.avatar.model import Avatar, AvatarPhoto
+from fitme.avatar.model import Avatar
+from fitme.avatar.photo import AvatarPhoto
+from fitme.avatar.run_info import RunInfo
+from fitme.head.geometry import Geometry
 from fitme.head.model import HeadModel, load_head
 from fitme.head.view import View, head_rotation
-from fitme.reflectance.regions import eye_material
+from fitme.reflectance.eyes import eye_material
 from fitme.render import Material
 from fitme.render.camera import matrix_to_axis_angle
 from fitme.render.light import Light
@@ -57,4 +60,4 @@ def make_avatar(head: HeadModel) -> Avatar:
     light = replace(Light.preset("side"), **lamp)
     photo = AvatarPhoto(Path("photo.png"), view, light, {"photometric": 0.25}, 0.0125)
     materials = tuple(kinds.get(name, plain) for name in head.part_names)
-    return Avatar(head, coefficients, materials, (photo,), {"seed": 3, "preset": "test"})
+    return Avatar(Geometry(head, coefficients), materials, (photo,), RunInfo(seed=3, preset="test"))

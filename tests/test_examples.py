@@ -6,7 +6,7 @@ import csv
 import importlib.util
 import sys
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,7 +14,9 @@ import torch
 from PIL import Image
 
 import fitme
-from fitme.fit.settings import FitPreset
+from fitme.fit.log import RunLog
+from fitme.fit.request import FitRequest
+from fitme.fit.settings import FitSettings, override
 from fitme.runtime.errors import (
     FitmeError,
     InputError,
@@ -27,9 +29,12 @@ from tests.small_avatar import small_avatar
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
-QUICK = FitPreset(
-    light_steps=1, light_pixels=64, light_texels=128, invert_steps=1, invert_pixels=96,
-    invert_texels=128, tune_steps=0, refine=False,
+QUICK = override(
+    FitSettings(),
+    {
+        "light.steps": 1, "light.pixels": 64, "invert.steps": 1, "invert.pixels": 96,
+        "invert.texels": 128, "tune.steps": 0, "refine.on": False,
+    },
 )  # fmt: skip
 SIZE = 64
 
@@ -61,7 +66,7 @@ class TestFitting:
     def test_one_photo(self, astronaut: Path, tmp_path: Path) -> None:
         out = tmp_path / "deep" / "me"
         avatar = example("one_photo").main(astronaut, out, QUICK, SIZE)
-        assert avatar.about["preset"] == "custom" and avatar.about["timings_s"]["total"] > 0
+        assert avatar.run.preset == "custom" and avatar.run.timings_s["total"] > 0
         loaded = fitme.Avatar.load(out)
         torch.testing.assert_close(loaded.identity, avatar.identity)
         with Image.open(tmp_path / "deep" / "me_side.png") as picture:
@@ -107,7 +112,9 @@ class TestAvatars:
         assert specular.ndim == 2 and np.abs(specular - 255 * f0 / 0.08).max() <= 6
 
     def test_flame_head(self, tmp_path: Path) -> None:
-        model_files = pytest.importorskip("model_files", reason="extra `heads` is not installed")
+        pytest.importorskip("h5py", reason="extra `heads` is not installed")
+        from tests.head.formats import model_files
+
         model = model_files.write_flame(tmp_path, shapedirs=np.zeros((22, 3, 20)) + 1e-4)
         out = tmp_path / "out"
         example("flame_head").main(model, out)
@@ -145,16 +152,16 @@ class TestCallableFit:
     def test_arguments_arrive(self, monkeypatch: pytest.MonkeyPatch) -> None:
         calls = []
 
-        def fit_in_memory(*args: object, **kwargs: object) -> str:
-            calls.append((args, kwargs))
-            return "avatar"
+        def fit_request(request: FitRequest, *_: object) -> SimpleNamespace:
+            calls.append(request)
+            return SimpleNamespace(avatar="avatar", log=RunLog())
 
-        monkeypatch.setattr("fitme.fit.pipeline.fit_in_memory", fit_in_memory)
+        monkeypatch.setattr("fitme.fit.api.fit_request", fit_request)
         assert fitme.fit("a.jpg", preset="fast", landmarks="p.json", size=256) == "avatar"
         fitme.fit([Path("a.jpg"), "b.jpg"])
-        assert calls[0][0] == ([Path("a.jpg")],)
-        assert calls[0][1]["landmarks"] == Path("p.json") and calls[0][1]["size"] == 256
-        assert calls[1][0] == ([Path("a.jpg"), Path("b.jpg")],)
+        assert calls[0].photos == (Path("a.jpg"),)
+        assert calls[0].landmarks == Path("p.json") and calls[0].size == 256
+        assert calls[1].photos == (Path("a.jpg"), Path("b.jpg"))
 
     def test_errors_are_the_libraries(self) -> None:
         with pytest.raises(PhotoError, match=r"nowhere\.jpg"):

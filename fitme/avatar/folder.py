@@ -6,25 +6,48 @@ float, maps as 8-bit PNGs hold them. A map edited in a paint program is what is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
-from fitme.avatar.model import Avatar, AvatarPhoto
-from fitme.export.bundle import AVATAR_FORMAT, all_textures, avatar_glb, fit_json
-from fitme.export.materials import decode_materials
+from fitme.avatar.photo import AvatarPhoto
+from fitme.avatar.run_info import RunInfo
+from fitme.export.bundle import all_textures, avatar_glb
+from fitme.export.materials import decode_materials, describe_materials
+from fitme.head.geometry import Geometry
 from fitme.head.model import HeadModel, load_head
-from fitme.head.view import View
-from fitme.render.light import Light
+from fitme.render import Material
 from fitme.runtime.errors import InputError, show_path
 from fitme.runtime.files import atomic_directory, write_json
-from fitme.runtime.input_files import mapping, number, numbers, read_bytes, read_json
+from fitme.runtime.input_files import mapping, numbers, read_bytes, read_json
 
+AVATAR_FORMAT = "fitme-avatar-1"
 _CURE = "fit the photo again with `fitme fit --overwrite`"
-_OWN_KEYS = ("format", "head", "identity", "materials", "photos")  # the rest is `Avatar.about`
 
 
-def save_avatar(avatar: Avatar, folder: str | Path, overwrite: bool = False) -> None:
+class Savable(Protocol):
+    """What an avatar directory holds; an `Avatar` is one."""
+
+    @property
+    def geometry(self) -> Geometry: ...
+    @property
+    def materials(self) -> tuple[Material, ...]: ...
+    @property
+    def photos(self) -> tuple[AvatarPhoto, ...]: ...
+    @property
+    def run(self) -> RunInfo: ...
+
+
+class Contents(NamedTuple):
+    """What was read from an avatar directory, in the order of `Avatar`'s fields."""
+
+    geometry: Geometry
+    materials: tuple[Material, ...]
+    photos: tuple[AvatarPhoto, ...]
+    run: RunInfo
+
+
+def save_avatar(avatar: Savable, folder: str | Path, overwrite: bool = False) -> None:
     """Write avatar.glb, textures/ and fit.json to `folder`, whole or not at all.
 
     Pictures made from the photo (overlays, renders) of an earlier result are not kept. Raises
@@ -35,7 +58,7 @@ def save_avatar(avatar: Avatar, folder: str | Path, overwrite: bool = False) -> 
         write_json(target / "fit.json", fit_json(avatar))
 
 
-def write_model(avatar: Avatar, folder: Path, done: Callable[[], None] = lambda: None) -> None:
+def write_model(avatar: Savable, folder: Path, done: Callable[[], None] = lambda: None) -> None:
     """Write textures/ and avatar.glb into an empty folder; `done` is called after each."""
     maps = all_textures(avatar)
     (folder / "textures").mkdir()
@@ -46,8 +69,26 @@ def write_model(avatar: Avatar, folder: Path, done: Callable[[], None] = lambda:
     done()
 
 
-def load_avatar(folder: str | Path, head: HeadModel | None = None) -> Avatar:
-    """The avatar of a directory that `fitme fit` or `save_avatar` wrote.
+def fit_json(avatar: Savable) -> dict[str, Any]:
+    """The data of `fit.json`. The files that its materials name are those of `all_textures`.
+
+    Raises ValueError for a shape with layers, which the directory has no place for.
+    """
+    geometry, head = avatar.geometry, avatar.geometry.head
+    if geometry.layers:
+        raise ValueError(f"{len(geometry.layers)} layers of the shape cannot be saved")
+    return {
+        "format": AVATAR_FORMAT,
+        **avatar.run.to_dict(),
+        "head": head.fingerprint(),
+        "identity": geometry.identity[0].tolist(),
+        "materials": describe_materials(head.parts, avatar.materials),
+        "photos": [photo.to_dict(head) for photo in avatar.photos],
+    }
+
+
+def read_avatar(folder: str | Path, head: HeadModel | None = None) -> Contents:
+    """What a directory holds that `fitme fit` or `save_avatar` wrote.
 
     `head` is the head model it was fitted with; by default the one that comes with fitme. Raises
     InputError, one line that names the file and the cure, for a missing or damaged file and for
@@ -80,28 +121,9 @@ def load_avatar(folder: str | Path, head: HeadModel | None = None) -> Avatar:
         photos = data.get("photos")
         if not isinstance(photos, list):
             raise ValueError("photos is missing or no list")
-        seen = tuple(_photo(photo, head) for photo in photos)
-        materials = decode_materials(mapping(data, "materials"), head.part_names, read)
+        seen = tuple(AvatarPhoto.from_dict(photo, head) for photo in photos)
+        materials = decode_materials(mapping(data, "materials"), head.parts, read)
+        run = RunInfo.from_dict(data)
     except ValueError as error:
         raise InputError(f"{show_path(file)} is damaged ({error}); {_CURE}") from error
-    about = {key: value for key, value in data.items() if key not in _OWN_KEYS}
-    return Avatar(head, identity.to(head.device), materials, seen, about)
-
-
-def _photo(data: Any, head: HeadModel) -> AvatarPhoto:
-    """One entry of "photos"; raises ValueError."""
-    if not isinstance(data, Mapping):
-        raise ValueError("an entry of photos is no object")
-    path, losses = data.get("path"), mapping(data, "losses")
-    if not isinstance(path, str):
-        raise ValueError("path is missing or no text")
-    light = Light.from_dict(mapping(data, "light"))
-    if light.batch != 1:
-        raise ValueError(f"light is of {light.batch} images, wanted 1")
-    return AvatarPhoto(
-        path=Path(path),
-        view=View.from_dict(data, head),
-        light=light,
-        losses={name: number(losses, name) for name in losses},
-        landmark_error=number(data, "landmark_error"),
-    )
+    return Contents(Geometry(head, identity.to(head.device)), materials, seen, run)

@@ -1,4 +1,4 @@
-"""The result of a fit: a head, its reflectance, and how each photo saw it."""
+"""The result of a fit: a person's shape and reflectance, and how each photo saw them."""
 
 from __future__ import annotations
 
@@ -10,52 +10,72 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from fitme.avatar.folder import read_avatar, save_avatar
+from fitme.avatar.photo import AvatarPhoto
+from fitme.avatar.relight import draw, render_view
+from fitme.avatar.run_info import RunInfo
+from fitme.head.geometry import Geometry
+from fitme.head.mesh import head_mesh
 from fitme.head.model import HeadModel
-from fitme.head.view import View
-from fitme.render import Material, Mesh, RenderOutput, render
+from fitme.render import Material, Mesh, RenderOutput
 from fitme.render.camera import Camera
 from fitme.render.light import Light
 
-
-def head_mesh(head: HeadModel, vertices: Tensor) -> Mesh:
-    """The renderer's mesh for vertices [B, V, 3] of a head."""
-    return Mesh(vertices, head.triangles, head.uv, head.uv_triangles, head.part, head.occlusion)
-
-
-@dataclass(frozen=True)
-class AvatarPhoto:
-    """One photo the avatar was made from. Losses are by name, as the fit logged them."""
-
-    path: Path
-    view: View
-    light: Light
-    losses: Mapping[str, float]
-    landmark_error: float  # mean distance over the interocular distance
+__all__ = ["Avatar", "AvatarPhoto", "RunInfo"]
 
 
 @dataclass(frozen=True)
 class Avatar:
     """A relightable head. `materials` has one entry per part of `head`, in its order."""
 
-    head: HeadModel
-    identity: Tensor  # [1, K]
+    geometry: Geometry
     materials: tuple[Material, ...]
-    photos: tuple[AvatarPhoto, ...]
-    about: Mapping[str, Any] = field(default_factory=dict)  # versions, preset, seed, timings
+    photos: tuple[AvatarPhoto, ...] = ()
+    run: RunInfo = field(default_factory=RunInfo)
+
+    @property
+    def head(self) -> HeadModel:
+        """The head model that the shape is made with."""
+        return self.geometry.head
+
+    @property
+    def identity(self) -> Tensor:
+        """Coefficients [1,K] of the shape in the head model."""
+        return self.geometry.identity
+
+    @property
+    def skin(self) -> Material:
+        """The material of the skin, with the generator's maps."""
+        return self.materials[self.head.skin.index]
 
     def neutral(self) -> Tensor:
         """Vertices [1, V, 3] in metres, neutral expression, eyes straight ahead."""
-        return self.head.shape(self.identity)
+        return self.geometry.vertices()
+
+    def posed(self, index: int = 0) -> Tensor:
+        """Vertices [1, V, 3] in metres with expression and gaze of photo `index`.
+
+        Raises IndexError.
+        """
+        view = self.photos[index].view
+        return self.geometry.vertices(view.expression, view.gaze)
 
     def to(self, device: torch.device | str) -> Avatar:
-        """The same avatar with every tensor on `device`."""
+        """The same avatar with every tensor on `device`; parts that share a material, or materials
+        that share a map, do so afterwards."""
+        made: dict[int, Any] = {}
 
         def move(thing: Any) -> Any:
-            return thing.to(device) if isinstance(thing, Tensor) else thing
+            if not isinstance(thing, Tensor | Material):
+                return thing
+            if id(thing) not in made:
+                made[id(thing)] = (
+                    thing.to(device)
+                    if isinstance(thing, Tensor)
+                    else Material(**{name: move(value) for name, value in vars(thing).items()})
+                )
+            return made[id(thing)]
 
-        materials = tuple(
-            Material(**{k: move(v) for k, v in vars(m).items()}) for m in self.materials
-        )
         photos = tuple(
             replace(
                 photo, light=photo.light.to(device),
@@ -64,7 +84,7 @@ class Avatar:
             for photo in self.photos
         )  # fmt: skip
         return replace(
-            self, head=self.head.to(device), identity=move(self.identity), materials=materials,
+            self, geometry=self.geometry.to(device), materials=tuple(map(move, self.materials)),
             photos=photos,
         )  # fmt: skip
 
@@ -82,9 +102,7 @@ class Avatar:
     ) -> RenderOutput:
         """Draw the avatar; neutral unless posed `vertices` [1, V, 3] are given. `shadows`: the
         head keeps directional and point lights from itself."""
-        posed = self.neutral() if vertices is None else vertices
-        with torch.no_grad():
-            return render(self.mesh(posed), self.materials, camera, light, shadows=shadows)
+        return draw(self, camera, light, vertices, shadows=shadows)
 
     def render_photo(self, index: int = 0, height: int | None = None) -> RenderOutput:
         """The avatar as photo `index` saw it: same camera, pose, expression and light.
@@ -96,7 +114,7 @@ class Avatar:
         if height is not None:
             width = max(1, round(camera.width * height / camera.height))
             camera = camera.resized(height, width)
-        return self.render(camera, photo.light, photo.view.posed(self.head, self.identity))
+        return self.render(camera, photo.light, self.posed(index))
 
     def render_view(
         self,
@@ -127,26 +145,20 @@ class Avatar:
             shadows: whether the head shades itself from directional and point lights; by default
                 all but the photo's own do, as that was estimated without.
 
-        Linear RGB over black with alpha; `fitme.image.picture.render_rgba` makes bytes of it.
+        Linear RGB over black with alpha; `fitme.render.picture.render_rgba` makes bytes of it.
         Raises IndexError for a photo that is not there, InputError for an unknown expression.
         """
-        from fitme.avatar import relight
-
-        return relight.render_view(
+        return render_view(
             self, yaw, pitch, light=light, photo=photo, resolution=resolution,
             expression=expression, neutral=neutral, shadows=shadows,
         )  # fmt: skip
 
     def save(self, folder: str | Path, overwrite: bool = False) -> None:
         """Write avatar.glb, textures/ and fit.json; see `fitme.avatar.folder.save_avatar`."""
-        from fitme.avatar.folder import save_avatar
-
         save_avatar(self, folder, overwrite)
 
     @staticmethod
     def load(folder: str | Path, head: HeadModel | None = None) -> Avatar:
         """The avatar of a directory that `fitme fit` or `save` wrote; `head` where it is not the
         head model that comes with fitme. Raises InputError naming the file and the cure."""
-        from fitme.avatar.folder import load_avatar
-
-        return load_avatar(folder, head)
+        return Avatar(*read_avatar(folder, head))

@@ -10,15 +10,17 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from fitme.avatar.model import Avatar
-from fitme.head.view import head_rotation
-from fitme.render import RenderOutput
+from fitme.head.geometry import Geometry
+from fitme.head.mesh import head_mesh
+from fitme.head.view import View, head_rotation
+from fitme.render import Material, RenderOutput, render
 from fitme.render.camera import Camera, axis_angle_to_matrix, intrinsics, rigid
 from fitme.render.light import PRESETS, Light
 from fitme.runtime.errors import InputError, show_path
@@ -29,8 +31,39 @@ DISTANCE = 1.0  # metres to the head of an avatar that has no photo
 NEAREST = 2.0  # radii; a head nearer than this to its camera would fill all it sees
 
 
+class Seen(Protocol):
+    """How one photo saw the head, and in what light."""
+
+    @property
+    def view(self) -> View: ...
+    @property
+    def light(self) -> Light: ...
+
+
+class Drawable(Protocol):
+    """What can be drawn: a shape, a material per part, and its photos; an `Avatar` is one."""
+
+    @property
+    def geometry(self) -> Geometry: ...
+    @property
+    def materials(self) -> tuple[Material, ...]: ...
+    @property
+    def photos(self) -> Sequence[Seen]: ...
+
+
+def draw(
+    avatar: Drawable, camera: Camera, light: Light, vertices: Tensor | None = None, *,
+    shadows: bool = False,
+) -> RenderOutput:  # fmt: skip
+    """See `Avatar.render`."""
+    geometry = avatar.geometry
+    mesh = head_mesh(geometry.head, geometry.vertices() if vertices is None else vertices)
+    with torch.no_grad():
+        return render(mesh, avatar.materials, camera, light, shadows=shadows)
+
+
 def render_view(
-    avatar: Avatar,
+    avatar: Drawable,
     yaw: float | None = None,
     pitch: float | None = None,
     *,
@@ -56,23 +89,24 @@ def render_view(
 
 
 def relit(
-    avatar: Avatar, camera: Camera, vertices: Tensor, light: Light | None = None, photo: int = 0,
+    avatar: Drawable, camera: Camera, vertices: Tensor, light: Light | None = None, photo: int = 0,
     turn: float = 0.0, shadows: bool | None = None,
 ) -> RenderOutput:  # fmt: skip
     """The avatar with posed vertices [1, V, 3] under the light that `view_light` makes of `light`,
     photo and turn, with shadows as `casts_shadows` says."""
     shining = view_light(avatar, camera, light, photo, turn)
-    return avatar.render(camera, shining, vertices, shadows=casts_shadows(avatar, light, shadows))
+    cast = casts_shadows(avatar, light, shadows)
+    return draw(avatar, camera, shining, vertices, shadows=cast)
 
 
-def casts_shadows(avatar: Avatar, light: Light | None, wanted: bool | None = None) -> bool:
+def casts_shadows(avatar: Drawable, light: Light | None, wanted: bool | None = None) -> bool:
     """Whether a `light` as `view_light` takes it casts shadows: as `wanted`, or else all do but a
     photo's own, which was estimated without."""
     return (light is not None or not avatar.photos) if wanted is None else wanted
 
 
 def posed_vertices(
-    avatar: Avatar,
+    avatar: Drawable,
     photo: int = 0,
     expression: Mapping[str, float] | None = None,
     neutral: bool = False,
@@ -82,7 +116,7 @@ def posed_vertices(
     `neutral` starts from a face at rest, eyes straight ahead. Raises InputError for an
     expression the head has not, and for weights outside 0..1.
     """
-    head = avatar.head
+    head = avatar.geometry.head
     if neutral or not avatar.photos:
         weights = head.mean.new_zeros(1, len(head.expression_names))
         gaze = head.mean.new_zeros(1, 2, 2)
@@ -97,17 +131,17 @@ def posed_vertices(
         if not 0 <= weight <= 1:
             raise InputError(f"expression {name}={weight:g}: give a weight in 0..1")
         weights[0, head.expression_index(name)] = weight
-    return head.pose(head.shape(avatar.identity, weights), gaze=gaze)
+    return avatar.geometry.vertices(weights, gaze)
 
 
-def head_sphere(avatar: Avatar) -> tuple[Tensor, float]:
+def head_sphere(avatar: Drawable) -> tuple[Tensor, float]:
     """Centre [3] and radius, metres, of a sphere around the neutral head."""
-    vertices = avatar.neutral()[0]
+    vertices = avatar.geometry.vertices()[0]
     centre = 0.5 * (vertices.amin(0) + vertices.amax(0))
     return centre, float((vertices - centre).norm(dim=-1).max())
 
 
-def facing_camera(avatar: Avatar, yaw: float, pitch: float, size: int, photo: int = 0) -> Camera:
+def facing_camera(avatar: Drawable, yaw: float, pitch: float, size: int, photo: int = 0) -> Camera:
     """A square camera of `size` pixels with the whole head in its middle, upright at yaw and pitch
     (degrees), as far away as in the photo. Scale and middle are the same for all angles."""
     centre, radius = head_sphere(avatar)
@@ -124,7 +158,7 @@ def facing_camera(avatar: Avatar, yaw: float, pitch: float, size: int, photo: in
 
 
 def view_light(
-    avatar: Avatar, camera: Camera, light: Light | None = None, photo: int = 0, turn: float = 0.0
+    avatar: Drawable, camera: Camera, light: Light | None = None, photo: int = 0, turn: float = 0.0
 ) -> Light:
     """The world's light for a camera: a `light` in the picture's axes, or the photo's own.
 

@@ -21,7 +21,7 @@ from fitme.runtime.errors import FitmeError, InputError, show_path
 from fitme.runtime.resources import has_gpu
 
 RETRIES = 1  # by Ray, on another worker, before the batch tries it alone
-_CONNECT_S, _PROBE_S = 10.0, 120.0
+_CONNECT_S, _PROBE_S, _CANCEL_S = 10.0, 120.0, 10.0
 
 
 class RayExecutor:
@@ -76,6 +76,9 @@ class RayExecutor:
         with contextlib.suppress(Exception):
             for reference in self._waiting:
                 self._ray.cancel(reference, force=True)
+            if self._waiting:  # until they are dead, so that nobody writes any more
+                waiting = list(self._waiting)
+                self._ray.wait(waiting, num_returns=len(waiting), timeout=_CANCEL_S)
         self._waiting = {}
         if self._started:
             self._ray.shutdown()
@@ -134,10 +137,10 @@ def _probe(token: Path, words: str) -> str:
     from fitme.batch.task import Settings
 
     try:
-        seen = token.read_text()
+        text = token.read_text()
     except OSError as error:
         return f"cannot read {token} ({error.strerror})"
-    if seen != words:
+    if text != words:
         return f"reads something else in {token}"
     return f"fitme {Settings().identity()['fitme']}"
 

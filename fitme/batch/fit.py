@@ -9,13 +9,11 @@ from PIL import Image
 
 from fitme.batch.quality import avatar_quality
 from fitme.batch.task import Fitted, Task
-from fitme.fit.pipeline import Models, fit_photos
-from fitme.head.model import HeadModel, load_head
-from fitme.landmarks.face import LandmarkProvider
-from fitme.landmarks.mediapipe import MediaPipeLandmarks
-from fitme.models.stylegan2 import load_generator
+from fitme.fit.api import fit_photos
+from fitme.fit.models import Models
 from fitme.report.notes import all_notes
 from fitme.runtime.device import resolve_device
+from fitme.runtime.memory import keep_large_blocks
 from fitme.runtime.progress import SilentProgress
 
 THUMB = "thumb.jpg"
@@ -32,33 +30,23 @@ class LogProgress(SilentProgress):
 def fit_subject(task: Task, folder: Path) -> Fitted:
     """`fit_photos` as the task says, then its quality and a thumbnail."""
     settings = task.settings
-    device = str(resolve_device(settings.device))
     summary = fit_photos(
         task.photos,
         folder,
-        device=settings.device,
-        seed=settings.seed,
-        size=settings.size,
-        preset=settings.preset,
-        weights=settings.weights,
-        skip_bad=settings.skip_bad,
+        **settings.options(),
         progress=LogProgress(),
-        # The fit tunes the generator in place, so each subject has a fresh one.
-        models=Models(_head(device), load_generator(settings.weights, device), _landmarks()),
+        models=_models(str(resolve_device(settings.device)), settings.weights),
     )
     write_thumb(folder)
     avatar = summary.avatar
     return Fitted(len(avatar.photos), avatar_quality(avatar, folder), all_notes(avatar, []))
 
 
-@functools.lru_cache(maxsize=2)
-def _head(device: str) -> HeadModel:
-    return load_head(device=device)
-
-
 @functools.lru_cache(maxsize=1)
-def _landmarks() -> LandmarkProvider:
-    return MediaPipeLandmarks()
+def _models(device: str, weights: Path | None) -> Models:
+    """What all subjects of a worker share."""
+    keep_large_blocks()
+    return Models.load(device, weights, note=LogProgress().note)
 
 
 def write_thumb(folder: Path, side: int = THUMB_SIDE) -> None:

@@ -2,6 +2,9 @@
 
 The lock belongs to the open file: the system frees it when its process dies in whatever way, so
 that there are no stale locks. The text in the file only tells the next one who holds it.
+
+Not `filelock`: it cannot tell who holds the lock (its earlier versions empty the file at each try),
+and where a file system has no locks it falls back on one that outlives its holder.
 """
 
 from __future__ import annotations

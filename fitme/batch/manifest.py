@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from fitme.batch.task import Fitted, Result, Settings, Task
-from fitme.runtime.files import atomic_write_bytes, file_sha256, json_bytes, write_json
+from fitme.runtime.files import atomic_write_bytes, file_sha256, write_json
 from fitme.runtime.notes import read_notes
+from fitme.runtime.plain_json import json_bytes
 
 MANIFEST = "batch.json"
 FORMAT = "fitme-batch-1"
@@ -86,7 +87,7 @@ def write_failure(
         "reason": reason,
         "seconds": round(seconds, 3),
     }
-    atomic_write_bytes(task.failure, json_bytes(record))
+    atomic_write_bytes(task.failure, json_bytes(record), staging=task.staging)
     return Result(
         task.name, task.directory, "failed", reason,
         seconds=round(seconds, 3), photos=len(task.photos),

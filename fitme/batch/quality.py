@@ -50,17 +50,17 @@ def score(landmark_error: float, color_error: float, structure: float) -> float:
 
 def avatar_quality(avatar: Avatar, folder: Path) -> dict[str, float]:
     """`score` and its components for a fresh avatar whose renders lie in `folder`."""
-    found = []
-    for index, seen in enumerate(avatar.photos):
-        points = avatar.head.landmarks(seen.view.posed(avatar.head, avatar.identity))
-        outline = seen.view.camera().project(points)[0, list(OVAL)].numpy()
+    measured = []
+    for index, photo in enumerate(avatar.photos):
+        points = avatar.head.landmarks(avatar.posed(index))
+        outline = photo.view.camera().project(points)[0, list(OVAL)].numpy()
         with Image.open(folder / f"render_{index:02d}.png") as image:
             render = torch.from_numpy(np.array(image.convert("RGBA"))).float() / 255
-        color, structure = compare(load_photo(seen.path), render, outline)
-        found.append((seen.landmark_error, color, structure))
-    landmark = max(item[0] for item in found)
-    color = max(item[1] for item in found)
-    structure = min(item[2] for item in found)
+        color, structure = compare(load_photo(photo.path), render, outline)
+        measured.append((photo.landmark_error, color, structure))
+    landmark = max(item[0] for item in measured)
+    color = max(item[1] for item in measured)
+    structure = min(item[2] for item in measured)
     return {
         "score": round(score(landmark, color, structure), 2),
         "landmark_error": round(landmark, 5),
@@ -86,20 +86,20 @@ def compare(photo: Photo, render: Tensor, outline: np.ndarray) -> tuple[float, f
     mask = torch.from_numpy(np.array(image)).float() / 255
     piece = render[top:bottom, left:right]
     mask = mask * piece[..., 3]
-    wanted = linear_to_srgb(photo.pixels[top:bottom, left:right])
-    seen = piece[..., :3]
+    target = linear_to_srgb(photo.pixels[top:bottom, left:right])
+    rendered = piece[..., :3]
     if photo.was_gray:
-        seen = luminance(seen)[..., None].expand_as(seen)
+        rendered = luminance(rendered)[..., None].expand_as(rendered)
     scale = min(1.0, HEIGHT / mask.shape[0])
     size = [max(11, round(scale * side)) for side in mask.shape]
-    stack = torch.cat([wanted, seen, mask[..., None]], -1).movedim(-1, 0)[None]
+    stack = torch.cat([target, rendered, mask[..., None]], -1).movedim(-1, 0)[None]
     small = F.interpolate(stack, size, mode="bilinear", antialias=True, align_corners=False)
-    wanted, seen, weight = small[:, :3], small[:, 3:6], small[:, 6:]
+    target, rendered, weight = small[:, :3], small[:, 3:6], small[:, 6:]
     total = weight.sum()
     if float(total) < 1:
         return 1.0, 0.0
-    difference = ((wanted - seen).abs().mean(1, keepdim=True) * weight).sum() / total
-    one, other = (luminance(image.movedim(1, -1))[:, None] for image in (wanted, seen))
+    difference = ((target - rendered).abs().mean(1, keepdim=True) * weight).sum() / total
+    one, other = (luminance(image.movedim(1, -1))[:, None] for image in (target, rendered))
     similar = (ssim(one, other) * weight).sum() / total
     return float(difference), float(similar)
 

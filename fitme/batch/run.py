@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
-import shutil
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from fitme.batch.index import index_html
-from fitme.batch.lock import locked
-from fitme.batch.manifest import file_hash, find_result, input_hashes, write_failure
+from fitme.batch.manifest import find_result, input_hashes, write_failure
 from fitme.batch.processes import ProcessExecutor
 from fitme.batch.progress import BatchProgress
+from fitme.batch.root import opened_root
 from fitme.batch.subjects import Subject, find_subjects
 from fitme.batch.table import counts, row, summary_csv
-from fitme.batch.task import STATE_DIR, Crash, Fit, Result, Settings, Task
+from fitme.batch.task import STAGING, Crash, Fit, Result, Settings, Task
+from fitme.batch.weights import settings_with_hashes
 from fitme.batch.work import real_fit
-from fitme.fit.settings import choose_preset
-from fitme.learned.registry import find_model
-from fitme.learned.store import is_pulled
-from fitme.models import weight_path
-from fitme.runtime.errors import InputError, OutputError, show_path
-from fitme.runtime.files import atomic_write_bytes, remove_abandoned
+from fitme.runtime.errors import InputError, show_path
+from fitme.runtime.files import atomic_write_bytes
 from fitme.runtime.resources import default_jobs, usable_cores
 
 EXECUTORS = ("process", "ray")
@@ -91,15 +86,13 @@ def run_batch(
     start = time.monotonic()
     progress = progress or BatchProgress(quiet=True)
     _check_usage(executor, address, jobs)
-    settings = _complete(settings or Settings())
+    settings = settings_with_hashes(settings or Settings())
     # Absolute, but through no links: workers may have another current directory.
     source, root = Path(os.path.abspath(source)), Path(os.path.abspath(root))
     subjects, notes = find_subjects(source, leave_out=root)
-    _open_root(root)
-    with locked(root / STATE_DIR / "lock", root):
+    with opened_root(root):
         for note in notes:
             progress.note(note)
-        _sweep(root)
         tasks = [_task(subject, root, settings) for subject in subjects]
         batch = _Batch(root, tasks, progress)
         batch.look(retry_failed)
@@ -111,7 +104,6 @@ def run_batch(
         finally:
             progress.end()
             batch.report()
-            _sweep(root)
     return BatchSummary(root, tuple(batch.results.values()), time.monotonic() - start)
 
 
@@ -153,8 +145,12 @@ class _Batch:
     def report(self) -> None:
         """Write the table and the page."""
         results = list(self.results.values())
-        atomic_write_bytes(self.root / "summary.csv", summary_csv(results))
-        atomic_write_bytes(self.root / "index.html", index_html(results, self.root))
+        files = {
+            "summary.csv": summary_csv(results),
+            "index.html": index_html(results, self.root),
+        }
+        for name, data in files.items():
+            atomic_write_bytes(self.root / name, data, staging=self.root / STAGING)
         self._reported = time.monotonic()
 
 
@@ -217,59 +213,5 @@ def _check_usage(executor: str, address: str | None, jobs: int | None) -> None:
         import_ray()
 
 
-def _complete(settings: Settings) -> Settings:
-    """The settings with the hashes of the weights; refuses now what each subject would refuse."""
-    choose_preset(settings.preset)
-    weights = settings.weights
-    if weights is not None:
-        from fitme.models.stylegan2 import load_generator
-
-        load_generator(weights)
-        weights = Path(os.path.abspath(weights))
-    if settings.device not in ("auto", "cpu"):
-        from fitme.runtime.device import resolve_device
-
-        resolve_device(settings.device)
-    used = {
-        "head": file_hash(weight_path("head.safetensors")),
-        "reflectance": file_hash(weights or weight_path("reflectance.safetensors")),
-    }
-    return replace(settings, weights=weights, models=used | _learned_losses())
-
-
-def _learned_losses() -> dict[str, str]:
-    """The downloaded networks that a fit will use here: with them it is another fit."""
-    return {
-        model.name: model.sha256
-        for model in map(find_model, ("lpips", "facenet"))
-        if is_pulled(model) and all(map(importlib.util.find_spec, model.packages))
-    }
-
-
 def _task(subject: Subject, root: Path, settings: Settings) -> Task:
     return Task(subject.name, subject.directory, subject.photos, subject.source, root, settings)
-
-
-def _open_root(root: Path) -> None:
-    """Make the output folder, or take one that an earlier batch made. Raises OutputError."""
-    shown = show_path(root)
-    try:
-        if root.is_dir() and not (root / STATE_DIR).is_dir() and any(root.iterdir()):
-            raise OutputError(
-                f"{shown} holds other files and no earlier batch; choose a new or empty --out"
-            )
-        (root / STATE_DIR).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(
-            f"{shown} cannot be created ({error.strerror}); choose another --out"
-        ) from error
-
-
-def _sweep(root: Path) -> None:
-    """Remove what killed workers left behind. Only under the lock: nobody else is at work."""
-    shutil.rmtree(root / STATE_DIR / "work", ignore_errors=True)
-    for token in (root / STATE_DIR).glob("probe-*"):
-        token.unlink(missing_ok=True)
-    for folder in (root, root / STATE_DIR, root / STATE_DIR / "failed"):
-        if folder.is_dir():
-            remove_abandoned(folder)

@@ -2,32 +2,39 @@
 
 from __future__ import annotations
 
-import os
-import platform
-import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fitme.fit.settings import FitPreset, choose_preset
+from fitme.fit.settings import FitSettings, choose_preset
 from fitme.runtime.notes import Note
 from fitme.runtime.versions import installed_version
 
 STATE_DIR = "_batch"
+STAGING = Path(STATE_DIR, "work")
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How every subject is fitted; the fields are those of `fit_photos`."""
+    """How every subject is fitted."""
 
-    preset: str | FitPreset = "default"
+    preset: str | FitSettings = "default"
     size: int = 1024
-    seed: int = 0
     device: str = "auto"
     weights: Path | None = None
     skip_bad: bool = False
     models: Mapping[str, str] = field(default_factory=dict)  # SHA-256 of the weight files in use
+
+    def options(self) -> dict[str, Any]:
+        """The fields that are options of a fit, by their names there."""
+        return {
+            "preset": self.preset,
+            "size": self.size,
+            "device": self.device,
+            "weights": self.weights,
+            "skip_bad": self.skip_bad,
+        }
 
     def identity(self) -> dict[str, Any]:
         """What an avatar depends on, beside its photos; another identity means another avatar.
@@ -39,7 +46,6 @@ class Settings:
             "fitme": installed_version() or "unknown",
             "preset": asdict(choose_preset(self.preset)),
             "size": self.size,
-            "seed": self.seed,
             "models": dict(self.models),
         }
 
@@ -75,10 +81,10 @@ class Task:
         """A small copy of the photo that failed, for the index."""
         return self.root / STATE_DIR / "failed" / f"{self.directory}.jpg"
 
+    @property
     def staging(self) -> Path:
-        """Where this attempt works, unlike that of any other process or machine."""
-        mark = f"{platform.node()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
-        return self.root / STATE_DIR / "work" / f"{self.directory}.{mark}"
+        """What is half written lies in here and nowhere else; the batch clears it."""
+        return self.root / STAGING
 
 
 @dataclass(frozen=True)

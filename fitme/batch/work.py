@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import faulthandler
 import os
-import shutil
 import sys
 import time
 import traceback
@@ -59,10 +58,10 @@ def run_subject(task: Task, fit: Fit = real_fit) -> Result:
         try:
             if not task.photos:
                 raise InputError(f"{show_path(task.source)} holds no photo; add one or remove it")
-            with _staging(task) as folder:
+            _claim(task.out)
+            with atomic_directory(task.out, overwrite=True, staging=task.staging) as folder:
                 fitted = fit(task, folder)
                 result = write_manifest(folder, task, inputs, fitted, time.perf_counter() - start)
-                _publish(folder, task.out)
             for path in (task.failure, task.failure_picture):
                 path.unlink(missing_ok=True)
             return result
@@ -75,25 +74,11 @@ def run_subject(task: Task, fit: Fit = real_fit) -> Result:
         return write_failure(task, inputs, kind, reason, time.perf_counter() - start)
 
 
-@contextlib.contextmanager
-def _staging(task: Task) -> Iterator[Path]:
-    folder = task.staging()
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    folder.mkdir()
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _publish(folder: Path, out: Path) -> None:
-    """Move the files of a complete folder to `out` in one step, for an earlier result if any."""
-    if out.is_dir():
-        # Ours, however damaged. Files that no fit writes are still refused.
+def _claim(out: Path) -> None:
+    """Mark an earlier result, however damaged, as one that may be replaced. Files that no fit
+    writes are still refused."""
+    if out.is_dir() and not (out / MANIFEST).exists():
         (out / MANIFEST).touch()
-    with atomic_directory(out, overwrite=True) as place:
-        for entry in sorted(folder.iterdir()):
-            os.rename(entry, place / entry.name)
 
 
 def _picture_failure(task: Task) -> None:

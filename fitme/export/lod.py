@@ -31,7 +31,7 @@ def template_fingerprint(head: HeadModel) -> str:
 
 
 def head_level(head: HeadModel, level: int, file: Path | None = None) -> HeadModel:
-    """The head with the triangles of one level; 0 is the head itself, 1 about half, 2 a sixth.
+    """The head with the triangles of one level; 0 is the head itself, 1 about half, 2 a fifth.
 
     Vertices [V, 3] and texture coordinates [U, 2] stay as they are, used or not; landmarks are
     left out. Raises InputError for an unknown level and for a template without levels.

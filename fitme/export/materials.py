@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fitme.export import textures
+from fitme.head.parts import Part
 from fitme.render import Material
 
 MAPS = ("diffuse_albedo", "specular_albedo", "normal", "roughness")
@@ -26,27 +27,29 @@ _FILE = re.compile(r"\w[\w.-]*\.png")
 _CHANNELS = {"diffuse_albedo": (3,), "specular_albedo": (1, 3)}
 
 
-def describe_materials(names: Sequence[str], materials: Sequence[Material]) -> dict[str, Any]:
-    """JSON-ready data of one material per part name; maps are named, not encoded.
+def describe_materials(parts: Sequence[Part], materials: Sequence[Material]) -> dict[str, Any]:
+    """JSON-ready data of one material per part, by the parts' names; maps are named, not encoded.
 
-    The maps of "head" have files even where they are one colour. Parts that share a material
-    share its files.
+    The maps of the skin have files even where they are one colour. Parts that share a map share
+    its file, which has the name of the first of them.
     """
-    out: dict[str, Any] = {}
-    for name, material in zip(names, materials, strict=True):
-        first = next(n for n, m in zip(names, materials, strict=True) if m is material)
-        out[name] = {key: _describe(first, key, getattr(material, key)) for key in MAPS}
+    out: dict[str, dict[str, Any]] = {part.name: {} for part in parts}
+    for key in MAPS:
+        owners: dict[int, Part] = {}
+        for part, material in zip(parts, materials, strict=True):
+            value = getattr(material, key)
+            out[part.name][key] = _describe(owners.setdefault(id(value), part), key, value)
     return out
 
 
 def encode_materials(
-    names: Sequence[str], materials: Sequence[Material], known: Mapping[str, bytes]
+    parts: Sequence[Part], materials: Sequence[Material], known: Mapping[str, bytes]
 ) -> dict[str, bytes]:
     """PNG bytes of every file that `describe_materials` names, but those already `known`."""
     files: dict[str, bytes] = {}
-    for part, spec in describe_materials(names, materials).items():
-        material = materials[names.index(part)]
-        for key, file in spec.items():
+    described = describe_materials(parts, materials)
+    for part, material in zip(parts, materials, strict=True):
+        for key, file in described[part.name].items():
             if isinstance(file, str) and file not in known and file not in files:
                 pixels = getattr(material, key)[0].detach().cpu().numpy()
                 files[file] = _ENCODERS[key](pixels)
@@ -54,28 +57,35 @@ def encode_materials(
 
 
 def decode_materials(
-    data: Mapping[str, Any], names: Sequence[str], read: Callable[[str], bytes]
+    data: Mapping[str, Any], parts: Sequence[Part], read: Callable[[str], bytes]
 ) -> tuple[Material, ...]:
-    """One material per part name, in that order; `read` gives the bytes of a file of textures/.
+    """One material per part, in that order; `read` gives the bytes of a file of textures/.
 
-    Equal entries become one shared material. Raises ValueError naming the part and map, and what
-    `read` raises.
+    Equal entries become one shared material, and one file becomes one shared map. Raises
+    ValueError naming the part and map, and what `read` raises.
     """
     made: dict[str, Material] = {}
+    maps: dict[tuple[str, str], Any] = {}
     out = []
-    for name in names:
-        spec = data.get(name)
+    for part in parts:
+        spec = data.get(part.name)
         if not isinstance(spec, dict) or not set(MAPS) <= spec.keys():
-            raise ValueError(f"material {name!r} is missing or incomplete")
-        key = json.dumps([spec[k] for k in MAPS])
-        if key not in made:
-            made[key] = Material(**{k: _decode(f"{name}: {k}", k, spec[k], read) for k in MAPS})
-        out.append(made[key])
+            raise ValueError(f"material {part.name!r} is missing or incomplete")
+        identity = json.dumps([spec[key] for key in MAPS])
+        if identity not in made:
+            values = {}
+            for key in MAPS:
+                place = (key, json.dumps(spec[key]))
+                if place not in maps:
+                    maps[place] = _decode(f"{part.name}: {key}", key, spec[key], read)
+                values[key] = maps[place]
+            made[identity] = Material(**values)
+        out.append(made[identity])
     return tuple(out)
 
 
 def _describe(
-    part: str, key: str, value: Tensor | float | None
+    part: Part, key: str, value: Tensor | float | None
 ) -> str | list[float] | float | None:
     if value is None:
         return None
@@ -83,13 +93,17 @@ def _describe(
         return float(value)
     pixels = value[0].detach()
     flat = pixels.reshape(-1, pixels.shape[-1])
-    contract = part == "head" and key != "roughness"
+    contract = part.is_skin and key != "roughness"
     if not contract and key != "normal" and bool((flat == flat[0]).all()):
         colour: list[float] = flat[0].tolist()
         return colour[0] if key == "roughness" else colour
     name = "metallic_roughness" if key == "roughness" else key
-    prefix = "" if part == "head" else re.sub(r"[^\w-]", "_", part) + "_"
-    return f"{prefix}{name}.png"
+    return f"{file_prefix(part)}{name}.png"
+
+
+def file_prefix(part: Part) -> str:
+    """What the names of a part's maps begin with; the skin's have no prefix."""
+    return "" if part.is_skin else re.sub(r"[^\w-]", "_", part.name) + "_"
 
 
 def _decode(where: str, key: str, value: Any, read: Callable[[str], bytes]) -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 import pygltflib as gltf
 from numpy.typing import NDArray
 
-from fitme.export.mesh import ExportMaterial, image_type
+from fitme.export.mesh import IMAGES, ExportMaterial, image_type
 
 
 class Packer:
@@ -92,7 +92,7 @@ class Packer:
             "specularColorFactor": _floats(material.specular_color_factor),
         }
         if material.specular_color is not None:
-            specular["specularColorTexture"] = {"index": self._texture(material.specular_color)}
+            specular["specularColorTexture"] = {"index": self._texture(material, "specular_color")}
         extensions = {}
         if specular != {"specularFactor": 1.0, "specularColorFactor": [1.0, 1.0, 1.0]}:
             extensions["KHR_materials_specular"] = specular
@@ -100,16 +100,16 @@ class Packer:
         normal = None
         if material.normal is not None:
             normal = gltf.NormalMaterialTexture(
-                index=self._texture(material.normal), scale=float(material.normal_scale)
+                index=self._texture(material, "normal"), scale=float(material.normal_scale)
             )
         return gltf.Material(
             name=material.name,
             pbrMetallicRoughness=gltf.PbrMetallicRoughness(
                 baseColorFactor=_floats(material.base_color_factor),
-                baseColorTexture=self._texture_info(material.base_color),
+                baseColorTexture=self._texture_info(material, "base_color"),
                 metallicFactor=float(material.metallic_factor),
                 roughnessFactor=float(material.roughness_factor),
-                metallicRoughnessTexture=self._texture_info(material.metallic_roughness),
+                metallicRoughnessTexture=self._texture_info(material, "metallic_roughness"),
             ),
             normalTexture=normal,
             alphaMode=material.alpha_mode,
@@ -118,33 +118,40 @@ class Packer:
                 None
                 if material.occlusion is None
                 else gltf.OcclusionTextureInfo(
-                    index=self._texture(material.occlusion), texCoord=material.occlusion_uv
+                    index=self._texture(material, "occlusion"), texCoord=material.occlusion_uv
                 )
             ),
             doubleSided=material.double_sided,
             extensions=extensions,
         )
 
-    def _texture_info(self, png: bytes | None) -> gltf.TextureInfo | None:
-        return None if png is None else gltf.TextureInfo(index=self._texture(png))
+    def _texture_info(self, material: ExportMaterial, slot: str) -> gltf.TextureInfo | None:
+        if getattr(material, slot) is None:
+            return None
+        return gltf.TextureInfo(index=self._texture(material, slot))
 
-    def _texture(self, png: bytes) -> int:
-        if png not in self._textures:
+    def _texture(self, material: ExportMaterial, slot: str) -> int:
+        """The texture of one of a material's images, each of which is stored once."""
+        data: bytes = getattr(material, slot)
+        if data not in self._textures:
             if not self.file.samplers:
                 # Repeat, not clamp: what engines default to, and no texel lies at the border.
                 self.file.samplers = [
                     gltf.Sampler(magFilter=gltf.LINEAR, minFilter=gltf.LINEAR_MIPMAP_LINEAR)
                 ]
-            self._textures[png] = len(self.file.textures)
-            kind, index = image_type(png), len(self.file.images)
-            self.file.images.append(gltf.Image(mimeType=kind, bufferView=self._view(png)))
+            self._textures[data] = len(self.file.textures)
+            kind, index = image_type(data), len(self.file.images)
+            name = image_name(material, slot)
+            view = self._view(data)
+            self.file.images.append(gltf.Image(name=name, mimeType=kind, bufferView=view))
             if kind == "image/webp":  # without a PNG beside it the extension is required
                 self._use("EXT_texture_webp", required=True)
                 extension = {"EXT_texture_webp": {"source": index}}
-                self.file.textures.append(gltf.Texture(sampler=0, extensions=extension))
+                texture = gltf.Texture(sampler=0, extensions=extension)
             else:
-                self.file.textures.append(gltf.Texture(sampler=0, source=index))
-        return self._textures[png]
+                texture = gltf.Texture(sampler=0, source=index)
+            self.file.textures.append(texture)
+        return self._textures[data]
 
     def _use(self, extension: str, required: bool = False) -> None:
         for names in (self.file.extensionsUsed, self.file.extensionsRequired)[: 1 + required]:
@@ -172,6 +179,15 @@ class Packer:
         return len(self.file.accessors) - 1
 
 
+def image_name(material: ExportMaterial, slot: str) -> str:
+    """What programs show for an image: its first owner and every use it has there, such as
+    "head_base_color" or "head_occlusion_metallic_roughness"."""
+    data = getattr(material, slot)
+    uses = [key for key in _NAMED_FIRST if getattr(material, key) == data]
+    return "_".join([material.name.removesuffix("_material"), *uses])
+
+
+_NAMED_FIRST = sorted(IMAGES, key=lambda key: key != "occlusion")
 _COMPONENT = {np.dtype("<u2"): gltf.UNSIGNED_SHORT, np.dtype("<u4"): gltf.UNSIGNED_INT}
 
 

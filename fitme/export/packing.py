@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from PIL import Image
 
 from fitme.image.color import linear_to_srgb
 from fitme.image.png import encode_png
+from fitme.reflectance.atlas import resized
 from fitme.render import Material
 from fitme.runtime.errors import InputError
 
@@ -64,10 +64,8 @@ def map_set(material: Material, occlusion: torch.Tensor | None, size: int | None
         if value is None or not isinstance(value, torch.Tensor):
             numbers = default if value is None else (float(value),)
             return np.broadcast_to(np.array(numbers, np.float32), (side, side, len(numbers)))
-        image = value[:1].detach().float().cpu().movedim(-1, 1)
-        if tuple(image.shape[2:]) != (side, side):
-            image = F.interpolate(image, (side, side), mode="bilinear", antialias=True)
-        return image[0].movedim(0, -1).contiguous().numpy()
+        image = resized(value[:1].detach().float().cpu(), side)
+        return image[0].contiguous().numpy()
 
     normal = sized(material.normal, (0.0, 0.0, 1.0))
     length = np.linalg.norm(normal, axis=-1, keepdims=True)

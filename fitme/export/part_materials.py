@@ -11,41 +11,42 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from fitme.avatar.model import Avatar
 from fitme.export import packing
 from fitme.export.bundle import export_material
+from fitme.export.content import Exportable
 from fitme.export.mesh import ExportMaterial, specular_to_khr
 from fitme.export.packing import MapSet, map_set
 from fitme.head.model import HeadModel
-from fitme.reflectance.regions import bake_vertex_field
+from fitme.head.parts import Part
+from fitme.reflectance.atlas import bake_vertex_field
 from fitme.render import Material
 
-MOUTH_PARTS = ("mouth", "teeth", "tongue")
 RAMP_EDGE = 1 / 32  # of the ramp's texture, which repeats
 MOUTH_DEPTH = 0.02  # metres behind the lips at which 1/e of the light of an open mouth is left
 
 
-def bake_occlusion(avatar: Avatar, part: str, size: int = 512) -> torch.Tensor:
+def bake_occlusion(head: HeadModel, part: Part, size: int = 512) -> torch.Tensor:
     """Ambient visibility of a part in its tile, [1, size, size, 1] in 0..1."""
-    return bake_vertex_field(avatar.head, avatar.head.occlusion[:, None], size, part)[None]
+    return bake_vertex_field(head, head.occlusion[:, None], size, part)[None]
 
 
-def part_maps(avatar: Avatar, size: int | None) -> dict[str, MapSet]:
-    """The maps of every part that has some, by name. Parts of one material share one object.
+def part_maps(avatar: Exportable, size: int | None) -> dict[str, MapSet]:
+    """The maps of every part that has some, by name. Parts of one albedo share one object.
 
-    `size` is the side of the head's maps, None its own; other parts are not made larger by it.
+    `size` is the side of the skin's maps, None its own; other parts are not made larger by it.
     """
+    head = avatar.geometry.head
     made: dict[int, MapSet] = {}
     out = {}
-    for name, material in zip(avatar.head.part_names, avatar.materials, strict=True):
+    for part, material in zip(head.parts, avatar.materials, strict=True):
         own = material.diffuse_albedo.shape[1]
-        if name == "head":
-            out[name] = map_set(material, bake_occlusion(avatar, name), size)
+        if part.is_skin:
+            out[part.name] = map_set(material, bake_occlusion(head, part), size)
         elif own > 1:
-            pixels = material.diffuse_albedo.data_ptr()
-            if pixels not in made:
-                made[pixels] = map_set(material, None, min(own, size or own))
-            out[name] = made[pixels]
+            albedo = id(material.diffuse_albedo)
+            if albedo not in made:
+                made[albedo] = map_set(material, None, min(own, size or own))
+            out[part.name] = made[albedo]
     return out
 
 
@@ -59,39 +60,42 @@ def mouth_visibility(head: HeadModel) -> torch.Tensor:
     return torch.exp(-(lips - head.mean[:, 2]).clamp_min(0) / MOUTH_DEPTH)
 
 
-def mouth_uv(head: HeadModel, name: str) -> NDArray[Any] | None:
+def mouth_uv(head: HeadModel, part: Part) -> NDArray[Any] | None:
     """Second texture coordinates [V, 2] of a part inside the mouth: visibility along the ramp."""
-    if name not in MOUTH_PARTS or "lips" not in head.regions:
+    if not part.is_inside_mouth or "lips" not in head.regions:
         return None
     u = RAMP_EDGE + (1 - 2 * RAMP_EDGE) * mouth_visibility(head).cpu().numpy()
     return np.stack([u, np.full_like(u, 0.5)], 1)
 
 
 def gltf_materials(
-    avatar: Avatar, maps: Mapping[str, MapSet], webp: bool
+    avatar: Exportable, maps: Mapping[str, MapSet], webp: bool
 ) -> dict[str, ExportMaterial]:
     """The glTF material of every part; images have 8 bits, as every reader knows them.
 
-    `maps` has those of the parts that are not of one colour. The head's occlusion, roughness and
+    `maps` has those of the parts that are not of one colour. The skin's occlusion, roughness and
     metallic share one image; the parts inside the mouth get a ramp to look their depth up in.
     """
     form = "webp" if webp else "png"
     values = np.clip(((np.arange(64) + 0.5) / 64 - RAMP_EDGE) / (1 - 2 * RAMP_EDGE), 0, 1)
     ramp = packing.encode(np.tile(values[None, :, None], (4, 1, 3)), False, form)
     out = {}
-    for name, material in zip(avatar.head.part_names, avatar.materials, strict=True):
-        out[name] = _gltf_material(name, material, maps.get(name), form)
-        if name in MOUTH_PARTS and "lips" in avatar.head.regions:
-            out[name] = replace(out[name], occlusion=ramp, occlusion_uv=1)
+    head = avatar.geometry.head
+    for part, material in zip(head.parts, avatar.materials, strict=True):
+        out[part.name] = _gltf_material(part, material, maps.get(part.name), form)
+        if part.is_inside_mouth and "lips" in head.regions:
+            out[part.name] = replace(out[part.name], occlusion=ramp, occlusion_uv=1)
     return out
 
 
-def _gltf_material(name: str, material: Material, maps: MapSet | None, form: str) -> ExportMaterial:
-    made = export_material(name, material)
+def _gltf_material(
+    part: Part, material: Material, maps: MapSet | None, form: str
+) -> ExportMaterial:
+    made = export_material(part, material)
     if maps is None:
         return made
     made = replace(made, base_color=packing.encode(maps.albedo, True, form))
-    if name != "head":
+    if not part.is_skin:
         return made
     packed = packing.encode(packing.occlusion_roughness_metallic(maps), False, form)
     factor, relative = specular_to_khr(maps.f0)

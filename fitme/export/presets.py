@@ -2,84 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from fitme.avatar.model import Avatar
 from fitme.export import packing
-from fitme.export.bundle import part_mesh
+from fitme.export.content import Exportable, copyright_note, generator_name
+from fitme.export.engines import ALBEDO, PRESETS, EnginePreset
 from fitme.export.fbx import blender_command, glb_to_fbx
 from fitme.export.frames import vertex_normals
 from fitme.export.glb import write_glb
 from fitme.export.lod import LEVELS, head_level
+from fitme.export.materials import file_prefix
 from fitme.export.mesh import ExportMaterial, ExportMesh
 from fitme.export.obj import write_mtl, write_obj
 from fitme.export.packing import EngineMap, MapSet
 from fitme.export.part_materials import gltf_materials, mouth_uv, part_maps
+from fitme.export.part_mesh import part_mesh
+from fitme.head.geometry import Geometry
+from fitme.head.parts import Part
+from fitme.head.view import View
 from fitme.runtime.errors import InputError, OutputError, show_path
-from fitme.runtime.files import atomic_directory, json_bytes
+from fitme.runtime.files import atomic_directory
+from fitme.runtime.plain_json import json_bytes
+from fitme.runtime.versions import installed_version
 
 EXPORT_FILE = "fitme_export.json"
 EXPORT_FORMAT = "fitme-export-1"
-
-_ALBEDO = EngineMap("diffuse_albedo", packing.diffuse_albedo, True, "base colour, sRGB")
-_F0 = EngineMap("specular_albedo", packing.specular_albedo, True, "F0, sRGB")
-_NORMAL = EngineMap("normal", packing.normal_opengl, False, "normals, OpenGL (green up), linear")
-_ORM = EngineMap(
-    "occlusion_roughness_metallic", packing.occlusion_roughness_metallic, False,
-    "R occlusion, G roughness, B metallic, linear",
-)  # fmt: skip
-
-
-@dataclass(frozen=True)
-class EnginePreset:
-    """What one engine gets. All meshes are in metres, +Y up, the face along +Z, unless `frame`."""
-
-    name: str
-    frame: str  # axes and unit of what the engine imports
-    maps: tuple[EngineMap, ...]
-    skinned: bool = False  # GLB on a skeleton: one skeletal mesh
-    webp: bool = False  # its loader reads EXT_texture_webp
-    fbx: bool = False  # Blender may write an FBX for it
-    obj: bool = False  # OBJ and MTL instead of a GLB
-
-
-_GLTF_FRAME = "metres, right-handed, +Y up, face along +Z (the importer converts)"
-PRESETS = {
-    preset.name: preset
-    for preset in (
-        EnginePreset("gltf", _GLTF_FRAME, (_ALBEDO, _F0, _NORMAL, _ORM)),
-        EnginePreset("blender", _GLTF_FRAME, (_ALBEDO, _F0, _NORMAL, _ORM)),
-        EnginePreset("three", _GLTF_FRAME, (_ALBEDO, _F0, _NORMAL, _ORM), webp=True),
-        EnginePreset(
-            "unity", _GLTF_FRAME,
-            (
-                _ALBEDO, _NORMAL,
-                EngineMap("mask_map", packing.metallic_occlusion_detail_smoothness, False,
-                          "R metallic, G occlusion, B detail mask, A smoothness, linear"),
-                EngineMap("specular_smoothness", packing.specular_smoothness, True,
-                          "RGB F0, sRGB; A smoothness"),
-            ), fbx=True,
-        ),
-        EnginePreset(
-            "unreal", "glTF: metres, +Y up (the importer converts); FBX: centimetres",
-            (
-                _ALBEDO, _ORM,
-                EngineMap("normal_directx", packing.normal_directx, False,
-                          "normals, DirectX (green down), linear"),
-                EngineMap("specular", packing.unreal_specular, False,
-                          "Specular input (F0 / 0.08), linear grey"),
-            ), skinned=True, fbx=True,
-        ),
-        EnginePreset("obj", "metres, +Y up, face along +Z", (_ALBEDO, _F0, _NORMAL, EngineMap(
-            "roughness", lambda maps: maps.roughness[..., None], False, "roughness, linear",
-        )), obj=True),
-    )
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -87,7 +39,7 @@ class ExportOptions:
     """What of an avatar is exported, and how."""
 
     preset: str = "gltf"
-    levels: tuple[int, ...] = (0,)  # levels of detail, a file each: 0 full, 1 half, 2 a sixth
+    levels: tuple[int, ...] = (0,)  # levels of detail, a file each: 0 full, 1 half, 2 a fifth
     map_size: int | None = None  # side of the textures; None keeps that of the avatar
     format: str = "png"  # of textures/: png or exr; webp, also in the GLB, for three
     bits: int = 8  # per channel of the PNG files in textures/; those in a GLB have 8
@@ -117,7 +69,7 @@ class ExportOptions:
         return engine
 
 
-def export_files(avatar: Avatar, options: ExportOptions | None = None) -> dict[str, bytes]:
+def export_files(avatar: Exportable, options: ExportOptions | None = None) -> dict[str, bytes]:
     """The bytes of every file of an export by its path in the directory.
 
     avatar.glb (avatar_lod1.glb, ...) or avatar.obj, textures/ and fitme_export.json, which says
@@ -131,16 +83,17 @@ def export_files(avatar: Avatar, options: ExportOptions | None = None) -> dict[s
         blender_command()
     if options.format == "exr":
         packing.require_exr()
-    names = avatar.head.part_names
+    geometry = avatar.geometry.to("cpu")
+    parts = geometry.head.parts
+    names = [part.name for part in parts]
+    view = None if options.photo is None else avatar.photos[options.photo].view
     maps = part_maps(avatar, options.map_size)
-    avatar = avatar.to("cpu")
     files: dict[str, bytes] = {}
     textures: dict[str, dict[str, str]] = {}
-    for part, entry, values in _texture_files(engine, maps):
-        prefix = "" if part == "head" else f"{part}_"
-        file = f"textures/{prefix}{entry.file}.{options.format}"
+    for part, entry, values in _texture_files(engine, parts, maps):
+        file = f"textures/{file_prefix(part)}{entry.file}.{options.format}"
         files[file] = packing.encode(values, entry.color, options.format, options.bits)
-        textures.setdefault(part, {})[entry.file] = file
+        textures.setdefault(part.name, {})[entry.file] = file
     webp = options.format == "webp"
     materials = gltf_materials(avatar, maps, webp)
     shared = {n: next(k for k in names if k == n or maps.get(k, k) is maps.get(n)) for n in names}
@@ -148,27 +101,33 @@ def export_files(avatar: Avatar, options: ExportOptions | None = None) -> dict[s
     triangles = {}
     for level in sorted(set(options.levels)):
         stem = "avatar" if level == 0 else f"avatar_lod{level}"
-        meshes = level_meshes(avatar, materials, level, options.photo)
+        meshes = level_meshes(geometry, materials, level, view)
         triangles[stem] = sum(len(mesh.triangles) for mesh in meshes)
         if engine.obj:
             files[f"{stem}.obj"] = write_obj([mesh.posed() for mesh in meshes], "avatar.mtl")
             continue
-        files[f"{stem}.glb"] = write_glb(meshes, skinned=engine.skinned)
+        files[f"{stem}.glb"] = write_glb(
+            meshes, skinned=engine.skinned, generator=generator_name(),
+            copyright=copyright_note(geometry.head),
+        )  # fmt: skip
         if options.fbx:
             files[f"{stem}.fbx"] = glb_to_fbx(files[f"{stem}.glb"], engine.name)
     if engine.obj:
         named = {name: textures.get(shared[name], {}) for name in names}
         files["avatar.mtl"] = write_mtl(meshes, named)
     if options.expressions:
-        meshes = level_meshes(avatar, materials, min(options.levels))
-        for shape in avatar.head.expression_names:
+        meshes = level_meshes(geometry, materials, min(options.levels))
+        for shape in geometry.head.expression_names:
             files[f"expressions/{shape}.obj"] = write_obj(meshes, "../avatar.mtl", shape)
     about = _about(avatar, engine, options, materials, textures, shared)
     return files | {EXPORT_FILE: json_bytes(about | {"triangles": triangles})}
 
 
 def write_export(
-    avatar: Avatar, out: str | Path, options: ExportOptions | None = None, overwrite: bool = False
+    avatar: Exportable,
+    out: str | Path,
+    options: ExportOptions | None = None,
+    overwrite: bool = False,
 ) -> None:
     """Write `export_files` to the directory `out`, whole or not at all.
 
@@ -187,54 +146,57 @@ def write_export(
 
 
 def level_meshes(
-    avatar: Avatar, materials: dict[str, ExportMaterial], level: int, photo: int | None = None
+    geometry: Geometry, materials: dict[str, ExportMaterial], level: int, view: View | None = None
 ) -> list[ExportMesh]:
     """The meshes of one level of detail, a part each, with the full head's normals."""
+    head = geometry.head
     normals = None
     if level:  # the normal map was made for these, and few triangles bend them
-        neutral, triangles = avatar.neutral()[0].numpy(), avatar.head.triangles.numpy()
-        normals = vertex_normals(neutral, triangles)
-    view = None if photo is None else avatar.photos[photo].view
-    coarse = replace(avatar, head=head_level(avatar.head, level))
+        normals = vertex_normals(geometry.vertices()[0].numpy(), head.triangles.numpy())
+    coarse = replace(geometry, head=head_level(head, level))
     return [
-        part_mesh(coarse, name, materials[name], normals, view, mouth_uv(avatar.head, name))
-        for name in avatar.head.part_names
+        part_mesh(coarse, part, materials[part.name], normals, view, mouth_uv(head, part))
+        for part in head.parts
     ]
 
 
 def _texture_files(
-    engine: EnginePreset, maps: dict[str, MapSet]
-) -> Iterator[tuple[str, EngineMap, np.ndarray]]:
+    engine: EnginePreset, parts: Sequence[Part], maps: dict[str, MapSet]
+) -> Iterator[tuple[Part, EngineMap, np.ndarray]]:
     """(part, map, values) of every texture file; parts that share their maps come once."""
-    seen: list[MapSet] = []
-    for part, entry in ((part, entry) for part in maps for entry in engine.maps):
-        first = part == "head" or not any(maps[part] is other for other in seen)
-        if first and (part == "head" or entry is _ALBEDO):  # the rest of other parts is constant
-            seen.append(maps[part])
-            yield part, entry, entry.build(maps[part])
+    seen: set[int] = set()
+    for part in (part for part in parts if part.name in maps):
+        own = maps[part.name]
+        # What parts beside the skin have in the other maps is constant.
+        for entry in engine.maps if part.is_skin else (ALBEDO,) * (id(own) not in seen):
+            yield part, entry, entry.build(own)
+        seen.add(id(own))
 
 
 def _about(
-    avatar: Avatar, engine: EnginePreset, options: ExportOptions,
+    avatar: Exportable, engine: EnginePreset, options: ExportOptions,
     materials: dict[str, ExportMaterial], textures: dict[str, dict[str, str]],
     shared: dict[str, str],
 ) -> dict[str, Any]:  # fmt: skip
     """What `fitme_export.json` says: where it comes from and what belongs into which slot."""
+    head = avatar.geometry.head
     parts = {
         name: {
             "textures": textures.get(shared[name], {}),
             "base_color": list(material.base_color_factor[:3]),
             "f0": 0.04 * material.specular_color_factor[0],
-            "roughness": None if name == "head" else material.roughness_factor,
+            "roughness": None if part.is_skin else material.roughness_factor,
         }
-        for name, material in materials.items()
+        for part, (name, material) in zip(head.parts, materials.items(), strict=True)
     }
     return {
         "format": EXPORT_FORMAT,
-        "fitme": avatar.about.get("version"),
+        "fitme": installed_version() or "unknown",
+        "fitted_with": avatar.run.fitme,
+        "licence": copyright_note(head),
         **asdict(options),
         "frame": engine.frame,
         "maps": {entry.file: entry.use for entry in engine.maps},
         "parts": parts,
-        "morph_targets": list(avatar.head.expression_names),
+        "morph_targets": list(head.expression_names),
     }

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
+from fitme.fit.settings import Descent
 from fitme.runtime.progress import Progress
 
 Losses = dict[str, Tensor]
@@ -21,13 +22,14 @@ def descend(
     steps: int,
     evaluate: Callable[[int], Losses],
     progress: Progress,
-    final_rate: float = 0.1,
+    settings: Descent | None = None,
 ) -> History:
-    """Adam with cosine decay of the rates to `final_rate`; changes the unknowns in place.
+    """Adam (Kingma and Ba 2015) with cosine decay of the rates; changes the unknowns in place.
 
     `evaluate` gets the step and returns losses that are already weighted. Unknowns without a
     rate stay as they are. Returns each loss at each step.
     """
+    settings = settings or Descent()
     moving: dict[str, list[Tensor]] = {}
     for key in rates:
         value = unknowns[key]
@@ -36,8 +38,10 @@ def descend(
         for tensor in tensors:
             tensor.requires_grad_(True)
     optimizer = torch.optim.Adam(
-        [{"params": moving[key], "lr": rate} for key, rate in rates.items()], betas=(0.9, 0.95)
+        [{"params": moving[key], "lr": rate} for key, rate in rates.items()],
+        betas=(settings.momentum, settings.curvature),
     )
+    final_rate = settings.final_rate
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer,
         lambda step: (

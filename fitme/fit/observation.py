@@ -10,13 +10,22 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fitme.fit.losses import display
 from fitme.head.view import View
+from fitme.image.color import linear_to_srgb, luminance
 from fitme.image.photo import Photo
 from fitme.landmarks.face import FaceLandmarks
 from fitme.render.camera import Camera, axis_angle_to_matrix, rigid
 
 CROP = 1.9  # side of the square crop over the face's longer side
+
+
+def display(linear: Tensor, gray: Tensor | None = None) -> Tensor:
+    """Display-encoded colour [P,n,n,3]; of photos with `gray` [P] only the luminance."""
+    linear = linear.clamp_min(0)
+    if gray is not None and bool(gray.any()):
+        luma = luminance(linear)[..., None].expand_as(linear)
+        linear = torch.where(gray[:, None, None, None], luma, linear)
+    return linear_to_srgb(linear.clamp_max(1.5))
 
 
 @dataclass(frozen=True)

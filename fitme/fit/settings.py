@@ -1,116 +1,276 @@
-"""Steps, sizes, rates and loss weights of a fit: one dataclass, three presets."""
+"""Steps, sizes, rates and weights of a fit: a dataclass per stage, three presets.
+
+Each setting has a path, such as `invert.steps` or `light.rates.gray`; `fitme presets` prints all of
+them, `fitme fit --set PATH=VALUE` changes one. What a setting may be is checked when the dataclass
+is made. Where a comment names no measurement, the value was chosen by the numbers and pictures of
+`benchmarks/quality.py` on 23 photos and six rendered heads, together with the others.
+"""
 
 from __future__ import annotations
 
+import difflib
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any
 
 from fitme.runtime.errors import InputError
 
+SMALLEST_CROP, LARGEST_CROP = 64, 2048  # pixels; multiples of 32, as the losses' pyramids halve it
+SMALLEST_MAP, LARGEST_MAP = 32, 1024  # texels; powers of two, the generator's resolutions
+
 
 @dataclass(frozen=True)
-class FitPreset:
-    """Everything a user may override. Sizes are pixels or texels a side."""
+class _Checked:
+    """Checks its numbers when made: finite, none negative, sizes that the stages can work with."""
 
-    # steps and sizes
-    light_steps: int = 50
-    light_pixels: int = 160
-    light_texels: int = 128
-    invert_steps: int = 90
-    invert_pixels: int = 256
-    invert_texels: int = 256
-    tune_steps: int = 30
-    tune_pixels: int = 384
-    tune_texels: int = 512
-    refine: bool = True  # last texel refinement from the photo's fine detail
-    relief: bool = True  # which also takes what of it is shading into the normals
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if isinstance(value, _Checked):
+                continue
+            if not math.isfinite(value) or value < 0:
+                raise InputError(f"{item.name}={value}: give a finite number of at least 0")
+            if item.name == "pixels" and not _is_crop(value):
+                raise InputError(
+                    f"{item.name}={value}: give a multiple of 32 from {SMALLEST_CROP} to "
+                    f"{LARGEST_CROP}"
+                )
+            if item.name in ("texels", "coarsest") and not _is_map(value):
+                raise InputError(
+                    f"{item.name}={value}: give a power of two from {SMALLEST_MAP} to {LARGEST_MAP}"
+                )
+            share = item.metadata.get("share", False)
+            if share and value > 1:
+                raise InputError(f"{item.name}={value}: give a share from 0 to 1")
+
+
+def _is_crop(value: int) -> bool:
+    return SMALLEST_CROP <= value <= LARGEST_CROP and value % 32 == 0
+
+
+def _is_map(value: int) -> bool:
+    return SMALLEST_MAP <= value <= LARGEST_MAP and value & (value - 1) == 0
+
+
+def _share(value: float) -> Any:
+    """A field from 0 to 1."""
+    return field(default=value, metadata={"share": True})
+
+
+@dataclass(frozen=True)
+class Descent(_Checked):
+    """How all stages descend: Adam with cosine decay of the rates."""
+
+    momentum: float = _share(0.9)  # Adam's beta 1
+    # Adam's beta 2: gradients of a render change faster than the usual 0.999 remembers
+    curvature: float = _share(0.95)
+    final_rate: float = _share(0.1)  # of the first, at the last step
+
+
+@dataclass(frozen=True)
+class LightRates(_Checked):
+    gray: float = 0.05
+    tint: float = 0.02
+    code: float = 0.08
+    iris: float = 0.1
+
+
+@dataclass(frozen=True)
+class LightSettings(_Checked):
+    """Light and tone at low resolution, on the geometry that the landmarks gave."""
+
+    steps: int = 50
+    pixels: int = 160
+    texels: int = 128
+    whites: bool = True  # of the eyes tell the light's colour
+    whites_at: float = _share(0.5)  # of the steps, when
+    lamp_share: float = _share(0.3)  # of the first harmonics that becomes a directional light
+    rates: LightRates = LightRates()
+
+
+@dataclass(frozen=True)
+class InvertRates(_Checked):
+    code: float = 0.05
+    iris: float = 0.05
+    gray: float = 0.02
+    tint: float = 0.01
+    color: float = 0.005
+    lamp: float = 0.02
+    # 0.03 left the surface at 0.81 of the mean head's error on four known heads, 0.08 at 0.70
+    identity: float = 0.08
+    expression: float = 0.01
+    rotation: float = 0.002  # radians
+    translation: float = 0.0006  # metres
+
+
+@dataclass(frozen=True)
+class InvertSettings(_Checked):
+    """W, shape, pose and light together. The last step masks once more."""
+
+    steps: int = 90
+    pixels: int = 256
+    texels: int = 256
+    masked_at: float = _share(0.5)  # of the steps: what is not skin is masked
+    rates: InvertRates = InvertRates()
+
+
+@dataclass(frozen=True)
+class TuneRates(_Checked):
+    generator: float = 2e-3
+    layers: float = 0.02  # of W+, where it is tuned instead
+    gray: float = 0.005
+    lamp: float = 0.005
+
+
+@dataclass(frozen=True)
+class TuneSettings(_Checked):
+    """Pivotal tuning of the generator's middle layers; 0 steps leave it out."""
+
+    steps: int = 30
+    pixels: int = 384
+    texels: int = 512
+    coarsest: int = 32  # texels of the first layer that is tuned
     wplus: bool = False  # tune W+ (Abdal et al. 2019) instead of the generator's weights
+    scale: float = 0.25  # display colour at which the photometric loss bends
+    mirror: float = 4.0  # weights of losses that only this stage has
+    pivot: float = 2.0
+    hue: float = 1.5  # skin's hue stays as W has it at the scale at which coloured light varies
+    chromaticity: float = 0.2
+    rates: TuneRates = TuneRates()
+
+
+@dataclass(frozen=True)
+class RefineSettings(_Checked):
+    """Fine detail of the photos, in closed form."""
+
+    on: bool = True
+    relief: bool = True  # what of it is shading goes into the normals
+    pixels: int = 1024  # at most
+
+
+@dataclass(frozen=True)
+class TermSettings(_Checked):
+    """Weights of the losses that several stages share."""
+
+    photometric: float = 60.0
+    photometric_scale: float = 0.12  # display colour at which the loss bends
+    structure: float = 1.5
+    lpips: float = 0.3  # where its network is there, see `fitme models`
+    recognition: float = 0.2  # cosine distance of face features, likewise
+    # 1 held the shape to MediaPipe's noise: 1.10 mm of surface error on known heads; 0.87 with
+    # 0.3, a weaker identity prior and the faster identity rate together
+    landmark: float = 0.3
+    landmark_sigma: float = 0.025  # interocular distances
+    scalp: float = 0.1  # of hair's colour on top of the head; 0.3 made skin darker
+    opening: float = 0.5  # of lips and lids
+    opening_sigma: float = 0.012  # interocular distances
+
+
+@dataclass(frozen=True)
+class PriorSettings(_Checked):
+    """Weights of the regularizers of person and frames, by their names."""
+
+    code: float = 0.2  # 0.12 let W take shading, 0.3 cost 0.5 dB on photos
+    iris: float = 0.004
+    identity: float = 0.04
+    expression: float = 0.15
+    tint: float = 0.05
+    strength: float = 0.04  # 0.1 made known heads 1 to 2 degrees of ITA darker
+    smooth: float = 0.05
+    color: float = 2.0
+    lamp: float = 0.02
+
+
+@dataclass(frozen=True)
+class FitSettings(_Checked):
+    """Everything a user may change. Sizes are pixels or texels a side."""
+
+    light: LightSettings = LightSettings()
+    invert: InvertSettings = InvertSettings()
+    tune: TuneSettings = TuneSettings()
+    refine: RefineSettings = RefineSettings()
+    terms: TermSettings = TermSettings()
+    priors: PriorSettings = PriorSettings()
+    descent: Descent = Descent()
     # parts that can be left out, to see what they contribute
     specular: bool = True
     normals: bool = True  # the generator's; without them the mesh's own
     mask: bool = True  # of what is not skin
     hair: bool = True  # the scalp carries the head's hair, cropped; without, it is made bald
-    whites: bool = True  # of the eyes tell the light's colour
-    lamp_share: float = 0.3  # of the light's first harmonics that becomes a directional light
-    # losses
-    photometric: float = 60.0
-    photometric_scale: float = 0.12  # display colour at which the loss bends
-    tune_scale: float = 0.25
-    structure: float = 1.5
-    chromaticity: float = 0.2  # while tuning
-    lpips: float = 0.3  # where its network is there, see `fitme models`
-    recognition: float = 0.2  # cosine distance of face features, likewise
-    landmark: float = 0.3
-    landmark_sigma: float = 0.025  # interocular distances
-    scalp: float = 0.1  # of hair's colour on top of the head
-    opening: float = 0.5  # of lips and lids
-    opening_sigma: float = 0.012  # interocular distances
-    # priors
-    code: float = 0.2
-    identity: float = 0.04
-    expression: float = 0.15
-    tint: float = 0.05
-    color: float = 2.0
-    strength: float = 0.04
-    smooth: float = 0.05
-    lamp: float = 0.02
-    iris: float = 0.004
-    # rates
-    shape_rate: float = 0.08  # of the identity, per step of the inversion
-    tune_rate: float = 2e-3
-    wplus_rate: float = 0.02
-    mirror: float = 4.0
-    pivot: float = 2.0
-    hue: float = 1.5  # skin's hue stays as W has it at the scale at which coloured light varies
 
 
-PRESETS: dict[str, FitPreset] = {
-    "fast": FitPreset(
-        light_steps=28, invert_steps=40, invert_pixels=192, invert_texels=128, tune_steps=0
+PRESETS: dict[str, FitSettings] = {
+    "fast": FitSettings(
+        light=LightSettings(steps=28),
+        invert=InvertSettings(steps=40, pixels=192, texels=128),
+        tune=TuneSettings(steps=0),
     ),
-    "default": FitPreset(),
-    "best": FitPreset(
-        light_steps=60, invert_steps=160, tune_steps=60, tune_pixels=512, tune_texels=1024
+    "default": FitSettings(),
+    "best": FitSettings(
+        light=LightSettings(steps=60),
+        invert=InvertSettings(steps=160),
+        tune=TuneSettings(steps=60, pixels=512, texels=1024),
     ),
 }
 
 
-def choose_preset(preset: str | FitPreset) -> FitPreset:
-    """A preset by name, or the given one. Raises InputError for an unknown name."""
-    if isinstance(preset, FitPreset):
+def choose_preset(preset: str | FitSettings) -> FitSettings:
+    """A preset by name, or the given settings. Raises InputError for an unknown name."""
+    if isinstance(preset, FitSettings):
         return preset
     if preset not in PRESETS:
         raise InputError(f"unknown preset {preset!r}; choose {', '.join(PRESETS)}")
     return PRESETS[preset]
 
 
-def override(preset: FitPreset, changes: Mapping[str, str]) -> FitPreset:
-    """`preset` with fields replaced by values read from text, as in `--set tune_steps=60`.
+def setting_paths(settings: Any, prefix: str = "") -> Iterator[tuple[str, float | bool]]:
+    """Every setting with its path, such as ("invert.steps", 90)."""
+    for item in fields(settings):
+        value = getattr(settings, item.name)
+        if is_dataclass(value):
+            yield from setting_paths(value, f"{prefix}{item.name}.")
+        else:
+            yield prefix + item.name, value
 
-    Raises InputError for an unknown field or a value of the wrong kind.
+
+def override(settings: FitSettings, changes: Mapping[str, str | float | bool]) -> FitSettings:
+    """`settings` with some replaced, by path; values may be text, as in `--set tune.steps=60`.
+
+    Raises InputError for an unknown setting and for a value that it cannot have.
     """
-    known = {item.name: getattr(preset, item.name) for item in fields(preset)}
-    values: dict[str, Any] = {}
-    for name, text in changes.items():
-        if name not in known:
-            raise InputError(f"unknown setting {name!r}; `fitme presets` lists them")
-        values[name] = _read(name, text, known[name])
-    return replace(preset, **values)
+    known = dict(setting_paths(settings))
+    for path, value in changes.items():
+        if path not in known:
+            raise InputError(f"unknown setting {path!r}; {_meant(path, list(known))}")
+        wanted = _read(path, value, known[path]) if isinstance(value, str) else value
+        try:
+            settings = _replaced(settings, path.split("."), wanted)
+        except InputError as error:
+            raise InputError(str(error).replace(path.split(".")[-1], path, 1)) from None
+    return settings
 
 
-def _read(name: str, text: str, like: float | bool) -> float | bool:
+def _meant(path: str, known: list[str]) -> str:
+    close = [name for name in known if name == path.replace("_", ".", 1)]
+    close = close or difflib.get_close_matches(path, known, 3, 0.6)
+    return f"did you mean {', '.join(close)}?" if close else "`fitme presets` lists them"
+
+
+def _replaced(settings: Any, path: list[str], value: float | bool) -> Any:
+    name, *rest = path
+    inner = _replaced(getattr(settings, name), rest, value) if rest else value
+    return replace(settings, **{name: inner})
+
+
+def _read(path: str, text: str, like: float | bool) -> float | bool:
     """`text` as a value of the type of `like`."""
     if isinstance(like, bool):
         if text.lower() in ("true", "false"):
             return text.lower() == "true"
-        raise InputError(f"{name}={text}: give true or false")
+        raise InputError(f"{path}={text}: give true or false")
     try:
-        value = type(like)(text)
+        return type(like)(text)
     except ValueError:
         kind = "a whole number" if isinstance(like, int) else "a number"
-        raise InputError(f"{name}={text}: give {kind}") from None
-    if not math.isfinite(value) or value < 0:
-        raise InputError(f"{name}={text}: give a finite number of at least 0")
-    return value
+        raise InputError(f"{path}={text}: give {kind}") from None

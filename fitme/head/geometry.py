@@ -46,6 +46,16 @@ class Geometry:
             shape = shape + layer.offsets(self.head, at_rest if expression is None else expression)
         return self.head.pose(shape, gaze=gaze)
 
+    def expression_offsets(self) -> Tensor:
+        """What each expression in full adds to the neutral vertices, [E,V,3] metres; the eyes'
+        turning is not in it."""
+        offsets = self.head.expression
+        for layer in self.layers:
+            full = torch.eye(len(offsets)).to(offsets)
+            at_rest = torch.zeros_like(full[:1])
+            offsets = offsets + layer.offsets(self.head, full) - layer.offsets(self.head, at_rest)
+        return offsets
+
     def to(self, device: torch.device | str) -> Geometry:
         """The same shape with every tensor on `device`."""
         layers = tuple(layer.to(device) for layer in self.layers)

@@ -171,9 +171,10 @@ class HeadModel:
         """
         if gaze is not None and len(self.eye_ring):
             centres = self.eye_centres(vertices)
-            for eye, name in enumerate(("eye_L", "eye_R")):
-                index, centre = self.part_vertices(name), centres[:, eye, None]
-                turned = (vertices[:, index] - centre) @ gaze_rotation(gaze[:, eye]).mT + centre
+            for eye in self.parts_with(Role.EYE):
+                index, centre = self.part_vertices(eye.name), centres[:, eye.side, None]
+                rotation = gaze_rotation(gaze[:, eye.side])
+                turned = (vertices[:, index] - centre) @ rotation.mT + centre
                 vertices = vertices.index_copy(1, index, turned)
         if neck is not None:
             rotation = axis_angle_to_matrix(neck)
@@ -185,10 +186,6 @@ class HeadModel:
         """The model's landmark points [B, N, 3] on vertices [B, V, 3]."""
         corners = vertices[:, self.triangles[self.landmark_triangles]]
         return (corners * self.landmark_barycentric[None, :, :, None]).sum(2)
-
-    def regularizer(self, identity: Tensor, expression: Tensor) -> Tensor:
-        """Mean squared identity coefficients plus mean squared expression weights."""
-        return identity.square().mean() + expression.square().mean()
 
 
 def gaze_rotation(gaze: Tensor) -> Tensor:

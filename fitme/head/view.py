@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from fitme.head.geometry import Geometry
 from fitme.head.model import HeadModel, gaze_rotation
 from fitme.render.camera import Camera, axis_angle_to_matrix, matrix_to_axis_angle, rigid
 from fitme.runtime.input_files import mapping, number, numbers
@@ -53,7 +54,7 @@ class View:
 
     def posed(self, head: HeadModel, identity: Tensor) -> Tensor:
         """Vertices [1, V, 3] of an identity [1, K] with this view's expression and gaze."""
-        return head.pose(head.shape(identity, self.expression), gaze=self.gaze)
+        return Geometry(head, identity).vertices(self.expression, self.gaze)
 
     def to_dict(self, head: HeadModel) -> dict[str, Any]:
         """JSON-ready camera, head pose, expression and eye pose for `fit.json`."""

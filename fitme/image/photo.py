@@ -19,32 +19,14 @@ from torch import Tensor
 from fitme.image.color import srgb_to_linear
 from fitme.image.exif import EXIF_ORIENTATION, focal_length_px
 from fitme.image.icc import to_srgb
+from fitme.image.opening import GIVE, MAX_PIXELS, open_image
 from fitme.runtime.errors import PhotoError, show_path
 
-#: More pixels than any current camera but medium format; about 3 GB while decoding.
-MAX_PIXELS = 100_000_000
-#: An image narrower than the smallest face that is accepted cannot be fitted.
-MIN_SIDE = 40
 #: sRGB value that replaces what is fully transparent.
 BACKGROUND = 0.5
 
-# Readers that decode in-process; Pillow's others start programs (EPS) or are exotic.
-_FORMATS = (
-    "JPEG",
-    "MPO",
-    "PNG",
-    "WEBP",
-    "TIFF",
-    "BMP",
-    "JPEG2000",
-    "PPM",
-    "GIF",
-    "AVIF",
-    "HEIF",
-)
 _GRAY_MODES = ("1", "L", "LA", "La", "I", "F", "I;16", "I;16B", "I;16L", "I;16N")
 _GRAY_TOLERANCE = 2 / 255  # JPEG noise in the chroma of a grey picture
-_GIVE = "give a JPEG, PNG, WebP or TIFF photo"
 
 
 @dataclass(frozen=True)
@@ -56,6 +38,8 @@ class Photo:
     focal_px: focal length in pixels of `pixels` from EXIF, or None.
     was_gray: the picture holds no colour, so it says nothing about skin tone.
     notes: one line for each thing done to the file that a user may want to know.
+    scale: pixels of `pixels` along a side for one pixel of the file: below 1 where it was too
+        large to decode in full.
     """
 
     path: Path
@@ -63,6 +47,7 @@ class Photo:
     focal_px: float | None = None
     was_gray: bool = False
     notes: tuple[str, ...] = ()
+    scale: float = 1.0
 
     @property
     def height(self) -> int:
@@ -100,8 +85,13 @@ class Photo:
 
     def resized(self, width: int, height: int) -> Photo:
         """The whole photo at another size; the focal length follows the width."""
-        focal = None if self.focal_px is None else self.focal_px * width / self.width
-        return replace(self, pixels=_resample(self.pixels, width, height), focal_px=focal)
+        factor = width / self.width
+        return replace(
+            self,
+            pixels=_resample(self.pixels, width, height),
+            focal_px=None if self.focal_px is None else self.focal_px * factor,
+            scale=self.scale * factor,
+        )
 
 
 @dataclass(frozen=True)
@@ -124,93 +114,37 @@ def load_photo(path: str | Path, max_pixels: int = MAX_PIXELS) -> Photo:
     EXIF orientation is applied; an embedded ICC profile is converted to sRGB; CMYK, grey,
     16-bit and palette pictures become RGB; transparent parts are laid over mid-grey
     (sRGB 0.5). 16-bit grey keeps its depth, 16-bit RGB PNG is read by Pillow with 8 bits.
-    Of a file with several pictures that is no animation (TIFF, MPO) the first is taken.
+    Of a file with several pictures that is no animation (TIFF, MPO) the first is taken. A JPEG
+    of more than `max_pixels` is decoded at half or a quarter of its size, with a note.
 
     Raises PhotoError, one line with file and cure: no such file, directory, not an image or
-    of an unsupported kind, damaged or cut off, animated, more than `max_pixels` (known from
-    the header, before anything is decoded), or a side shorter than `MIN_SIDE`.
+    of an unsupported kind, damaged or cut off, animated, more than `max_pixels` even so
+    (known from the header, before anything is decoded), or a side shorter than 40 pixels.
     """
     path = Path(path)
-    name = show_path(path)
-    _check_is_file(path, name)
     with warnings.catch_warnings():
         # max_pixels is our own limit; warnings about odd EXIF data are not for the user.
         warnings.simplefilter("ignore")
-        try:
-            image = Image.open(path, formats=_readable_formats())
-        except Image.DecompressionBombError as error:
-            raise PhotoError(_too_large(name, None, max_pixels)) from error
-        except PermissionError as error:
-            raise PhotoError(f"{name} may not be read; change its permissions") from error
-        except Exception as error:  # Pillow's readers raise many kinds on bad headers
-            raise PhotoError(_not_an_image(path, name)) from error
+        image, reduction = open_image(path, max_pixels)
         with image:
-            _check_header(image, name, max_pixels)
-            return _decode(image, path, name)
+            return _decode(image, path, show_path(path), reduction)
 
 
-def _check_is_file(path: Path, name: str) -> None:
-    if path.is_dir():
-        raise PhotoError(f"{name} is a directory; {_GIVE}")
-    if not path.exists():
-        raise PhotoError(f"{name} does not exist; check the path")
-    if not path.is_file():
-        raise PhotoError(f"{name} is not a regular file; {_GIVE}")
-    if path.stat().st_size == 0:
-        raise PhotoError(f"{name} is empty; {_GIVE}")
-
-
-def _readable_formats() -> list[str]:
-    Image.init()
-    return [name for name in _FORMATS if name in Image.OPEN]
-
-
-def _not_an_image(path: Path, name: str) -> str:
+def _decode(image: Image.Image, path: Path, name: str, reduction: int) -> Photo:
+    width, height = image.size  # as the file stores it
     try:
-        head = path.open("rb").read(32)
-    except OSError as error:
-        return f"{name} may not be read ({error.strerror}); check its permissions"
-    if head[4:8] == b"ftyp" and head[8:12] in (b"heic", b"heix", b"hevc", b"mif1", b"msf1"):
-        return f"{name} is a HEIC picture, which cannot be read here; export it as JPEG"
-    if head.startswith((b"\xff\xd8\xff", b"\x89PNG", b"II*\0", b"MM\0*", b"RIFF")):
-        return f"{name} is a damaged image; {_GIVE} that other programs can open"
-    return f"{name} is not an image fitme can read; {_GIVE}"
-
-
-def _too_large(name: str, size: tuple[int, int] | None, max_pixels: int) -> str:
-    what = "" if size is None else f" ({size[0]}x{size[1]})"
-    return (
-        f"{name} has more than {max_pixels / 1e6:g} megapixels{what}; "
-        "scale it down or crop it to the head"
-    )
-
-
-def _check_header(image: Image.Image, name: str, max_pixels: int) -> None:
-    width, height = image.size
-    if width * height > max_pixels:
-        raise PhotoError(_too_large(name, image.size, max_pixels))
-    if min(width, height) < MIN_SIDE:
-        raise PhotoError(
-            f"{name} is only {width}x{height} pixels; give a photo of at least "
-            f"{MIN_SIDE} pixels a side (better: 500 or more across the face)"
-        )
-    if image.format in ("GIF", "PNG", "WEBP", "AVIF") and getattr(image, "n_frames", 1) > 1:
-        raise PhotoError(f"{name} is an animation; save one frame of it as PNG or JPEG")
-
-
-def _decode(image: Image.Image, path: Path, name: str) -> Photo:
-    stored_size = image.size
-    try:
+        if reduction > 1:
+            image.draft(None, (width // reduction, height // reduction))
         image.load()
         # After load(): Pillow turns TIFFs itself and then drops the tag.
         exif = image.getexif()
         orientation = exif.get(EXIF_ORIENTATION, 1)
-        focal = focal_length_px(exif, *stored_size)
+        focal = focal_length_px(exif, width, height)
     except (MemoryError, Image.DecompressionBombError) as error:
         raise PhotoError(f"{name} needs more memory than there is; scale it down") from error
     except Exception as error:  # decoders raise OSError, SyntaxError, struct.error, ...
         raise PhotoError(
-            f"{name} is damaged or cut off; {_GIVE} that other programs can open"
+            f"{name} is damaged or cut off; {GIVE} that other programs can open"
         ) from error
     try:
         linear, notes = _to_linear_rgb(image)
@@ -219,9 +153,14 @@ def _decode(image: Image.Image, path: Path, name: str) -> Photo:
             f"{name} has the colour mode {image.mode}, which cannot be converted; "
             "save it as an RGB JPEG or PNG"
         ) from error
+    if reduction > 1:
+        focal = None if focal is None else focal / reduction
+        fraction = {2: "half", 4: "a quarter of"}[reduction]
+        shown = "x".join(map(str, image.size))
+        notes.append(f"{width}x{height} pixels are many: read at {fraction} its size, {shown}")
     was_gray = image.mode in _GRAY_MODES or _is_gray(linear)
     pixels = _upright(torch.from_numpy(linear), orientation)
-    return Photo(path, pixels, focal, was_gray, tuple(notes))
+    return Photo(path, pixels, focal, was_gray, tuple(notes), 1 / reduction)
 
 
 def _to_linear_rgb(image: Image.Image) -> tuple[np.ndarray, list[str]]:

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -45,6 +46,7 @@ from fitme.landmarks.windows import (
     view_affine,
     window_of,
 )
+from fitme.runtime.libraries import import_quietly, library_errors
 from fitme.runtime.quiet_stderr import quiet_native_stderr
 
 PASSES = 3
@@ -95,16 +97,23 @@ class MediaPipeLandmarks:
         self._detector: Any = None
         self._mesh: Any = None
         self._whole: Any = None
+        self._mesh_ran = False
 
     def detect(self, photo: Photo) -> list[FaceLandmarks]:
-        """All faces, largest first. Deterministic. See `LandmarkProvider`."""
-        with quiet_native_stderr():
+        """All faces, largest first. Deterministic. See `LandmarkProvider`.
+
+        Raises LibraryError where mediapipe is missing or cannot be loaded.
+        """
+        # Each network talks the first time that it runs, and never again.
+        with nullcontext() if self._mesh_ran else quiet_native_stderr():
             self._load()
             return self._search(photo)
 
     def _load(self) -> None:
         if self._mesh is not None:
             return
+        with library_errors("mediapipe, which finds faces,"):
+            import_quietly("mediapipe")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # protobuf's deprecation warnings
             from google.protobuf import text_format
@@ -222,6 +231,7 @@ class MediaPipeLandmarks:
             if mirrored:
                 image = image[:, ::-1]
             answer = self._mesh.process({"image": np.ascontiguousarray(image), "roi": self._whole})
+            self._mesh_ran = True
             if answer.landmarks is None:
                 return None, 0.0
             scores.append(float(getattr(answer, _PRESENCE)))

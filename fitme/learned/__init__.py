@@ -2,7 +2,7 @@
 
     losses = LearnedLosses.load(device, progress.note)           # says in one line what is off
     target = losses.target(photo, landmarks)                     # once per photo
-    for name, value in losses.terms(seen, target, weight).items():  # "lpips", "identity"
+    for name, value in losses.terms(rendered, target, weight).items():  # "lpips", "identity"
         loss = loss + weights[name] * value
 
 `fitme models` (or `fitme.learned.store`) brings the networks into the cache.

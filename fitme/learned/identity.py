@@ -64,14 +64,15 @@ class ArcFace:
             crops = aligned_faces(images, landmarks, ARCFACE)
             pixels = ((crops * 255 - 127.5) / 127.5).cpu().numpy()
         # One face at a time: the published file has a batch of any size, converted ones may not.
-        found = [self._session.run(None, {self._input: pixels[i : i + 1]})[0] for i in
-                 range(len(pixels))]  # fmt: skip
-        return F.normalize(torch.from_numpy(np.concatenate(found)).to(images), dim=1)
+        vectors = [
+            self._session.run(None, {self._input: pixels[i : i + 1]})[0] for i in range(len(pixels))
+        ]
+        return F.normalize(torch.from_numpy(np.concatenate(vectors)).to(images), dim=1)
 
 
-def identity_distance(seen: Tensor, wanted: Tensor) -> Tensor:
+def identity_distance(rendered: Tensor, target: Tensor) -> Tensor:
     """Mean of 1 - cosine over unit vectors [B, D]: 0 for the same face, 1 for strangers."""
-    return (1 - (seen * wanted).sum(-1)).mean()
+    return (1 - (rendered * target).sum(-1)).mean()
 
 
 def load_identity(
@@ -128,8 +129,8 @@ def _load_arcface(model: LearnedModel, device: torch.device) -> ArcFace:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     options.log_severity_level = 3  # errors
-    wanted = ["CUDAExecutionProvider"] if device.type == "cuda" else []
-    providers = [p for p in wanted if p in onnxruntime.get_available_providers()]
+    preferred = ["CUDAExecutionProvider"] if device.type == "cuda" else []
+    providers = [p for p in preferred if p in onnxruntime.get_available_providers()]
     try:
         session = onnxruntime.InferenceSession(
             str(model_path(model)), options, providers=[*providers, "CPUExecutionProvider"]

@@ -55,38 +55,38 @@ class LearnedLosses:
     def __bool__(self) -> bool:
         return self.perceptual is not None or self.identity is not None
 
-    def target(self, wanted: Tensor, landmarks: Tensor) -> LearnedTarget:
+    def target(self, image: Tensor, landmarks: Tensor) -> LearnedTarget:
         """What a photo's pixels should look like: computed once per photo and size.
 
         Args:
-            wanted: [B, H, W, 3] display-encoded RGB in 0..1, H and W at least 64.
-            landmarks: [B, 478, 2] in pixels of `wanted`, centres at +0.5.
+            image: [B, H, W, 3] display-encoded RGB in 0..1, H and W at least 64.
+            landmarks: [B, 478, 2] in pixels of `image`, centres at +0.5.
         """
         with torch.no_grad():
             return LearnedTarget(
-                wanted,
+                image,
                 landmarks,
-                self.perceptual.features(wanted) if self.perceptual else None,
-                self.identity.embed(wanted, landmarks) if self.identity else None,
+                self.perceptual.features(image) if self.perceptual else None,
+                self.identity.embed(image, landmarks) if self.identity else None,
             )
 
     def terms(
-        self, seen: Tensor, target: LearnedTarget, weight: Tensor | None = None
+        self, rendered: Tensor, target: LearnedTarget, weight: Tensor | None = None
     ) -> dict[str, Tensor]:
         """Scalars by name, those that are on: "lpips" and "identity" (1 - cosine).
 
         Args:
-            seen: the render [B, H, W, 3], display-encoded RGB in 0..1, over the photo or anything.
+            rendered: [B, H, W, 3] display-encoded RGB in 0..1, over the photo or anything.
             target: of the same photos and size.
             weight: [B, H, W] in 0..1, which pixels are skin in both; the photo's own pixels
                 stand in where it is 0.
         """
-        mixed = masked(seen, target.image, weight)
+        mixed = masked(rendered, target.image, weight)
         terms = {}
         if self.perceptual is not None and target.features is not None:
             features = self.perceptual.features(mixed)
             terms["lpips"] = self.perceptual.distance(features, target.features, weight).mean()
         if self.identity is not None and target.identity is not None:
-            found = self.identity.embed(mixed, target.landmarks)
-            terms["identity"] = identity_distance(found, target.identity)
+            face = self.identity.embed(mixed, target.landmarks)
+            terms["identity"] = identity_distance(face, target.identity)
         return terms

@@ -43,14 +43,16 @@ class Perceptual:
         layers = network.net(network.scaling_layer(images.movedim(-1, 1) * 2 - 1))
         return [F.normalize(layer, dim=1, eps=1e-10) for layer in layers]
 
-    def distance(self, seen: Features, wanted: Features, weight: Tensor | None = None) -> Tensor:
+    def distance(
+        self, rendered: Features, target: Features, weight: Tensor | None = None
+    ) -> Tensor:
         """LPIPS [B] between features; with `weight` [B, H, W] >= 0 the weighted mean over pixels.
 
         Without a weight, or with one that is the same everywhere, it is what the package gives.
         """
-        total = seen[0].new_zeros(len(seen[0]))
-        for mine, theirs, head in zip(seen, wanted, self._network.lins, strict=True):
-            difference = head((mine - theirs).square())[:, 0]  # [B, h, w]
+        total = rendered[0].new_zeros(len(rendered[0]))
+        for one, other, head in zip(rendered, target, self._network.lins, strict=True):
+            difference = head((one - other).square())[:, 0]  # [B, h, w]
             if weight is None:
                 total = total + difference.mean((1, 2))
             else:
@@ -59,27 +61,27 @@ class Perceptual:
                 total = total + (difference * share).sum((1, 2))
         return total
 
-    def __call__(self, seen: Tensor, wanted: Tensor, weight: Tensor | None = None) -> Tensor:
+    def __call__(self, rendered: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
         """Mean LPIPS, a scalar, of pictures [B, H, W, 3], display-encoded, in 0..1.
 
-        Where `weight` [B, H, W] (0..1) is 0 `seen` is replaced by `wanted`: features look far
+        Where `weight` [B, H, W] (0..1) is 0 `rendered` is replaced by `target`: features look far
         beyond their own pixel, and hair or background beside the face must not pull at it.
         """
         return self.distance(
-            self.features(masked(seen, wanted, weight)), self.features(wanted), weight
+            self.features(masked(rendered, target, weight)), self.features(target), weight
         ).mean()
 
 
-def masked(seen: Tensor, wanted: Tensor, weight: Tensor | None) -> Tensor:
-    """`seen` [B, H, W, 3] where `weight` [B, H, W] is 1 or above, `wanted` where it is 0."""
+def masked(rendered: Tensor, target: Tensor, weight: Tensor | None) -> Tensor:
+    """`rendered` [B, H, W, 3] where `weight` [B, H, W] is 1 or above, `target` where it is 0."""
     if weight is None:
-        return seen
-    if weight.shape != seen.shape[:3] or wanted.shape != seen.shape:
+        return rendered
+    if weight.shape != rendered.shape[:3] or target.shape != rendered.shape:
         raise ValueError(
-            f"wanted pictures {list(seen.shape)} and weight {list(seen.shape[:3])}, "
-            f"got {list(wanted.shape)} and {list(weight.shape)}"
+            f"wanted pictures {list(rendered.shape)} and weight {list(rendered.shape[:3])}, "
+            f"got {list(target.shape)} and {list(weight.shape)}"
         )
-    return torch.lerp(wanted, seen, weight.clamp(0, 1)[..., None])
+    return torch.lerp(target, rendered, weight.clamp(0, 1)[..., None])
 
 
 def load_perceptual(
@@ -105,11 +107,11 @@ def _network(model: LearnedModel) -> Any:
         warnings.simplefilter("ignore")
         network = lpips.LPIPS(net=_NETWORKS[model.name], pnet_rand=True, verbose=False)
     # The package spreads torchvision's `features.N` over slices that keep the number.
-    wanted = network.net.state_dict()
-    filled = {key: state.get(f"features.{key.partition('.')[2]}") for key in wanted}
+    expected = network.net.state_dict()
+    filled = {key: state.get(f"features.{key.partition('.')[2]}") for key in expected}
     absent = [key for key, value in filled.items() if value is None]
     if absent:
-        raise ModelError(damaged(model, f"it lacks {len(absent)} of {len(wanted)} tensors"))
+        raise ModelError(damaged(model, f"it lacks {len(absent)} of {len(expected)} tensors"))
     try:
         network.net.load_state_dict(filled)
     except RuntimeError as error:

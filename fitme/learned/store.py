@@ -3,6 +3,9 @@
 A file is written beside its place, hashed while it arrives and renamed once its checksum is right,
 so that whatever lies in the cache under a model's name was verified. A broken download starts
 again from the beginning.
+
+Not `pooch`: it has no limit on what a server sends and takes neither a file brought by hand nor a
+member of an archive that lies anywhere in it, so that all but ten lines of this would remain.
 """
 
 from __future__ import annotations
@@ -33,9 +36,9 @@ _Watch = Callable[[], None]
 
 def cache_dir() -> Path:
     """Where downloaded models are kept: $FITME_CACHE/models, or the platform's cache folder."""
-    own = os.environ.get("FITME_CACHE")
-    if own:
-        return Path(own) / "models"
+    chosen = os.environ.get("FITME_CACHE")
+    if chosen:
+        return Path(chosen) / "models"
     from platformdirs import user_cache_path
 
     return user_cache_path("fitme", appauthor=False) / "models"

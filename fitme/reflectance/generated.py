@@ -9,7 +9,10 @@ from torch import Tensor
 from fitme.head.model import HeadModel
 from fitme.image.color import luminance
 from fitme.models.stylegan2 import ReflectanceGenerator, ReflectanceMaps
-from fitme.reflectance.regions import AtlasRegions, eye_material, part_materials
+from fitme.reflectance.atlas import averaged
+from fitme.reflectance.eyes import eye_material
+from fitme.reflectance.materials import part_materials
+from fitme.reflectance.regions import AtlasRegions
 from fitme.render import Material
 
 HAIR_ROUGHNESS = 0.7
@@ -64,12 +67,12 @@ def roughness(regions: AtlasRegions, albedo: Tensor) -> Tensor:
     cropped hair where the head behind the face is far darker than the cheeks."""
     resolution = albedo.shape[1]
     smooth = regions.roughness(resolution)
-    cheeks = F.adaptive_avg_pool2d(regions.bare[None], HAIR_TEXELS)[0]
+    cheeks = averaged(regions.bare[None, ..., None], HAIR_TEXELS)
     if not bool(cheeks.any()):  # a head without regions
         return smooth
-    small = F.adaptive_avg_pool2d(luminance(albedo), HAIR_TEXELS).clamp_min(1e-3).log()
-    skin = (small * cheeks).sum((1, 2)) / cheeks.sum()
-    hair = ((skin[:, None, None] - small - DARKER[0]) / (DARKER[1] - DARKER[0])).clamp(0, 1)
-    hair = hair * (1 - F.adaptive_avg_pool2d(regions["face"][None], HAIR_TEXELS)[0])
-    hair = F.interpolate(hair[:, None], (resolution, resolution), mode="bilinear")
+    small = averaged(luminance(albedo)[..., None], HAIR_TEXELS).clamp_min(1e-3).log()
+    skin = (small * cheeks).sum((1, 2), keepdim=True) / cheeks.sum()
+    hair = ((skin - small - DARKER[0]) / (DARKER[1] - DARKER[0])).clamp(0, 1)
+    hair = hair * (1 - averaged(regions["face"][None, ..., None], HAIR_TEXELS))
+    hair = F.interpolate(hair.movedim(-1, 1), (resolution, resolution), mode="bilinear")
     return torch.lerp(smooth, smooth.new_tensor(HAIR_ROUGHNESS), hair.movedim(1, -1))

@@ -11,6 +11,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+from fitme.head.parts import Role
 from fitme.render import Material
 
 TEETH_COLUMNS, TEETH_ROWS = 8, 4  # from the midline; upper left and right, lower left and right
@@ -97,15 +98,15 @@ def mouth_albedo(size: int = 64) -> Tensor:
 
 
 @lru_cache(maxsize=8)
-def mouth_materials(device: str = "cpu") -> dict[str, Material]:
-    """Materials of the parts "mouth", "teeth" and "tongue" on a device."""
+def mouth_materials(device: str = "cpu") -> dict[Role, Material]:
+    """Materials of the bag behind the lips, the teeth and the tongue on a device."""
 
     def wet(albedo: Tensor, specular: float, roughness: float) -> Material:
         flat = torch.full((1, 1, 1, 1), specular, device=device)
         return Material(albedo[None].to(device), flat, None, roughness)
 
     return {
-        "mouth": wet(mouth_albedo(), 0.02, 0.4),
-        "teeth": wet(teeth_albedo(), 0.045, 0.24),
-        "tongue": wet(tongue_albedo(), 0.03, 0.34),
+        Role.MOUTH: wet(mouth_albedo(), 0.02, 0.4),
+        Role.TEETH: wet(teeth_albedo(), 0.045, 0.24),
+        Role.TONGUE: wet(tongue_albedo(), 0.03, 0.34),
     }

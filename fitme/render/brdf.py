@@ -83,15 +83,6 @@ def ggx_specular(
     return math.pi * lobe * facing * schlick_fresnel(dot(view, half), f0)
 
 
-def blinn_phong_specular(
-    normal: Tensor, view: Tensor, light: Tensor, shininess: Tensor, f0: Tensor
-) -> Tensor:
-    """pi * BRDF * N.L of normalised Blinn-Phong, f0 (s + 8) / (8 pi) (N.H)^s (Akenine-Möller
-    et al., Real-Time Rendering): the same interface as `ggx_specular`, for comparison."""
-    n_dot_h = dot(normal, F.normalize(view + light, dim=-1)).clamp_min(MIN_COSINE)
-    return f0 * (shininess + 8.0) / 8.0 * n_dot_h**shininess * lambert(dot(normal, light))
-
-
 def environment_brdf(n_dot_v: Tensor, roughness: Tensor) -> tuple[Tensor, Tensor]:
     """(scale, bias): under constant radiance 1 a GGX surface reflects f0 * scale + bias (the
     split sum of Karis, "Real Shading in Unreal Engine 4", 2013), as polynomials of ENV_SCALE

@@ -178,17 +178,3 @@ def matrix_to_axis_angle(rotation: Tensor) -> Tensor:
     sine = q[..., 1:].norm(dim=-1, keepdim=True)
     angle = 2 * torch.atan2(sine, q[..., :1])
     return (q[..., 1:] * torch.where(sine < 1e-9, 2.0, angle / sine.clamp_min(1e-9))).to(rotation)
-
-
-def sixd_to_matrix(sixd: Tensor) -> Tensor:
-    """The 6D representation of Zhou et al. 2019 (1812.07035): [...,6] -> [...,3,3]; the first
-    two rows, orthonormalised by Gram and Schmidt."""
-    first = F.normalize(sixd[..., :3], dim=-1)
-    second = sixd[..., 3:]
-    second = F.normalize(second - (first * second).sum(-1, keepdim=True) * first, dim=-1)
-    return torch.stack([first, second, torch.linalg.cross(first, second)], dim=-2)
-
-
-def matrix_to_sixd(rotation: Tensor) -> Tensor:
-    """[...,3,3] -> [...,6], the inverse of `sixd_to_matrix` on rotations."""
-    return rotation[..., :2, :].reshape(*rotation.shape[:-2], 6)

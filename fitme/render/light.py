@@ -60,12 +60,6 @@ def sh_diffuse(sh: Tensor, normal: Tensor) -> Tensor:
     return sh_radiance(sh * band_scale(COSINE, sh)[:, None], normal)
 
 
-def sh_of_direction(direction: Tensor, color: Tensor) -> Tensor:
-    """Project a directional light onto the nine coefficients: directions [...,3] and colors
-    [...,3] in this module's unit (irradiance/pi) -> [...,9,3]."""
-    return math.pi * sh_basis(F.normalize(direction, dim=-1))[..., None] * color[..., None, :]
-
-
 @dataclass(frozen=True)
 class Light:
     """The light of B images. Everything in world space, linear RGB."""
@@ -131,33 +125,6 @@ class Light:
             positions = (positions - centre) @ turn + centre
         sh = sh_rotation(rotation) @ self.sh
         return replace(self, sh=sh, directions=self.directions @ turn, positions=positions)
-
-    def regularizer(
-        self,
-        white: float = 1.0,
-        strength: float = 0.1,
-        smooth: float = 0.02,
-        nonnegative: float = 10.0,
-    ) -> Tensor:
-        """Scalar prior, zero for white ambient light of radiance one: near-white, of plausible
-        strength (log of the total against log 1), smooth, nowhere negative."""
-        total = self.total()  # [B,3]
-        mean = total.mean(-1, keepdim=True).clamp_min(1e-4)
-        colored = [total[:, None], self.colors, self.sh[:, :1] * Y0]
-        chroma = torch.cat(colored, dim=1)
-        chroma = (chroma - chroma.mean(-1, keepdim=True)) / mean[:, None]
-        probes = fibonacci_sphere(64).to(self.sh)
-        radiance = sh_radiance(self.sh[:, None], probes[None])
-        negative = F.relu(-radiance).square().mean() + F.relu(-self.colors).square().sum(1).mean()
-        if self.intensities is not None:
-            negative = negative + F.relu(-self.intensities).square().sum(1).mean()
-        bands = self.sh[:, 1:].square().sum(1) / mean.square()
-        return (
-            white * chroma.square().mean()
-            + strength * torch.log(mean).square().mean()
-            + smooth * bands.mean()
-            + nonnegative * negative
-        )
 
     def total(self) -> Tensor:
         """[B,3] mean radiance plus all directional lights: what lights the head, roughly."""

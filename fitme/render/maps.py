@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from fitme.render.backends.base import Rasterizer
-from fitme.render.backends.cpu import texture as cpu_texture
-from fitme.render.backends.cpu.backend import CpuRasterizer
 from fitme.render.scene import Material
 from fitme.render.stages import Points
 
@@ -25,24 +22,37 @@ class Maps:
     roughness: Tensor  # [N,1]
 
 
+# textures by name, uv [N,2], footprint [N,4], image [N], the number of images -> values [N,C]
+Sampler = Callable[[Mapping[str, Tensor], Tensor, Tensor, Tensor, int], dict[str, Tensor]]
+
+
+def mip_levels(height: int, width: int) -> int:
+    """How often a texture can be halved until a side is odd: the top mip level."""
+    levels = 0
+    while height % 2 == 0 and width % 2 == 0:
+        height, width, levels = height // 2, width // 2, levels + 1
+    return levels
+
+
 def look_up(
-    ops: Rasterizer,
+    sample: Sampler,
     materials: Sequence[Material],
     points: Points,
     part: Tensor,
     image: Tensor,
     batch: int,
 ) -> Maps:
-    """part [T]: each triangle's material; image [N]: which of `batch` images a point is in."""
+    """part [T]: each triangle's material; image [N]: which of `batch` images a point is in.
+    sample: `Backend.sample_maps`."""
     bumpy = any(material.normal is not None for material in materials)
     if len(materials) == 1:
-        return _look_up_one(ops, materials[0], points.uv, points.footprint, image, batch, bumpy)
+        return _look_up_one(sample, materials[0], points.uv, points.footprint, image, batch, bumpy)
     part = part.long().index_select(0, points.face)
     channels = max(material.specular_albedo.shape[3] for material in materials)
     chosen = [(part == index).nonzero()[:, 0] for index in range(len(materials))]
     found = [
         _look_up_one(
-            ops,
+            sample,
             material,
             points.uv.index_select(0, rows),
             points.footprint.index_select(0, rows),
@@ -67,7 +77,7 @@ def look_up(
 
 
 def _look_up_one(
-    ops: Rasterizer,
+    sample: Sampler,
     material: Material,
     uv: Tensor,
     footprint: Tensor,
@@ -80,12 +90,7 @@ def _look_up_one(
         textures["bump"] = material.normal
     if isinstance(material.roughness, Tensor):
         textures["roughness"] = material.roughness
-    found: dict[str, Tensor] = {}
-    if isinstance(ops, CpuRasterizer):
-        found = _sample_stacked(textures, uv, footprint)
-    for name, texture in textures.items():
-        if name not in found:
-            found[name] = _sample(ops, texture.to(uv), uv, footprint, image, batch)
+    found = sample(textures, uv, footprint, image, batch)
     if bumpy and "bump" not in found:
         found["bump"] = uv.new_tensor([0.0, 0.0, 1.0]).expand(uv.shape[0], 3)
     if not isinstance(material.roughness, Tensor):
@@ -93,33 +98,15 @@ def _look_up_one(
     return Maps(found["albedo"], found["specular"], found.get("bump"), found["roughness"])
 
 
-def _sample_stacked(
-    textures: dict[str, Tensor], uv: Tensor, footprint: Tensor
-) -> dict[str, Tensor]:
-    """Look up maps of one size together: the texels and weights of a point are found only once.
-
-    Leaves out maps of several images and those of one colour.
-    """
-    sizes: dict[tuple[int, int], list[str]] = {}
-    for name, texture in textures.items():
-        batch, height, width, _ = texture.shape
-        if batch == 1 and (height, width) != (1, 1):
-            sizes.setdefault((height, width), []).append(name)
-    found: dict[str, Tensor] = {}
-    for size, names in sizes.items():
-        maps = [textures[name].to(uv) for name in names]
-        stacked = maps[0] if len(maps) == 1 else torch.cat(maps, dim=3)
-        lods = cpu_texture.level_of_detail(footprint, *size)
-        values = cpu_texture.texture_at(stacked, uv[None, None], lods[None, None])[0, 0]
-        channels = [one.shape[3] for one in maps]
-        found |= dict(zip(names, values.split(channels, dim=1), strict=True))
-    return found
-
-
-def _sample(
-    ops: Rasterizer, texture: Tensor, uv: Tensor, footprint: Tensor, image: Tensor, batch: int
+def sample_map(
+    texture_at: Callable[[Tensor, Tensor, Tensor], Tensor],
+    texture: Tensor,
+    uv: Tensor,
+    footprint: Tensor,
+    image: Tensor,
+    batch: int,
 ) -> Tensor:
-    """texture [1 or B,H,W,C] at N points -> [N,C]."""
+    """texture [1 or B,H,W,C] at N points -> [N,C]. texture_at: `Backend.texture`."""
     if texture.shape[0] not in (1, batch):
         raise ValueError(f"a texture has batch {texture.shape[0]}, wanted 1 or {batch}")
     if texture.shape[1] == 1 and texture.shape[2] == 1:  # one colour: nothing to filter
@@ -128,8 +115,8 @@ def _sample(
             return colors.expand(uv.shape[0], -1)
         return colors.index_select(0, image)
     if texture.shape[0] == 1:
-        return ops.texture(texture, uv[None, None], footprint[None, None])[0, 0]
+        return texture_at(texture, uv[None, None], footprint[None, None])[0, 0]
     counts = torch.bincount(image, minlength=batch).tolist()
     pieces = zip(texture.split(1), uv.split(counts), footprint.split(counts), strict=True)
-    found = [ops.texture(one, at[None, None], da[None, None])[0, 0] for one, at, da in pieces]
+    found = [texture_at(one, at[None, None], da[None, None])[0, 0] for one, at, da in pieces]
     return torch.cat(found)

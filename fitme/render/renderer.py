@@ -13,15 +13,15 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from fitme.render import geometry, stages
-from fitme.render.backends.base import Rasterizer, get_backend
-from fitme.render.backends.cpu import fused as fused_cpu
-from fitme.render.backends.cpu.shade import shade_points
+from fitme.render import stages
+from fitme.render.backends.base import Backend
+from fitme.render.backends.registry import get_backend
 from fitme.render.camera import Camera
+from fitme.render.checks import all_finite, as_int32, check_parts
+from fitme.render.geometry import bitangent_signs
 from fitme.render.light import Light
-from fitme.render.maps import look_up
 from fitme.render.scene import Material, Mesh
-from fitme.render.shading import Surface, shade
+from fitme.render.shading import Surface
 from fitme.render.shadows import cast_shadows
 
 __all__ = ["Material", "Mesh", "RenderOutput", "render"]
@@ -98,7 +98,7 @@ def render(
     camera: Camera,
     light: Light,
     *,
-    backend: str | Rasterizer | None = None,
+    backend: str | Backend | None = None,
     background: Tensor | None = None,
     antialias: bool = True,
     shadows: bool = False,
@@ -107,24 +107,23 @@ def render(
     background [1 or B,H,W,3] or None for black. With `shadows` the mesh shades itself from
     directional and point lights; where a shadow falls carries no gradient."""
     device = mesh.vertices.device
-    ops = get_backend(backend, device) if backend is None or isinstance(backend, str) else backend
+    ops = backend if isinstance(backend, Backend) else get_backend(backend, device)
     batch = max(mesh.vertices.shape[0], camera.batch)
     mesh = _expand(mesh, batch)
     _check_scene(mesh, materials, camera, batch)
     size = (camera.height, camera.width)
     clip = camera.to_clip(mesh.vertices)
-    triangles = mesh.triangles.int()
+    triangles = as_int32(mesh.triangles)
     rast, rast_db = ops.rasterize(clip, triangles, size)
-    fused = getattr(ops, "fused", False)
-    pixels = fused_cpu.covered_pixels(rast) if fused else stages.covered_pixels(rast)
+    pixels = ops.covered_pixels(rast)
     image = pixels // (size[0] * size[1]) if batch > 1 else torch.zeros_like(pixels)
 
     bumpy = any(material.normal is not None for material in materials)
-    points = _points(ops, fused, mesh, rast, rast_db, pixels, bumpy)
-    maps = look_up(ops, materials, points, mesh.part, image, batch)
+    points = _points(ops, mesh, rast, rast_db, pixels, bumpy)
+    maps = ops.look_up(materials, points, mesh.part, image, batch)
     sign = None
     if bumpy:
-        signs = geometry.bitangent_signs(mesh.uv.to(points.uv), mesh.uv_triangles)
+        signs = bitangent_signs(mesh.uv.to(points.uv), mesh.uv_triangles)
         sign = signs.index_select(0, points.face)[:, None]
     surface = Surface(
         position=points.position,
@@ -140,16 +139,16 @@ def render(
     )
     lights = light.to(device).expand(batch).tensors()
     eye = camera.position.expand(batch, 3)
-    shading = shade_points if fused else shade
-    diffuse, specular, normal = shading(surface, lights, eye)
+    diffuse, specular, normal = ops.shade(surface, lights, eye)
     if shadows:
         diffuse, specular = cast_shadows(
-            ops, mesh, surface, lights, eye, shading, (diffuse, specular, normal), max(size)
+            ops, mesh, surface, lights, eye, (diffuse, specular, normal), max(size)
         )
     if background is not None:
         background = background.to(diffuse)
-    canvas = (diffuse, specular, pixels, background, rast, clip, triangles, antialias)
-    color, alpha = fused_cpu.composite(*canvas) if fused else stages.composite(ops, *canvas)
+    color, alpha = ops.composite(
+        diffuse, specular, pixels, background, rast, clip, triangles, antialias
+    )
     return RenderOutput(
         color=color,
         alpha=alpha,
@@ -167,36 +166,25 @@ def render(
 
 
 def _points(
-    ops: Rasterizer,
-    fused: bool,
-    mesh: Mesh,
-    rast: Tensor,
-    rast_db: Tensor,
-    pixels: Tensor,
-    bumpy: bool,
+    ops: Backend, mesh: Mesh, rast: Tensor, rast_db: Tensor, pixels: Tensor, bumpy: bool
 ) -> stages.Points:
     """Positions, normals, tangents and uv at the visible pixels."""
+    triangles, uv_triangles = as_int32(mesh.triangles), as_int32(mesh.uv_triangles)
     uv = mesh.uv.detach().to(mesh.vertices)
-    normals = geometry.vertex_normals(mesh.vertices, mesh.triangles)
-    tangents = None
-    if bumpy:
-        tangents = geometry.uv_tangents(mesh.vertices, mesh.triangles, uv, mesh.uv_triangles)
-    occlusion = None if mesh.occlusion is None else mesh.occlusion.to(uv)[:, None]
-    attributes = (
+    normals = ops.vertex_normals(mesh.vertices, triangles)
+    tangents = ops.uv_tangents(mesh.vertices, triangles, uv, uv_triangles) if bumpy else None
+    return ops.gather_points(
         rast,
         rast_db,
         pixels,
         mesh.vertices,
         normals,
         tangents,
-        occlusion,
+        None if mesh.occlusion is None else mesh.occlusion.to(uv)[:, None],
         uv,
-        mesh.triangles.int(),
-        mesh.uv_triangles.int(),
+        triangles,
+        uv_triangles,
     )
-    if fused:
-        return fused_cpu.gather_points(*attributes)
-    return stages.gather_points(ops, *attributes)
 
 
 def _expand(mesh: Mesh, batch: int) -> Mesh:
@@ -209,10 +197,6 @@ def _check_scene(mesh: Mesh, materials: Sequence[Material], camera: Camera, batc
     for name, count in (("vertices", mesh.vertices.shape[0]), ("camera", camera.batch)):
         if count not in (1, batch):
             raise ValueError(f"{name} has batch {count}, wanted 1 or {batch}")
-    if not torch.isfinite(mesh.vertices).all():
+    if not all_finite(mesh.vertices):
         raise ValueError(f"vertices {list(mesh.vertices.shape)} have values that are not finite")
-    if mesh.part.numel() and not 0 <= int(mesh.part.min()) <= int(mesh.part.max()) < len(materials):
-        raise ValueError(
-            f"part: wanted 0..{len(materials) - 1}, got {int(mesh.part.min())}.."
-            f"{int(mesh.part.max())}"
-        )
+    check_parts(mesh.part, len(materials))

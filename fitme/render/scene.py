@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from fitme.render.backends.base import check_triangles
+from fitme.render.checks import check_triangles
 
 
 @dataclass(frozen=True)

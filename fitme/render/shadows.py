@@ -9,7 +9,6 @@ point. Where a shadow falls carries no gradient.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -18,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fitme.render import brdf
-from fitme.render.backends.base import Rasterizer
+from fitme.render.backends.base import Backend
 from fitme.render.scene import Mesh
 from fitme.render.shading import LightTensors, Surface
 
@@ -29,8 +28,6 @@ NORMAL_BIAS = 1.6  # texels along the normal; a texel's diagonal is 1.4
 DEPTH_BIAS = 0.6  # texels towards the light
 MARGIN = 1.08  # around the bounding sphere, for the slanted views and the bias
 WIDEST = math.sin(math.radians(75.0))  # of half of a point light's field of view
-
-Shading = Callable[[Surface, LightTensors, Tensor], tuple[Tensor, Tensor, Tensor]]
 
 
 @dataclass(frozen=True)
@@ -61,7 +58,7 @@ class ShadowMaps:
 
 
 def shadow_maps(
-    ops: Rasterizer,
+    ops: Backend,
     vertices: Tensor,
     triangles: Tensor,
     light: Tensor,
@@ -95,19 +92,18 @@ def shadow_maps(
 
 
 def cast_shadows(
-    ops: Rasterizer,
+    ops: Backend,
     mesh: Mesh,
     surface: Surface,
     light: LightTensors,
     eye: Tensor,
-    shading: Shading,
     lit: tuple[Tensor, Tensor, Tensor],
     pixels: int,
 ) -> tuple[Tensor, Tensor]:
     """Diffuse and specular radiance [N,3] less what is blocked of each light.
 
     Radiance is linear in the lights, so that is each light's own part times what does not reach
-    the point. `lit` is what `shading` made of the surface under all lights; the picture's longer
+    the point. `lit` is what `ops.shade` made of the surface under all lights; the picture's longer
     side has `pixels`.
     """
     sh, directions, colors, positions, intensities = light
@@ -126,7 +122,7 @@ def cast_shadows(
         blocked = _blocked(ops, mesh, surface, normal, lamp[0], lamp[2], side)
         index = blocked.nonzero()[:, 0]
         alone = (torch.zeros_like(sh), *lamp)
-        parts = shading(_at(surface, index), alone, eye)
+        parts = ops.shade(_at(surface, index), alone, eye)
         weight = blocked[index, None]
         diffuse = diffuse.index_add(0, index, -weight * parts[0])
         specular = specular.index_add(0, index, -weight * parts[1])
@@ -135,7 +131,7 @@ def cast_shadows(
 
 @torch.no_grad()
 def _blocked(
-    ops: Rasterizer,
+    ops: Backend,
     mesh: Mesh,
     surface: Surface,
     normal: Tensor,
@@ -169,7 +165,8 @@ def _closer(depth: Tensor, clip: Tensor) -> Tensor:
     side = len(depth)
     x, y, z, w = clip
     x, y, z = x / w, y / w, z / w
-    outside = (w <= 0) | (x.abs() >= 1) | (y.abs() >= 1)
+    outside = ~((w > 0) & (x.abs() < 1) & (y.abs() < 1))  # also where 0/0 made a NaN
+    x, y = (torch.where(outside, 0.0, v) for v in (x, y))
     x, y = (((v + 1) * (side / 2) - 0.5).clamp(0, side - 1.001) for v in (x, y))
     column, row = x.floor(), y.floor()
     right, down = x - column, y - row

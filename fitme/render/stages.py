@@ -1,14 +1,13 @@
-"""The stages of `render` as a generic chain of a backend's four operations, for any device.
+"""The stages of `render` in torch, for any device, around a backend's own operations.
 `fitme.render.backends.cpu.fused` has faster twins."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-
-from fitme.render.backends.base import Rasterizer
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,7 @@ def covered_pixels(rast: Tensor) -> Tensor:
 
 
 def gather_points(
-    ops: Rasterizer,
+    interpolate: Callable[..., tuple[Tensor, Tensor]],
     rast: Tensor,
     rast_db: Tensor,
     pixels: Tensor,
@@ -43,6 +42,8 @@ def gather_points(
     uv_tri: Tensor,
 ) -> Points:
     """position, normal [B,V,3], tangent [B,U,3], occlusion [V,1], uv [U,2] at the listed pixels.
+    interpolate: `Backend.interpolate`.
+
     The images' vertices are laid one after another, so that one list covers them all."""
     batch = rast.shape[0]
     points = rast.reshape(-1, 4).index_select(0, pixels)
@@ -55,13 +56,13 @@ def gather_points(
     if occlusion is not None:
         channels.append(occlusion.expand(batch, -1, 1))
     smooth = torch.cat(channels, dim=2)
-    smooth, _ = ops.interpolate(
+    smooth, _ = interpolate(
         smooth.reshape(1, -1, smooth.shape[2]), points, _offset(tri, position.shape[1], batch)
     )
     mapped = uv.expand(batch, -1, 2)
     if tangent is not None:
         mapped = torch.cat([mapped, tangent], dim=2)
-    mapped, footprint = ops.interpolate(
+    mapped, footprint = interpolate(
         mapped.reshape(1, -1, mapped.shape[2]),
         points,
         _offset(uv_tri, uv.shape[0], batch),
@@ -86,7 +87,7 @@ def _offset(triangles: Tensor, vertices: int, batch: int) -> Tensor:
 
 
 def composite(
-    ops: Rasterizer,
+    antialias: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor] | None,
     diffuse: Tensor,
     specular: Tensor,
     pixels: Tensor,
@@ -94,15 +95,15 @@ def composite(
     rast: Tensor,
     clip: Tensor,
     tri: Tensor,
-    antialias: bool,
 ) -> tuple[Tensor, Tensor]:
-    """Points [N,3] -> color [B,H,W,3] over the background, alpha [B,H,W,1], antialiased."""
+    """Points [N,3] -> color [B,H,W,3] over the background, alpha [B,H,W,1].
+    antialias: `Backend.antialias`, or None for hard edges."""
     shape = rast.shape[:3]
     lit = torch.cat([diffuse + specular, torch.ones_like(diffuse[:, :1])], dim=1)
     canvas = lit.new_zeros(*shape, 4)
     if background is not None:
         canvas = torch.cat([background.expand(*shape, 3), canvas[..., 3:]], dim=-1)
     canvas = canvas.reshape(-1, 4).index_copy(0, pixels, lit).reshape(*shape, 4)
-    if antialias:
-        canvas = ops.antialias(canvas, rast, clip, tri)
+    if antialias is not None:
+        canvas = antialias(canvas, rast, clip, tri)
     return canvas[..., :3], canvas[..., 3:]

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from fitme.avatar.model import Avatar
+from fitme.avatar.run_info import RunInfo
 from fitme.head.view import head_angles
 from fitme.report.panels import PhotoPanels
-from fitme.report.run import run_data
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Timings:
 
 def facts(avatar: Avatar, panels: Sequence[PhotoPanels | None]) -> list[tuple[str, str]]:
     """(name, value) for the head of the page."""
-    run = run_data(avatar)
+    run = avatar.run
     out = []
     if avatar.photos:
         error = max(photo.landmark_error for photo in avatar.photos)
@@ -35,35 +35,27 @@ def facts(avatar: Avatar, panels: Sequence[PhotoPanels | None]) -> list[tuple[st
     known = [p.psnr for p in panels if p is not None and p.psnr is not None]
     if known:
         out.append(("PSNR in the face", f"{sum(known) / len(known):.1f} dB"))
-    size = avatar.materials[avatar.head.skin.index].diffuse_albedo.shape[1:3]
+    size = avatar.skin.diffuse_albedo.shape[1:3]
     out.append(("Maps", f"{size[1]} \N{MULTIPLICATION SIGN} {size[0]}"))
-    times = timings(run)
+    times = timings(run.timings_s)
     if times is not None:
         out.append(("Time", f"{times.total:.0f} s"))
-    for name, key in (("Preset", "preset"), ("Device", "device"), ("Seed", "seed")):
-        if isinstance(run.get(key), str | int):
-            out.append((name, str(run[key])))
-    return out
+    named = (("Preset", run.preset), ("Device", run.device), ("Seed", run.seed))
+    return out + [(name, str(value)) for name, value in named if value is not None]
 
 
-def timings(run: Mapping[str, Any]) -> Timings | None:
-    """Seconds as far as `fit.json` has them; what is no such thing is left out."""
-    found = run.get("timings_s")
-    if not isinstance(found, Mapping):
-        return None
-    seconds = {
-        str(k): float(v) for k, v in found.items() if isinstance(v, int | float) and 0 <= v < 1e9
-    }
+def timings(found: Mapping[str, float]) -> Timings | None:
+    """Seconds by stage as the run has them; what cannot be a time is left out."""
+    seconds = {name: float(value) for name, value in found.items() if 0 <= value < 1e9}
     stages = {name: value for name, value in seconds.items() if name != "total"}
     if not seconds:
         return None
     return Timings(stages, seconds.get("total", sum(stages.values())))
 
 
-def tables(run: Mapping[str, Any]) -> list[list[tuple[str, str]]]:
-    """Names and plain values of everything that `fit.json` says about the run, as tables."""
-    parts = (run, run.get("versions"), run.get("settings"))
-    found = [_pairs(part) for part in parts if isinstance(part, Mapping)]
+def tables(run: RunInfo) -> list[list[tuple[str, str]]]:
+    """Names and plain values of everything that is known of the run, as tables."""
+    found = [_pairs(part) for part in (run.to_dict(), run.versions, run.settings)]
     return [pairs for pairs in found if pairs]
 
 
@@ -71,7 +63,7 @@ def _pairs(data: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [
         (str(name), str(value))
         for name, value in data.items()
-        if name != "format" and isinstance(value, str | int | float | bool)
+        if isinstance(value, str | int | float | bool)
     ]
 
 

@@ -68,7 +68,7 @@ def packed_geometry(avatar: Avatar) -> dict[str, Any]:
     eyes: list[str] = []
     if len(head.eye_ring):
         packer.add("eyeRing", head.eye_ring.cpu().numpy().astype(wide))
-        for eye in sorted(head.parts_with(Role.EYE), key=lambda part: part.name):  # left, right
+        for eye in sorted(head.parts_with(Role.EYE), key=lambda part: part.side):
             used = head.part_vertices(eye.name).cpu().numpy().astype(wide)
             packer.add(f"vertices_{eye.name}", used)
             eyes.append(eye.name)
@@ -80,8 +80,8 @@ def packed_geometry(avatar: Avatar) -> dict[str, Any]:
                 "name": part.name,
                 "first": int(first),
                 "count": int(count),
-                "allShapes": part.role is Role.SKIN,  # others have those that move them
-                "doubleSided": part.role not in (Role.SKIN, Role.EYE),
+                "allShapes": part.is_skin,  # others have those that move them
+                "doubleSided": part.is_inside_mouth,
                 "eye": eyes.index(part.name) if part.name in eyes else None,
             }
             for part, first, count in zip(head.parts, starts, counts, strict=True)
@@ -94,7 +94,7 @@ def packed_geometry(avatar: Avatar) -> dict[str, Any]:
 
 def _pack_expressions(avatar: Avatar, packer: Packer) -> list[dict[str, Any]]:
     """Names, scales (metres per step) and counts of all expressions; their arrays are packed."""
-    offsets = avatar.head.expression.cpu().numpy()
+    offsets = avatar.geometry.expression_offsets().cpu().numpy()
     described, indices, steps = [], [], []
     for name, offset in zip(avatar.head.expression_names, offsets, strict=True):
         moved = np.flatnonzero(np.linalg.norm(offset, axis=1) > SMALLEST_OFFSET)

@@ -9,12 +9,13 @@ const NORMAL_TOLERANCE = 1e-3;
 
 /** The two chunks of a GLB, and the lists of glTF that point into the second. */
 class GlbFile {
-  constructor(generator) {
+  /** asset: who made the file, and whose it is. */
+  constructor(asset) {
     this.chunks = [];
     this.length = 0;
     this.textures = new Map(); // data: URI -> index
     this.json = {
-      asset: { version: "2.0", generator },
+      asset: { version: "2.0", ...asset },
       scene: 0, scenes: [], nodes: [], meshes: [], materials: [], accessors: [], bufferViews: [],
       textures: [], images: [], samplers: [{ magFilter: 9729, minFilter: 9987 }],
       extensionsUsed: ["KHR_materials_specular"],
@@ -216,7 +217,7 @@ function addMaterial(file, scene, part, given) {
 async function buildGlb(scene) {
   const head = new Head(scene.geometry, await unpack(scene.geometry));
   head.pose({}, [[0, 0], [0, 0]]);
-  const file = new GlbFile(scene.generator);
+  const file = new GlbFile(scene.asset);
   const children = [];
   scene.geometry.parts.forEach((part, index) => {
     if (!part.count) return;

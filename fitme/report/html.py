@@ -22,7 +22,6 @@ from fitme.report.panels import (
     yaw_strip,
 )
 from fitme.report.photos import PhotoCut
-from fitme.report.run import run_data
 from fitme.report.scene import ViewerScene, viewer_scene
 from fitme.runtime.errors import show_path
 from fitme.runtime.pages import package_text, render_page
@@ -62,8 +61,7 @@ def report_html(
     """The whole page as text.
 
     Args:
-        avatar: what to show; what it says about its run gives loss curves, timings, settings and
-            notes.
+        avatar: what to show; its `run` gives loss curves, timings, settings and notes.
         photos: the photos of `avatar.photos`, in that order; None where one is not at hand, then
             its pictures are left out. By default all are.
         evidence: the fit's masks, in the same order; None where there is none.
@@ -85,7 +83,7 @@ def report_html(
     done()
     strips = _strips(avatar)
     done()
-    run = run_data(avatar)
+    run = avatar.run
     return render_page(
         "fitme.report",
         "page.html.j2",
@@ -101,12 +99,10 @@ def report_html(
         largest_difference=LARGEST_DIFFERENCE,
         maps=_maps(scene),
         strips=strips,
-        charts=[
-            loss_chart(stage, terms) for stage, terms in read_history(run.get("history")).items()
-        ],
-        timings=timings(run),
+        charts=[loss_chart(stage, terms) for stage, terms in read_history(run.history).items()],
+        timings=timings(run.timings_s),
         tables=tables(run),
-        version=str(run.get("fitme") or ""),
+        version=run.fitme or "",
         scene=script_json(scene.data),
         script=package_text("fitme.report", *SCRIPTS),
     )

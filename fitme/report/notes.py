@@ -9,7 +9,6 @@ from dataclasses import replace
 from fitme.avatar.model import Avatar
 from fitme.head.view import head_angles
 from fitme.report.panels import PhotoPanels
-from fitme.report.run import run_data
 from fitme.runtime.errors import show_path
 from fitme.runtime.notes import NOTE, WARNING, Note, read_notes
 
@@ -27,7 +26,7 @@ def all_notes(
 
     Where there are several photos, a note about one begins with its name.
     """
-    found = list(read_notes(run_data(avatar).get("notes")))
+    found = list(read_notes(avatar.run.notes))
     said = {(note.kind, note.photo) for note in found}
     texts = [note.text for note in found]
     for index in range(len(avatar.photos)):

@@ -8,13 +8,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fitme.avatar.model import Avatar
-from fitme.avatar.relight import posed_vertices, relit
+from fitme.avatar.relight import relit
 from fitme.head.view import head_rotation
 from fitme.image.photo import Photo
-from fitme.image.picture import BACKDROP, over, to_bytes
 from fitme.render import RenderOutput
 from fitme.render.camera import Camera
 from fitme.render.light import Light
+from fitme.render.picture import BACKDROP, over, to_bytes
 
 GRID = 40  # lines of the atlas across its tile
 SIDE_YAW = (-45.0, 45.0)
@@ -39,7 +39,7 @@ def head_window(avatar: Avatar, index: int, size: int, margin: float = 1.12) -> 
     """A square camera window of `size` pixels around the whole head in photo `index`."""
     view = avatar.photos[index].view
     camera = view.camera()
-    pixels = camera.project(posed_vertices(avatar, index))[0]
+    pixels = camera.project(avatar.posed(index))[0]
     low, high = pixels.amin(0), pixels.amax(0)
     side = float((high - low).max()) * margin
     left, top = ((low + high) / 2 - side / 2).tolist()
@@ -75,7 +75,7 @@ def wire(out: RenderOutput, photo: Tensor) -> Tensor:
 def overlay_picture(avatar: Avatar, photo: Photo, index: int = 0, size: int = 512) -> np.ndarray:
     """photo | wire overlay | render | two side views, uint8 [size, 5 * size, 3]."""
     seen = avatar.photos[index]
-    posed = posed_vertices(avatar, index)
+    posed = avatar.posed(index)
     window = head_window(avatar, index, size)
     pixels = photo_window(photo, seen.view.camera(), window)
     out = avatar.render(window, seen.light, posed)

@@ -13,16 +13,16 @@ from torch import Tensor
 
 from fitme.avatar.model import Avatar
 from fitme.avatar.relight import casts_shadows, facing_camera, head_sphere, view_light
+from fitme.export.content import copyright_note, generator_name
 from fitme.export.mesh import DIELECTRIC_F0
 from fitme.head.model import EYE_LOOK_DEGREES
-from fitme.head.parts import Part, Role
+from fitme.head.parts import Part
 from fitme.head.view import FACING_PITCH_DEG
-from fitme.image.picture import to_bytes
 from fitme.render import Material, brdf, light, shadows
 from fitme.render.light import PRESETS, Light
+from fitme.render.picture import to_bytes
 from fitme.report.embed import jpeg_uri, resized, rounded
 from fitme.report.geometry import packed_geometry
-from fitme.runtime.versions import installed_version
 
 MAP_SIDE = 1024  # pixels; larger maps are made smaller for the page
 SPECULAR_WHITE = 0.08  # F0 that is shown as white, as in Unreal's Specular input
@@ -44,7 +44,7 @@ def viewer_scene(avatar: Avatar) -> ViewerScene:
     head = avatar.head
     centre, radius = head_sphere(avatar)
     camera = facing_camera(avatar, 0.0, 0.0, 2)
-    skin = avatar.materials[head.skin.index]
+    skin = avatar.skin
     white = max(SPECULAR_WHITE, float(skin.specular_albedo.max()))
     images: dict[str, str] = {}
     maps: dict[str, str] = {}
@@ -62,7 +62,7 @@ def viewer_scene(avatar: Avatar) -> ViewerScene:
     names = sorted(PRESETS, key=lambda name: name != "studio")  # the viewer begins with the first
     lights = [{"name": name, "light": _light(avatar, Light.preset(name))} for name in names]
     data: dict[str, Any] = {
-        "generator": f"fitme {installed_version() or ''}".strip(),
+        "asset": {"generator": generator_name(), "copyright": copyright_note(head)},
         "geometry": packed_geometry(avatar),
         "images": images,
         "linearImages": [n for n in images if n.endswith(("_normal", "_roughness"))],
@@ -101,7 +101,7 @@ def _material(
         return f"{part.name}_{key}"
 
     out: dict[str, Any] = {"images": [None] * 4, "roughness": 1.0}
-    keep = part.role is Role.SKIN  # the page shows the skin's maps, be they of one colour or not
+    keep = part.is_skin  # the page shows the skin's maps, be they of one colour or not
     albedo = material.diffuse_albedo[0].cpu()
     f0 = material.specular_albedo[0].cpu()
     f0 = f0.expand(*f0.shape[:2], 3)

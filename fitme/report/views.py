@@ -13,8 +13,8 @@ from torch import Tensor
 
 from fitme.avatar.model import Avatar
 from fitme.avatar.relight import facing_camera, posed_vertices, relit
-from fitme.image.picture import render_rgba
 from fitme.render.light import Light
+from fitme.render.picture import render_rgba
 
 MAX_DRAWN_PX = 4096  # a larger photo's picture keeps its size but is drawn at this side
 

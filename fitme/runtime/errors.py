@@ -29,6 +29,10 @@ class OutputError(FitmeError):
     """The output cannot be written where the user asked."""
 
 
+class LibraryError(FitmeError):
+    """A library that fitme needs is missing or cannot be loaded; the message has the cure."""
+
+
 class ModelError(FitmeError):
     """A network that is downloaded cannot be had, kept or read."""
 

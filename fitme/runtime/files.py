@@ -1,9 +1,9 @@
 """Results appear on disk whole or not at all.
 
-A run writes into a hidden sibling of its target and the sibling is renamed into place at
-the very end, so a killed run leaves no half avatar and an earlier result stays readable
-until the new one is complete. What the user can cure is raised as a one-line
-:class:`~fitme.runtime.errors.OutputError`.
+A run writes into a hidden sibling of its target, or into a staging folder on the same file
+system, and what it wrote is renamed into place at the very end: a killed run leaves no half
+avatar, and an earlier result stays readable until the new one is complete. What the user can cure
+is raised as a one-line :class:`~fitme.runtime.errors.OutputError`.
 """
 
 from __future__ import annotations
@@ -11,19 +11,16 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import itertools
-import json
-import math
 import os
-import re
 import shutil
-import socket
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 from fitme.runtime.errors import OutputError, show_path
+from fitme.runtime.plain_json import json_bytes
+from fitme.runtime.temporaries import remove_abandoned, temporary_path
 
 #: One of these marks a directory as an earlier result.
 RESULT_FILES = ("fit.json", "fitme_sample.json", "batch.json", "fitme_export.json")
@@ -46,8 +43,6 @@ OUTPUT_FILES = (
     "[0-9][0-9][0-9]/textures/*",
 )
 _SYSTEM_LITTER = (".DS_Store", "Thumbs.db", "desktop.ini")
-_TEMPORARY = re.compile(r"\.(.+)\.fitme-[\w.]+-\d+-\d+\.\w+")
-_ABANDONED_AFTER_S = 7 * 24 * 3600  # a temporary nobody here can ask about (another machine's)
 
 
 def check_output_dir(path: str | Path, overwrite: bool = False) -> None:
@@ -58,10 +53,7 @@ def check_output_dir(path: str | Path, overwrite: bool = False) -> None:
     `OUTPUT_FILES`. Anything else is never deleted. Creates nothing that outlives the call.
     """
     target, shown = _resolve(path), show_path(path)
-    if target.is_dir():
-        _check_replaceable(shown, target, overwrite)
-    elif os.path.lexists(target):
-        raise OutputError(f"{shown} is a file, not a directory; choose another output directory")
+    _check_target(shown, target, overwrite)
     parent = target.parent
     while not os.path.lexists(parent):
         parent = parent.parent
@@ -71,7 +63,7 @@ def check_output_dir(path: str | Path, overwrite: bool = False) -> None:
             " choose another output directory"
         )
     # Asking os.access is not enough: root, read-only mounts and ACLs all answer wrongly.
-    probe = _temporary_name(parent / target.name, "probe")
+    probe = temporary_path(parent / target.name, "probe")
     try:
         probe.mkdir()
         probe.rmdir()
@@ -95,22 +87,32 @@ def check_output_file(path: str | Path, suffixes: tuple[str, ...], overwrite: bo
 
 
 @contextlib.contextmanager
-def atomic_directory(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
-    """Yield an empty hidden sibling of `path` that becomes `path` when the block succeeds.
+def atomic_directory(
+    path: str | Path, overwrite: bool = False, *, staging: str | Path | None = None
+) -> Iterator[Path]:
+    """Yield an empty hidden directory that becomes `path` when the block succeeds.
 
-    On any exception, KeyboardInterrupt included, the sibling is removed and `path` is what it
-    was. What a killed run of the same target left behind is removed here on entry (or put
+    It is a sibling of `path`, or lies in `staging`: a directory on the same file system whose
+    owner clears it (`clear_staging`), so that nothing but results ever lies beside `path`.
+
+    On any exception, KeyboardInterrupt included, the hidden directory is removed and `path` is
+    what it was. What a killed run of the same target left behind is removed here on entry (or put
     back, when it was killed between the two renames of an overwrite). Missing parents are
     made. Raises OutputError as `check_output_dir` does, before and again after the block.
     """
     target = _resolve(path)
-    _clean_abandoned(target)
-    check_output_dir(path, overwrite)
+    folder = target.parent if staging is None else Path(staging)
+    remove_abandoned(folder, target.name, target.parent)
+    if staging is None:
+        check_output_dir(path, overwrite)
+    else:  # no probe, which would lie beside the target
+        _check_target(show_path(path), target, overwrite)
     missing = list(itertools.takewhile(lambda parent: not parent.exists(), target.parents))
-    temporary = _temporary_name(target, "new")
+    temporary = temporary_path(target, "new", folder)
     try:
         try:
             temporary.mkdir(parents=True)
+            target.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise OutputError(
                 f"{show_path(path)} cannot be created ({error.strerror});"
@@ -126,15 +128,18 @@ def atomic_directory(path: str | Path, overwrite: bool = False) -> Iterator[Path
         raise
 
 
-def atomic_write_bytes(path: str | Path, data: bytes) -> None:
+def atomic_write_bytes(path: str | Path, data: bytes, *, staging: str | Path | None = None) -> None:
     """Write `data` to `path` so that a reader sees the old content or the new, never a part.
 
-    Raises OutputError when the directory of `path` is missing or not writable, or the disk
-    is full.
+    `staging` as in `atomic_directory`; it is made where it is missing. Raises OutputError when
+    the directory of `path` is missing or not writable, or the disk is full.
     """
     target = _resolve(path)
-    temporary = _temporary_name(target, "new")
+    folder = target.parent if staging is None else Path(staging)
+    temporary = temporary_path(target, "new", folder)
     try:
+        if staging is not None:
+            folder.mkdir(parents=True, exist_ok=True)
         with open(temporary, "xb") as stream:
             stream.write(data)
             stream.flush()
@@ -158,17 +163,6 @@ def file_sha256(path: str | Path) -> str:
     return digest.hexdigest()
 
 
-def json_bytes(value: Any) -> bytes:
-    """`value` as UTF-8 JSON, the same bytes for the same value on every machine.
-
-    Keys keep their order; floats are the shortest text that reads back exactly; numpy and
-    torch values become numbers and lists, paths become strings. Raises ValueError naming the
-    place of a number that is not finite, and TypeError for what JSON cannot hold.
-    """
-    text = json.dumps(_plain(value, "$"), indent=1, ensure_ascii=False, allow_nan=False)
-    return (text + "\n").encode("utf-8")
-
-
 def write_json(path: str | Path, value: Any) -> None:
     """`json_bytes(value)` written with `atomic_write_bytes`; raises what those two raise."""
     atomic_write_bytes(path, json_bytes(value))
@@ -177,6 +171,14 @@ def write_json(path: str | Path, value: Any) -> None:
 def _resolve(path: str | Path) -> Path:
     # Through links: a link to a directory stays one and its target is replaced.
     return Path(os.path.realpath(path))
+
+
+def _check_target(shown: str, target: Path, overwrite: bool) -> None:
+    """Raise OutputError unless what is at `target`, if anything, may be replaced."""
+    if target.is_dir():
+        _check_replaceable(shown, target, overwrite)
+    elif os.path.lexists(target):
+        raise OutputError(f"{shown} is a file, not a directory; choose another output directory")
 
 
 def _check_replaceable(shown: str, target: Path, overwrite: bool) -> None:
@@ -219,22 +221,12 @@ def _foreign_files(directory: Path) -> Iterator[str]:
             yield name
 
 
-def _temporary_name(target: Path, role: str) -> Path:
-    """A sibling `.NAME.fitme-HOST-PID-N.ROLE` that does not exist yet."""
-    host = re.sub(r"[^\w.]", "_", socket.gethostname())
-    for number in itertools.count():
-        candidate = target.parent / f".{target.name}.fitme-{host}-{os.getpid()}-{number}.{role}"
-        if not os.path.lexists(candidate):
-            return candidate
-    raise AssertionError("unreachable")
-
-
 def _swap_in(path: str | Path, target: Path, temporary: Path, overwrite: bool) -> None:
-    check_output_dir(path, overwrite)  # somebody may have filled it while the block ran
+    _check_target(show_path(path), target, overwrite)  # filled by others while the block ran?
     old: Path | None = None
     try:
         if target.is_dir():
-            old = _temporary_name(target, "old")
+            old = temporary_path(target, "old", temporary.parent)
             os.rename(target, old)
         os.rename(temporary, target)
     except BaseException as error:
@@ -248,67 +240,3 @@ def _swap_in(path: str | Path, target: Path, temporary: Path, overwrite: bool) -
         raise
     if old is not None:
         shutil.rmtree(old, ignore_errors=True)
-
-
-def remove_abandoned(folder: Path) -> None:
-    """Remove what killed runs left in `folder` beside their targets; put lost old results back."""
-    for name in {match[1] for p in folder.iterdir() if (match := _TEMPORARY.fullmatch(p.name))}:
-        _clean_abandoned(folder / name)
-
-
-def _clean_abandoned(target: Path) -> None:
-    """Remove the temporaries of dead runs of this target; put a lost old result back."""
-    pattern = re.compile(
-        re.escape(f".{target.name}.fitme-") + r"(?P<host>[\w.]+)-(?P<pid>\d+)-\d+\.(?P<role>\w+)"
-    )
-    try:
-        siblings = sorted(target.parent.iterdir())
-    except OSError:
-        return
-    host = re.sub(r"[^\w.]", "_", socket.gethostname())
-    for sibling in siblings:
-        match = pattern.fullmatch(sibling.name)
-        if match is None or _may_be_alive(sibling, match["host"] == host, int(match["pid"])):
-            continue
-        with contextlib.suppress(OSError):
-            if match["role"] == "old" and not target.exists():
-                os.rename(sibling, target)
-            elif sibling.is_dir() and not sibling.is_symlink():
-                shutil.rmtree(sibling, ignore_errors=True)
-            else:
-                sibling.unlink()
-
-
-def _may_be_alive(sibling: Path, same_host: bool, pid: int) -> bool:
-    try:
-        if time.time() - sibling.lstat().st_mtime > _ABANDONED_AFTER_S:
-            return False
-        if not same_host or os.name == "nt":  # on Windows os.kill(pid, 0) would end the process
-            return True
-        os.kill(pid, 0)
-    except (ProcessLookupError, FileNotFoundError):
-        return False
-    except (OSError, OverflowError):
-        return True
-    return True
-
-
-def _plain(value: Any, place: str) -> Any:
-    if isinstance(value, float):
-        if not math.isfinite(value):
-            raise ValueError(f"{place} is {value}: JSON holds finite numbers only")
-        return float(value)
-    if value is None or isinstance(value, str | bool | int):
-        return value
-    if isinstance(value, Mapping):
-        for key in value:
-            if not isinstance(key, str):
-                raise TypeError(f"{place} has the key {key!r}: JSON keys are strings")
-        return {key: _plain(item, f"{place}.{key}") for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item, f"{place}[{index}]") for index, item in enumerate(value)]
-    if isinstance(value, Path):
-        return value.as_posix()
-    if hasattr(value, "tolist"):  # numpy and torch, without importing either
-        return _plain(value.tolist(), place)
-    raise TypeError(f"{place} is a {type(value).__name__}, which JSON cannot hold")

@@ -8,12 +8,11 @@ hour (`--preset fast`, maps of 512); the gain of more workers needs free cores.
 
 from __future__ import annotations
 
-import contextlib
 import os
-import sys
 from pathlib import Path
 
 GIB = 1 << 30
+_CGROUP = Path("/sys/fs/cgroup")  # within a container the root is its own
 #: Peak of one worker, measured: 1.5 GiB with maps of 256 texels, 2.2 GiB with 1024; a part grows
 #: with the area of the maps. Large photos need some more.
 BASE_MEMORY = 2.0 * GIB
@@ -43,31 +42,50 @@ def has_gpu() -> bool:
 
 def usable_cores() -> int:
     """Cores this process may use: its affinity, and the quota of its container."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
-    quota, _, period = _read("/sys/fs/cgroup/cpu.max").partition(" ")
-    if quota.isdigit() and period.strip().isdigit():
+    cores = host_cores()
+    quota, _, period = _read(_CGROUP / "cpu.max").partition(" ")
+    if not quota:  # the first version of control groups
+        quota = _read(_CGROUP / "cpu" / "cpu.cfs_quota_us")
+        period = _read(_CGROUP / "cpu" / "cpu.cfs_period_us")
+    if quota.isdigit() and period.isdigit():
         cores = min(cores, max(1, round(int(quota) / int(period))))
     return cores
 
 
+def host_cores() -> int:
+    """Cores by the affinity of this process alone: what libraries take for granted."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def limit_threads() -> None:
+    """Let libraries that load later (torch, numba) use no more threads than the quota allows.
+
+    They ask for the cores of the machine, of which a container may have a few. What the user set
+    stays, and without a quota nothing is set.
+    """
+    cores = usable_cores()
+    if cores < host_cores():
+        for variable in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS"):
+            os.environ.setdefault(variable, str(cores))
+
+
 def free_memory() -> float:
     """Bytes that can be had without pushing others out, within the limit of the container."""
-    free = float("inf")
-    for line in _read("/proc/meminfo").splitlines():
-        if line.startswith("MemAvailable:"):
-            free = float(line.split()[1]) * 1024
-    if free == float("inf") and sys.platform != "win32":  # no Linux: half of what is built in
-        with contextlib.suppress(OSError, ValueError):
-            free = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2
-    limit, used = _read("/sys/fs/cgroup/memory.max"), _read("/sys/fs/cgroup/memory.current")
-    if limit.strip().isdigit() and used.strip().isdigit():
-        free = min(free, float(limit) - float(used))
-    return free if free != float("inf") else 4 * GIB
+    import psutil  # here: starting `fitme --help` need not wait for it
+
+    free = float(psutil.virtual_memory().available)
+    limit, used = _read(_CGROUP / "memory.max"), _read(_CGROUP / "memory.current")
+    if not limit:
+        limit = _read(_CGROUP / "memory" / "memory.limit_in_bytes")
+        used = _read(_CGROUP / "memory" / "memory.usage_in_bytes")
+    if limit.isdigit() and used.isdigit():
+        free = min(free, max(0.0, float(limit) - float(used)))
+    return free
 
 
-def _read(path: str) -> str:
+def _read(path: Path) -> str:
     try:
-        return Path(path).read_text()
+        return path.read_text().strip()
     except OSError:
         return ""

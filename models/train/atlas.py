@@ -13,6 +13,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from fitme.models.train import ict as ict_data
+from fitme.models.train.curves import smoothstep
 from fitme.models.train.slim import _rest_gradients, jacobians, slim, tutte
 
 MIDLINE = 1e-6  # metres: |x| below this lies on the plane of symmetry
@@ -90,12 +91,6 @@ def clip(triangles: np.ndarray, height: np.ndarray) -> tuple[sp.csr_matrix, np.n
     return sp.csr_matrix((data, (rows, cols)), (count + len(weights), count)), np.array(out)
 
 
-def smoothstep(x: np.ndarray, low: float | np.ndarray, high: float | np.ndarray) -> np.ndarray:
-    """0 below `low`, 1 above `high`, C1 in between (low > high reverses it)."""
-    t = np.clip((x - low) / (high - low), 0, 1)
-    return t * t * (3 - 2 * t)
-
-
 def frontal_weight(points: np.ndarray) -> np.ndarray:
     """1 on the frontal face of the neutral head (brow to chin, up to the ears), else 0, [N].
 
@@ -104,9 +99,9 @@ def frontal_weight(points: np.ndarray) -> np.ndarray:
     azimuth = np.degrees(np.arctan2(np.abs(points[:, 0]), points[:, 2] - 0.01))
     under_chin = -0.078 + 0.25 * np.clip(0.105 - points[:, 2], 0, 0.06)
     return (
-        smoothstep(azimuth, 78, 66)
-        * smoothstep(points[:, 1], under_chin - 0.006, under_chin + 0.004)
-        * smoothstep(points[:, 1], 0.102, 0.088)
+        smoothstep(78, 66, azimuth)
+        * smoothstep(under_chin - 0.006, under_chin + 0.004, points[:, 1])
+        * smoothstep(0.102, 0.088, points[:, 1])
     )
 
 
@@ -117,8 +112,8 @@ def metric_scale(points: np.ndarray) -> np.ndarray:
     """
     x, y, z = np.abs(points[:, 0]), points[:, 1], points[:, 2]
     azimuth = np.degrees(np.arctan2(x, z - 0.01))
-    face = smoothstep(azimuth, 100, 62) * smoothstep(y, -0.11, -0.075) * smoothstep(y, 0.125, 0.085)
-    ear = smoothstep(x, 0.070, 0.080) * smoothstep(y, -0.06, -0.02)
+    face = smoothstep(100, 62, azimuth) * smoothstep(-0.11, -0.075, y) * smoothstep(0.125, 0.085, y)
+    ear = smoothstep(0.070, 0.080, x) * smoothstep(-0.06, -0.02, y)
     rest = 0.215 + 0.24 * ear
     return rest + (1.0 - rest) * face
 

@@ -19,7 +19,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -31,25 +31,32 @@ from torch import Tensor
 
 from fitme.fit.align import Aligner
 from fitme.fit.descent import Losses, descend
-from fitme.fit.evidence.visibility import sample, texel_pixels
-from fitme.fit.fitter import LIGHT_RATES, Fitter
-from fitme.fit.observation import Observation, crop_size, cut, masks_of
-from fitme.fit.settings import FitPreset
-from fitme.fit.stages.refine import albedo_ratio, shading, unhidden
+from fitme.fit.evidence.trust import trust
+from fitme.fit.models import Models
+from fitme.fit.observation import Observation, masks_of
+from fitme.fit.ratio import albedo_ratio, shading
+from fitme.fit.session import Session
+from fitme.fit.settings import FitSettings
+from fitme.fit.stages.light import still
+from fitme.fit.stages.refine import unhidden
+from fitme.fit.stages.start import start
 from fitme.fit.state import FitState
+from fitme.fit.terms.base import Step, priors, weighted
+from fitme.fit.terms.photometric import appearance
+from fitme.fit.visibility import sample, texel_pixels
 from fitme.head.model import HeadModel, load_head
 from fitme.image.color import individual_typology_angle
 from fitme.image.photo import load_photo
-from fitme.landmarks.face import select_face
 from fitme.landmarks.mediapipe import MediaPipeLandmarks
+from fitme.landmarks.select import select_face
 from fitme.models.stylegan2 import load_generator
-from fitme.reflectance.regions import ambient_visibility, bake_vertex_field
-from fitme.render.geometry import vertex_normals
+from fitme.reflectance.atlas import ambient_visibility, bake_vertex_field
+from fitme.render import get_backend
 from fitme.render.light import sh_basis
 from fitme.runtime.errors import FitmeError, InputError
 from fitme.runtime.files import atomic_write_bytes
 from fitme.runtime.memory import keep_large_blocks
-from fitme.runtime.progress import SilentProgress
+from fitme.runtime.progress import Progress
 
 TEXELS = 128  # side of what is harvested: that of the generator's linear base
 STEPS = 40
@@ -106,9 +113,13 @@ def load_harvests(run: Path) -> list[Harvest]:
 class Harvester:
     """Takes photos apart for one head model and generator."""
 
-    def __init__(self, fitter: Fitter, steps: int = STEPS) -> None:
-        self.fitter, self.steps = fitter, steps
-        head, regions = fitter.head, fitter.regions
+    def __init__(
+        self, models: Models, settings: FitSettings | None = None, steps: int = STEPS,
+        progress: Progress | None = None,
+    ) -> None:  # fmt: skip
+        self.models, self.settings, self.steps = models, settings or FitSettings(), steps
+        self.progress = progress
+        head, regions = models.head, models.regions
         self.visible = ambient_visibility(head, TEXELS)
         self.marked = shrunk(regions.marked_or_lids, TEXELS)
         self.bare = shrunk(regions.bare, TEXELS)
@@ -118,47 +129,51 @@ class Harvester:
 
     def __call__(self, seen: Observation, identity: Tensor) -> Harvest:
         """Of an aligned photo and its identity [1,K]."""
-        fitter = self.fitter
-        state = self._fit(seen, identity)
-        vertices = state.posed(fitter.head)
-        crops = cut([seen], crop_size([seen], LARGEST), fitter.head.device)
-        camera = crops.camera(state.rotation, state.translation)
+        session = Session(self.models, [seen], self.settings, self.progress)
+        state = self._fit(session, identity)
+        head = session.head
+        vertices = state.posed(head)
+        crops = session.crops(LARGEST)
+        camera = session.camera(state, crops)
         with torch.no_grad():
-            maps = fitter.maps_of(fitter.codes.w(state.code), TEXELS)
-            out = fitter.picture(state, vertices, camera, maps)
-            trust = masks_of(state.trusted, crops.size) * fitter.trust(out, crops)
+            maps = session.maps(session.pivot(state), TEXELS)
+            out = session.picture(state, vertices, camera, maps)
+            trusted = masks_of(state.frames.trusted, crops.size) * trust(session, out, crops)
             lit = (shading(out).amin(-1) > 0.05) & (crops.pixels.amax(-1) < 0.97)
-            trust = trust * lit * _inside(out.part == 0)
-            pixels, weight = texel_pixels(fitter.head, vertices, camera, TEXELS)
-            weight = weight * sample(trust[..., None], pixels)[..., 0]
+            trusted = trusted * lit * _inside(out.part == head.skin.index)
+            pixels, weight = texel_pixels(head, vertices, camera, TEXELS)
+            weight = weight * sample(trusted[..., None], pixels)[..., 0]
             weight = weight[0] * self.usable
             found = sample(albedo_ratio(out, crops), pixels)[0]
             found = found - light_field(
-                found, weight * (1 - self.marked), normals_of(fitter.head, vertices), self.visible
+                found, weight * (1 - self.marked), normals_of(head, vertices), self.visible
             )
             top = HIGHLIGHT + (LIMIT - HIGHLIGHT) * self.marked[..., None]
             found = torch.where(
                 found < 0, LIMIT * (found / LIMIT).tanh(), top * (found / top).tanh()
             )
             tone = individual_typology_angle(maps.diffuse_albedo[0][self.bare > 0.5]).median()
-        return Harvest(state.code[0].detach(), weight, found.movedim(-1, 0), float(tone))
+        code = state.person.code[0].detach()
+        return Harvest(code, weight, found.movedim(-1, 0), float(tone))
 
-    def _fit(self, seen: Observation, identity: Tensor) -> FitState:
+    def _fit(self, session: Session, identity: Tensor) -> FitState:
         """Light and W on the aligned geometry."""
-        fitter = self.fitter
-        state = fitter.start([seen], identity)
-        crops, picture = fitter.still(state, [seen])
-        bare = masks_of(state.trusted, crops.size)
-        trusted = bare
+        state = start(session, identity)
+        crops, draw = still(session, state)
+        told = masks_of(state.frames.trusted, crops.size)
+        trusted = told
+        terms = appearance(self.settings.terms)
 
         def evaluate(step: int) -> Losses:
             nonlocal trusted
-            out = picture()
+            out, maps = draw()
             if step == MASK_FROM:
-                trusted = fitter.trust(out, crops) * bare
-            return fitter.appearance(out, crops, trusted) | fitter.priors(state)
+                trusted = trust(session, out, crops) * told
+            shown = Step(session, state, crops, out, session.skin(out) * trusted, maps)
+            return weighted(terms, shown) | priors(self.settings.priors, state)
 
-        descend("harvest", state.tensors(), LIGHT_RATES, self.steps, evaluate, fitter.progress)
+        rates = asdict(self.settings.light.rates)
+        descend("harvest", state.tensors(), rates, self.steps, evaluate, session.progress)
         return state
 
 
@@ -169,7 +184,8 @@ def shrunk(mask: Tensor, texels: int) -> Tensor:
 
 def normals_of(head: HeadModel, vertices: Tensor, texels: int = TEXELS) -> Tensor:
     """World normals [R,R,3] of the texels; vertices [1,V,3]."""
-    normals = vertex_normals(vertices, head.triangles.int())[0]
+    backend = get_backend(None, vertices.device)
+    normals = backend.vertex_normals(vertices, head.triangles.int())[0]
     return F.normalize(bake_vertex_field(head, normals, texels), dim=-1)
 
 
@@ -275,7 +291,7 @@ def harvest_folder(
     keep_large_blocks()
     head, provider = load_head(), MediaPipeLandmarks()
     aligner = Aligner(head)
-    harvester = Harvester(Fitter(head, load_generator(weights), FitPreset(), SilentProgress()))
+    harvester = Harvester(Models(head, load_generator(weights), provider))
     for index, path in enumerate(todo):
         start = time.perf_counter()
         try:

@@ -19,6 +19,7 @@ import torch
 
 from fitme.head.model import ARKIT_NAMES, HeadModel, load_head, save_head
 from fitme.models.train import atlas, ict, remesh
+from fitme.models.train.curves import smoothstep
 from fitme.models.train.occlusion import ambient_visibility
 from fitme.models.train.seams import close_lids, close_lips
 from fitme.models.train.template import Template, arkit_expressions, assemble
@@ -185,7 +186,7 @@ def keep_outside(head: HeadModel, old: HeadModel) -> HeadModel:
 def neck_weights(vertices: np.ndarray) -> np.ndarray:
     """Share of the head's rotation each vertex follows: 1 above the jaw, 0 at the collar, [V]."""
     along = vertices[:, 1] + 0.45 * vertices[:, 2]
-    return atlas.smoothstep(along, -0.115, -0.035)
+    return smoothstep(-0.115, -0.035, along)
 
 
 def main() -> None:

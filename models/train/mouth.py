@@ -17,14 +17,14 @@ from scipy.sparse.csgraph import dijkstra
 from scipy.spatial import Delaunay, cKDTree
 
 from fitme.models.train import ict as ict_data
-from fitme.models.train.atlas import smoothstep
+from fitme.models.train.curves import smoothstep
 from fitme.models.train.interior import Part
 from fitme.models.train.remesh import (
     _force_edges,
     _throw_darts,
     flip_to_delaunay,
-    vertex_normals,
 )
+from fitme.models.train.rims import vertex_normals
 from fitme.models.train.slim import tutte
 from fitme.reflectance.mouth import (
     GUM_COLUMN,
@@ -239,7 +239,7 @@ def gums_and_tongue(model: ict_data.IctModel, crowns: np.ndarray) -> Sheet:
     z, tongue, margin = neutral[:, 2], fields["tongue"], np.abs(fields["margin"])
     size = np.interp(margin, [0.0015, 0.006, 0.015], SHEET_SIZE)
     size = np.where(tongue > 0.2, np.minimum(size, TONGUE_SIZE), size)
-    size *= 1 + 2.5 * smoothstep(z, 0.065, 0.035)  # what lies deep is hardly seen
+    size *= 1 + 2.5 * smoothstep(0.065, 0.035, z)  # what lies deep is hardly seen
     index, weights, triangles = _spread(fine, size)
     basis = fine.bind(index, weights)
     at = fine.triangles[index]
@@ -338,7 +338,7 @@ def _fields(fine: Surface, crowns: np.ndarray, lower: np.ndarray) -> dict[str, n
     floor = lower & (normal[:, 1] > 0.1) & (p[:, 1] < -0.0455) & (p[:, 2] > 0.055)
     from_back, from_gum = distance(back | below), distance((touching & lower) | floor)
     tongue = from_gum / np.maximum(from_gum + from_back, 1e-9)
-    tongue *= lower * smoothstep(p[:, 2], 0.036, 0.044)
+    tongue *= lower * smoothstep(0.036, 0.044, p[:, 2])
     centre = (np.abs(p[:, 0]) < 0.001) & back & (np.abs(p[:, 2] - 0.072) < 0.003)
     return {
         "margin": distance(touching) * np.where(outside, 1, -1),

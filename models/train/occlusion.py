@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
-from fitme.models.train.remesh import vertex_normals
+from fitme.models.train.rims import vertex_normals
+from fitme.render.backends.cpu.compile import compiled
 
 
-@numba.njit(cache=True)
+@compiled
 def depth_and_triangle(
     points: np.ndarray, triangles: np.ndarray, size: int
 ) -> tuple[np.ndarray, np.ndarray]:

@@ -32,18 +32,17 @@ from torch import Tensor
 from fitme.head.model import HeadModel, load_head
 from fitme.image.color import linear_to_srgb
 from fitme.models import weight_path
-from fitme.models.stylegan2 import (
-    ReflectanceGenerator,
-    ReflectanceMaps,
-    load_generator,
-    mirror_signal,
-)
+from fitme.models.stylegan2 import ReflectanceGenerator, ReflectanceMaps
+from fitme.models.stylegan2.generator import load_generator
 from fitme.models.stylegan2.layers import EqualLinear
+from fitme.models.stylegan2.maps import mirror_signal
 from fitme.models.stylegan2.synthesis import LinearBase
+from fitme.models.train.curves import smoothstep
 from fitme.models.train.harvest import Harvest, light_field, load_harvests, normals_of, shrunk
 from fitme.models.train.reflectance_base import base_of
+from fitme.reflectance.atlas import ambient_visibility
 from fitme.reflectance.generated import WCode
-from fitme.reflectance.regions import AtlasRegions, ambient_visibility
+from fitme.reflectance.regions import AtlasRegions
 
 LEADING = 16  # coefficients of the base that what W gets wrong may depend on
 MEAN_RIDGE, SLOPE_RIDGE = 3.0, 30.0  # in portraits that show a texel well
@@ -220,8 +219,7 @@ def faded(data: Residuals) -> Tensor:
     """[R,R] in 0..1: 0 where hardly a portrait shows the texel, with a soft border."""
     covered = (data.weight * data.share[:, None, None]).mean(0)
     covered = blurred(covered, torch.ones_like(covered), 2 * BLUR)
-    t = ((covered - COVERED[0]) / (COVERED[1] - COVERED[0])).clamp(0, 1)
-    return t * t * (3 - 2 * t)
+    return smoothstep(*COVERED, covered)
 
 
 def modes(data: Residuals, count: int) -> Tensor:

@@ -14,7 +14,7 @@ from scipy.ndimage import gaussian_filter1d
 from scipy.spatial import cKDTree
 
 from fitme.head.model import ARKIT_NAMES
-from fitme.models.train.atlas import smoothstep
+from fitme.models.train.curves import smoothstep
 from fitme.models.train.occlusion import depth_and_triangle
 from fitme.models.train.template import Template
 
@@ -127,7 +127,7 @@ def _field(
     weight = 1 / (distance + 5e-4) ** 2
     value = (amount[near] * weight).sum(1) / weight.sum(1)
     out = np.zeros(len(vertices))
-    out[index] = value * smoothstep(distance[:, 0], reach, 0.15 * reach)
+    out[index] = value * smoothstep(reach, 0.15 * reach, distance[:, 0])
     return out
 
 
@@ -171,7 +171,7 @@ def close_lids(
             if step == 0:
                 numbers[f"{name}_gap_before_mm"] = float(gap.max()) * 1000
             room = np.minimum(seam.x - slit.left, slit.right - seam.x)
-            amount = np.maximum(gap + LID_OVERLAP, 0) * smoothstep(room, 0.0, 0.007)
+            amount = np.maximum(gap + LID_OVERLAP, 0) * smoothstep(0.0, 0.007, room)
             amount = gaussian_filter1d(amount, 8, mode="nearest")
             if gap.max() < 0.00005:
                 break

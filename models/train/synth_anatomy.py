@@ -16,6 +16,7 @@ from scipy.interpolate import PchipInterpolator
 from torch import Tensor
 
 from fitme.head.model import HeadModel
+from fitme.models.train.curves import smoothstep
 from fitme.models.train.synth_atlas import (
     FINEST_SHARED,
     Atlas,
@@ -29,7 +30,6 @@ from fitme.models.train.synth_landmarks import (
     find_landmarks,
     lid_margins,
 )
-from fitme.models.train.synth_random import smoothstep
 from fitme.models.train.synth_splat import blur
 
 HEAD_AXIS = 10.0  # mm: z about which the hairline's azimuths turn

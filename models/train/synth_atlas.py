@@ -15,7 +15,6 @@ from torch import Tensor
 
 from fitme.head.model import HeadModel
 from fitme.render import get_backend
-from fitme.render.geometry import vertex_normals
 
 FINEST_SHARED = 512  # smaller atlases are averages of this one, so that they agree with it
 FRONT_HALF_WIDTH, FRONT_HALF_HEIGHT, FRONT_STEP = 100.0, 150.0, 0.5  # mm
@@ -118,7 +117,7 @@ def build_atlas(head: HeadModel, resolution: int) -> Atlas:
     names = sorted(head.regions)
     masks = torch.stack([head.regions[name] for name in names], 1)
     points = head.mean * 1000
-    normals = vertex_normals(head.mean[None], triangles)[0]
+    normals = get_backend("cpu").vertex_normals(head.mean[None], triangles)[0]
     attributes = torch.cat([points, normals, masks], 1)
     flat = torch.cat([head.uv * 2 - 1, torch.tensor([[0.0, 1.0]]).expand(len(head.uv), 2)], 1)
     size = (resolution, resolution)

@@ -30,7 +30,7 @@ from fitme.image.color import (
 from fitme.image.photo import Photo, load_photo
 from fitme.landmarks.face import FaceLandmarks
 from fitme.landmarks.mediapipe import MediaPipeLandmarks
-from fitme.models.train.synth_random import smoothstep
+from fitme.models.train.curves import smoothstep
 from fitme.models.train.synthesizer import Draw, Synthesizer
 from fitme.render import Material, Mesh, render
 from fitme.render.camera import perspective

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from fitme.models.train.curves import smoothstep
 from fitme.models.train.synth_anatomy import Anatomy
 from fitme.models.train.synth_atlas import Atlas, sample
 from fitme.models.train.synth_parameters import Face
 from fitme.models.train.synth_pool import Pool
-from fitme.models.train.synth_random import SolidNoise, Stream, band, smoothstep
+from fitme.models.train.synth_random import SolidNoise, Stream, band
 from fitme.models.train.synth_splat import strokes
 
 BROW_HAIRS, LASHES = 680, (120, 70)  # per side; lashes of the upper and lower lid

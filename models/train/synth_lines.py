@@ -12,10 +12,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from fitme.models.train.curves import smoothstep
 from fitme.models.train.synth_anatomy import Anatomy
 from fitme.models.train.synth_atlas import sample
 from fitme.models.train.synth_parameters import Face
-from fitme.models.train.synth_random import Stream, smoothstep
+from fitme.models.train.synth_random import Stream
 from fitme.models.train.synth_splat import bezier, blur, splat
 
 WIDTHS = (0.40, 0.85, 2.0)  # mm, standard deviation of the groove: fine, medium, broad

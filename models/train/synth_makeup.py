@@ -5,9 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from fitme.models.train.curves import smoothstep
 from fitme.models.train.synth_anatomy import Anatomy, bump
 from fitme.models.train.synth_parameters import Face
-from fitme.models.train.synth_random import SolidNoise, smoothstep
+from fitme.models.train.synth_random import SolidNoise
 
 # Linear RGB of common pigments, blended along the hue parameter.
 LIPSTICKS = ((0.42, 0.16, 0.11), (0.48, 0.09, 0.07), (0.45, 0.045, 0.06), (0.36, 0.05, 0.13))

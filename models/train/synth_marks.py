@@ -6,11 +6,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from fitme.models.train.curves import smoothstep
 from fitme.models.train.synth_anatomy import Anatomy
 from fitme.models.train.synth_atlas import sample
 from fitme.models.train.synth_parameters import Face
 from fitme.models.train.synth_pool import Pool
-from fitme.models.train.synth_random import SolidNoise, Stream, smoothstep
+from fitme.models.train.synth_random import SolidNoise, Stream
 from fitme.models.train.synth_relief import Relief
 from fitme.models.train.synth_splat import splat, strokes
 from fitme.models.train.synth_tone import Pigment

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from fitme.models.train.curves import smoothstep
 from fitme.models.train.synth_atlas import Atlas, average
 
 _GOLDEN = -7046029254386353131  # 0x9E3779B97F4A7C15 as a signed integer
@@ -120,9 +121,3 @@ class SolidNoise:
 def band(texel_mm: Tensor, size_mm: float) -> Tensor:
     """1 where texels resolve structures of `size_mm`, 0 where they are far too coarse."""
     return smoothstep(0.5, 1.2, size_mm / texel_mm)
-
-
-def smoothstep(low: float | Tensor, high: float | Tensor, value: Tensor) -> Tensor:
-    """0 below `low`, 1 above `high`, smooth between (either may be the larger one)."""
-    t = ((value - low) / (high - low)).clamp(0, 1)
-    return t * t * (3 - 2 * t)

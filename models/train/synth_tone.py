@@ -13,9 +13,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from fitme.models.train.curves import smoothstep
 from fitme.models.train.synth_anatomy import Anatomy
 from fitme.models.train.synth_parameters import Face
-from fitme.models.train.synth_random import SolidNoise, smoothstep
+from fitme.models.train.synth_random import SolidNoise
 from fitme.models.train.synth_skin import SkinTable
 
 BLOOD_FRACTION = 0.0112  # of the dermis of an average cheek-free face

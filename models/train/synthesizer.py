@@ -18,13 +18,14 @@ from torch import Tensor
 
 from fitme.head.model import HeadModel
 from fitme.models.train import synth_hair as hair
+from fitme.models.train.curves import smoothstep
 from fitme.models.train.synth_anatomy import Anatomy, build_anatomy
 from fitme.models.train.synth_atlas import normals_of
 from fitme.models.train.synth_makeup import make_up
 from fitme.models.train.synth_marks import add_marks
 from fitme.models.train.synth_parameters import NAMES, Face, draw_parameters
 from fitme.models.train.synth_pool import beard_pool, skin_pool
-from fitme.models.train.synth_random import SolidNoise, Stream, smoothstep
+from fitme.models.train.synth_random import SolidNoise, Stream
 from fitme.models.train.synth_relief import Relief, relief
 from fitme.models.train.synth_skin import SkinTable
 from fitme.models.train.synth_tone import regional_pigment, skin_colour

@@ -12,7 +12,8 @@ from scipy.spatial import cKDTree
 
 from fitme.head.model import ARKIT_NAMES
 from fitme.models.train import ict as ict_data
-from fitme.models.train.atlas import MIDLINE, HalfHead, frontal_weight, smoothstep
+from fitme.models.train.atlas import MIDLINE, HalfHead, frontal_weight
+from fitme.models.train.curves import smoothstep
 from fitme.models.train.interior import EYE_SECTORS, Part, eyeball, mouth_cavity
 from fitme.models.train.mouth import gums_and_tongue, teeth
 from fitme.models.train.remesh import HalfTemplate
@@ -139,29 +140,29 @@ def region_masks(
         return Polygon(loop).contains_points(own.uv)
 
     eye = neutral[own.rims["eye"]]
-    lids = smoothstep(distance(_dense(eye, closed=True)), 0.0075, 0.0045)
+    lids = smoothstep(0.0075, 0.0045, distance(_dense(eye, closed=True)))
     outline = _lip_outline(half, uv, own)
     border = cKDTree(_dense(outline[1:-1], closed=False)).query(own.uv)[0]
-    lips = smoothstep(np.where(inside(outline), border, -border), -0.0045, 0.0045)  # about 1.3 mm
+    lips = smoothstep(-0.0045, 0.0045, np.where(inside(outline), border, -border))  # about 1.3 mm
     nostril = inside(own.uv[own.rims["nostril"]]).astype(float)
     nostril[own.rims["nostril"]] = 0.5
     brow = _landmark_positions(half, BROW_LEFT)
     brow = _dense(brow[np.argsort(brow[:, 0])], closed=False) - [0, 0.0015, 0]
-    brows = smoothstep(distance(brow), 0.0060, 0.0035)
+    brows = smoothstep(0.0060, 0.0035, distance(brow))
     nose_width = np.interp(y, [-0.016, 0.0, 0.02, 0.038], [0.020, 0.021, 0.013, 0.009])
-    nose = smoothstep(x - nose_width, 0.002, -0.002) * smoothstep(y, -0.015, -0.009)
-    nose = nose * smoothstep(y, 0.040, 0.034) * smoothstep(z, 0.088, 0.095)
-    ears = smoothstep(x, 0.064, 0.070) * smoothstep(y, -0.045, -0.037)
+    nose = smoothstep(0.002, -0.002, x - nose_width) * smoothstep(-0.015, -0.009, y)
+    nose = nose * smoothstep(0.040, 0.034, y) * smoothstep(0.088, 0.095, z)
+    ears = smoothstep(0.064, 0.070, x) * smoothstep(-0.045, -0.037, y)
     ears = (
         ears
-        * smoothstep(y, 0.058, 0.05)
-        * smoothstep(z, -0.045, -0.035)
-        * smoothstep(z, 0.022, 0.015)
+        * smoothstep(0.058, 0.05, y)
+        * smoothstep(-0.045, -0.035, z)
+        * smoothstep(0.022, 0.015, z)
     )
     face = frontal_weight(neutral)
-    neck = smoothstep(y, -0.055, -0.075) * (1 - face)
-    behind = smoothstep(z, 0.03, 0.01) * smoothstep(y, -0.06, -0.045)
-    scalp = np.maximum(smoothstep(y, 0.088, 0.100), behind) * (1 - ears) * (1 - neck)
+    neck = smoothstep(-0.055, -0.075, y) * (1 - face)
+    behind = smoothstep(0.03, 0.01, z) * smoothstep(-0.06, -0.045, y)
+    scalp = np.maximum(smoothstep(0.088, 0.100, y), behind) * (1 - ears) * (1 - neck)
     skin = (1 - lips) * (1 - scalp)
     return {
         "skin": skin, "face": face, "lips": lips, "brows": brows, "lids": lids, "nose": nose,
@@ -248,21 +249,21 @@ TONGUE_PATH = np.array(
 
 def tongue_out(template: Template) -> np.ndarray:
     """Offsets [V, 3] that bend the tongue along `TONGUE_PATH`, longer, narrower and thinner."""
-    share = smoothstep(template.regions["tongue"], 0.2, 0.7)
+    share = smoothstep(0.2, 0.7, template.regions["tongue"])
     moved = np.flatnonzero(share)
     x, y, z = template.basis[0][moved].T
     step = np.linalg.norm(np.diff(TONGUE_PATH, axis=0), axis=1)
     path = make_interp_spline(np.concatenate([[0], np.cumsum(step)]), TONGUE_PATH, k=3)
     length, before = step.sum(), TONGUE_TIP - TONGUE_ROOT
     along = np.clip((z - TONGUE_ROOT) / before, 0, 1)
-    at = before * along + (length - before) * smoothstep(along, 0, 1)
+    at = before * along + (length - before) * smoothstep(0, 1, along)
     place, course = path(at), path(at, 1)
     course /= np.linalg.norm(course, axis=1, keepdims=True)
-    height = (y - TONGUE_MIDDLE) * (1 - 0.48 * smoothstep(along, 0.0, 0.6))
+    height = (y - TONGUE_MIDDLE) * (1 - 0.48 * smoothstep(0.0, 0.6, along))
     beyond = z - TONGUE_ROOT - before * along  # behind the root and past the tip nothing is bent
     target = np.stack(
         [
-            x * (1 - 0.2 * smoothstep(along, 0.1, 0.6) + 0.3 * smoothstep(along, 0.6, 1.0)),
+            x * (1 - 0.2 * smoothstep(0.1, 0.6, along) + 0.3 * smoothstep(0.6, 1.0, along)),
             place[:, 0] + height * course[:, 1] + beyond * course[:, 0],
             place[:, 1] - height * course[:, 0] + beyond * course[:, 1],
         ],

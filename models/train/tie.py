@@ -18,12 +18,12 @@ import torch
 from scipy.spatial import cKDTree
 from tqdm import tqdm
 
-from fitme.avatar.model import head_mesh
+from fitme.head.mesh import head_mesh
 from fitme.head.model import HeadModel, load_head, save_head
 from fitme.image.photo import Photo
 from fitme.landmarks.face import LANDMARK_MIRROR
 from fitme.landmarks.mediapipe import MediaPipeLandmarks
-from fitme.reflectance.regions import MeanReflectance, Tone
+from fitme.reflectance.skin import MeanReflectance, Tone
 from fitme.render import render
 from fitme.render.camera import Camera, intrinsics, look_at
 from fitme.render.light import Light

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,12 @@ import pytest
 import torch
 
 import fitme
+from fitme.avatar.folder import fit_json
 from fitme.avatar.model import Avatar
 from fitme.export.materials import MAPS
 from fitme.runtime.errors import InputError, OutputError
 from fitme.runtime.files import check_output_dir
+from tests.export.glb_reader import Glb
 from tests.small_avatar import make_avatar, small_avatar
 from tests.tiny_head import tiny_head
 
@@ -58,7 +61,7 @@ class TestRoundTrip:
         assert (before.path, before.losses, before.landmark_error) == (
             after.path, after.losses, after.landmark_error
         )  # fmt: skip
-        assert loaded.about == small_avatar().about
+        assert loaded.run == small_avatar().run
 
     def test_render_differs_by_less_than_one_step(self, loaded: Avatar) -> None:
         one, two = (a.render_photo().color for a in (small_avatar(), loaded))
@@ -95,9 +98,50 @@ class TestRoundTrip:
             if "albedo" in name or "roughness" in name:
                 assert (saved / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
 
+    def test_moving_keeps_shared_what_is_shared(self) -> None:
+        avatar = small_avatar()
+        skin, eyes = avatar.materials[:2]
+        other = replace(eyes, roughness=0.5)  # another material with the same maps
+        avatar = replace(avatar, materials=(skin, eyes, other, *avatar.materials[3:]))
+        for device in ("cpu", "meta"):  # one copies nothing, the other everything
+            moved = avatar.to(device)
+            assert moved.materials[1].diffuse_albedo is moved.materials[2].diffuse_albedo
+            assert moved.materials[1] is not moved.materials[2]
+            assert moved.materials[3] is moved.materials[4] is moved.materials[5]
+            assert moved.skin.normal is not None and moved.skin.normal.device.type == device
+            assert moved.geometry.identity.device.type == device
+
+    def test_a_shared_map_is_one_file_and_one_image(self, tmp_path: Path) -> None:
+        avatar = small_avatar().to("cpu")
+        other = replace(avatar.materials[1], roughness=0.5)
+        materials = (*avatar.materials[:2], other, *avatar.materials[3:])
+        for name, eyes in (("same", avatar.materials), ("alike", materials)):
+            replace(avatar, materials=eyes).save(tmp_path / name)
+            files = {p.name for p in (tmp_path / name / "textures").iterdir()}
+            assert "eye_L_diffuse_albedo.png" in files and "eye_R_diffuse_albedo.png" not in files
+            images = Glb((tmp_path / name / "avatar.glb").read_bytes()).json["images"]
+            assert [i["name"] for i in images].count("eye_L_base_color") == 1
+            assert not any(i["name"].startswith("eye_R") for i in images)
+        loaded = Avatar.load(tmp_path / "alike")
+        assert loaded.materials[1] is not loaded.materials[2]
+        assert loaded.materials[1].diffuse_albedo is loaded.materials[2].diffuse_albedo
+
+    def test_where_the_photo_lay_is_not_told(self, tmp_path: Path) -> None:
+        avatar = make_avatar(tiny_head())
+        photo = replace(avatar.photos[0], path=Path("/home/somebody/secret/me.jpg"))
+        replace(avatar, photos=(photo,)).save(tmp_path / "a")
+        assert "secret" not in (tmp_path / "a" / "fit.json").read_text()
+        assert Avatar.load(tmp_path / "a", tiny_head()).photos[0].path == Path("me.jpg")
+
+    def test_layers_are_not_lost_in_silence(self, tmp_path: Path) -> None:
+        avatar = make_avatar(tiny_head())
+        shape = replace(avatar.geometry, layers=(object(),))  # type: ignore[arg-type]
+        with pytest.raises(ValueError, match="1 layers"):
+            fit_json(replace(avatar, geometry=shape))
+
     def test_avatars_without_photos(self, tmp_path: Path) -> None:
         avatar = make_avatar(tiny_head())
-        Avatar(avatar.head, avatar.identity, avatar.materials, ()).save(tmp_path / "a")
+        Avatar(avatar.geometry, avatar.materials).save(tmp_path / "a")
         assert Avatar.load(tmp_path / "a", tiny_head()).photos == ()
 
     def test_an_edited_map_is_what_is_loaded(self, tiny: Path) -> None:
@@ -168,6 +212,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     "camera": (change(lambda d: d["photos"][0].pop("K")), "K is missing"),
     "error": (change(lambda d: d["photos"][0].update(landmark_error="x")), "landmark_error"),
     "materials": (change(lambda d: d.pop("materials")), "materials"),
+    "run": (change(lambda d: d.update(timings_s="long")), "timings_s"),
     "one material": (change(lambda d: d["materials"].pop("eye_L")), "'eye_L'"),
     "half a material": (change(lambda d: d["materials"]["head"].pop("normal")), "'head'"),
     "path in a name": (head_map("../secret.png"), "secret"),

@@ -15,9 +15,9 @@ from PIL import Image
 from fitme.avatar.model import Avatar
 from fitme.avatar.relight import facing_camera, head_sphere, posed_vertices, read_light, view_light
 from fitme.head.view import head_angles
-from fitme.image.picture import parse_background, render_rgba
 from fitme.render import RenderOutput
 from fitme.render.light import PRESETS, Light, sh_radiance
+from fitme.render.picture import parse_background, render_rgba
 from fitme.report.views import Turntable, view_picture
 from fitme.runtime.errors import InputError
 from tests.small_avatar import HEIGHT, WIDTH, make_avatar, small_avatar
@@ -106,7 +106,7 @@ class TestPhotoView:
 
     def test_without_a_photo(self) -> None:
         full = make_avatar(tiny_head())
-        bare = Avatar(full.head, full.identity, full.materials, ())
+        bare = Avatar(full.geometry, full.materials)
         out = bare.render_view(resolution=40)
         front = bare.render_view(0, 0, light=Light.preset("studio"), resolution=40)
         assert torch.equal(out.color, front.color) and out.alpha.max() == 1
@@ -186,12 +186,12 @@ class TestShadows:
     def test_default(self, avatar: Avatar, monkeypatch: pytest.MonkeyPatch) -> None:
         cast: list[bool] = []
 
-        def render(self: Avatar, *args: object, shadows: bool = False) -> None:
+        def render(*args: object, shadows: bool = False) -> None:
             cast.append(shadows)
 
-        monkeypatch.setattr(Avatar, "render", render)
+        monkeypatch.setattr("fitme.avatar.relight.render", render)
         given = Light.preset("side")
-        bare = Avatar(avatar.head, avatar.identity, avatar.materials, ())
+        bare = Avatar(avatar.geometry, avatar.materials)
         for light, wanted in ((given, None), (None, None), (given, False), (None, True)):
             avatar.render_view(20, light=light, shadows=wanted)
         bare.render_view(20)
@@ -271,7 +271,7 @@ def test_example(avatar: Avatar, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert spec is not None and spec.loader is not None
     example = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(example)
-    monkeypatch.setattr("fitme.avatar.folder.load_avatar", lambda folder, head: avatar)
+    monkeypatch.setattr(Avatar, "load", lambda folder, head=None: avatar)
     written = example.relight(tmp_path, tmp_path / "out", resolution=40)
     pictures = [np.asarray(Image.open(file)).astype(int) for file in written]
     assert [p.shape for p in pictures] == [(40, 40, 4)] * 3

@@ -1,8 +1,10 @@
 """Fits of no photo for tests of the scheduling: the seam `run_batch(..., fit=...)`.
 
 A worker imports this module by its name. What a fit does is in the text of the "photo":
-`ok`, `slow SECONDS`, `refuse`, `break`, `kill` (always), `kill once` or `exit`. Every start and
-every end is a line in `starts.txt` and `ends.txt` beside the photo's folder.
+`ok`, `slow SECONDS`, `refuse`, `break`, `kill` (always), `kill once`, `exit`, or `hang once before
+RENAME` (the first start stops for good before the worker's RENAMEth rename of a whole folder).
+Every start and every end is a line in `starts.txt` and `ends.txt` beside the photo's folder, every
+such stop one in `hangs.txt`.
 """
 
 from __future__ import annotations
@@ -30,6 +32,8 @@ def fake_fit(task: Task, folder: Path) -> Fitted:
             raise RuntimeError("the fit is broken")
         case "exit":
             os._exit(3)
+        case "hang" if starts == 1:
+            _hang_before_rename(task, int(words[-1]))
         case "kill" if words[1:] != ["once"] or starts == 1:
             os.kill(os.getpid(), signal.SIGKILL)
     (folder / "textures").mkdir()
@@ -45,6 +49,21 @@ def notes(folder: Path, name: str) -> list[str]:
     """The subjects in one of the two files, in order."""
     path = folder.parent / name
     return path.read_text().split() if path.exists() else []
+
+
+def _hang_before_rename(task: Task, number: int) -> None:
+    """From now on this worker stops before that rename of a folder, half way through its work."""
+    rename, seen = os.rename, 0
+
+    def stopping(source: Path, target: Path) -> None:
+        nonlocal seen
+        seen += Path(source).is_dir() and Path(source).name != "textures"
+        if seen == number:
+            _append(task, "hangs.txt")
+            time.sleep(3600)
+        rename(source, target)
+
+    os.rename = stopping
 
 
 def _append(task: Task, name: str) -> None:

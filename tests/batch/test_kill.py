@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import os
+import platform
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
+
+import psutil
+import pytest
 
 from fitme.batch import run_batch
 from tests.batch.fake_fits import fake_fit, notes
@@ -47,15 +54,18 @@ def finished(root: Path) -> set[str]:
 
 
 def children(pid: int) -> list[int]:
-    lists = Path(f"/proc/{pid}/task").glob("*/children")
-    return [int(child) for path in lists for child in path.read_text().split()]
+    return [child.pid for child in psutil.Process(pid).children()]
 
 
 def is_running(pid: int) -> bool:
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
         return False
+
+
+def is_worker(pid: int) -> bool:
+    return "spawn_main" in " ".join(psutil.Process(pid).cmdline())
 
 
 def test_sigkill_twice_and_resume(people, child_env, tmp_path: Path) -> None:
@@ -83,6 +93,71 @@ def test_sigkill_twice_and_resume(people, child_env, tmp_path: Path) -> None:
     assert not (root / "_batch" / "work").exists()
 
 
+@pytest.fixture
+def orphans_stay() -> Iterator[None]:
+    """Orphans of this process's children become its own and stay in the table of processes when
+    they die, as where the first process of a container reaps nobody (or is late: a busy machine).
+    """
+    if not sys.platform.startswith("linux"):
+        pytest.skip("needs PR_SET_CHILD_SUBREAPER")
+    prctl, subreaper = ctypes.CDLL(None).prctl, 36
+    assert prctl(subreaper, 1, 0, 0, 0) == 0
+    before = set(children(os.getpid()))
+    yield
+    prctl(subreaper, 0, 0, 0, 0)
+    for pid in set(children(os.getpid())) - before:
+        with contextlib.suppress(OSError):
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+
+
+@pytest.mark.parametrize("rename", [1, 2])
+@pytest.mark.parametrize("what", ["all", "worker"])
+def test_killed_half_way_into_place(
+    what: str, rename: int, people, child_env, orphans_stay, tmp_path: Path
+) -> None:
+    """A worker dies before it moves the finished folder into place, or (2) after it has moved
+    the earlier result away; its process number still answers when the batch goes on."""
+    folder, root = people(s="ok 70", t="ok 70"), tmp_path / "out"
+    run_batch(folder, root, jobs=1, fit=fake_fit)
+    (folder.parent / "starts.txt").unlink()
+    people(s=f"hang once before {rename}")
+    child = start(folder, root, child_env)
+    wait_for(lambda: notes(folder, "hangs.txt") == ["s"])
+    workers = [pid for pid in children(child.pid) if is_worker(pid)]
+    if what == "all":
+        child.kill()
+        child.wait()
+        wait_for(lambda: not any(map(is_running, workers)), 10)
+        assert all(map(psutil.pid_exists, workers))
+        assert (root / "s").exists() == (rename == 1)
+        people(s="refuse")  # the earlier result comes back and stays
+        run_batch(folder, root, jobs=1, fit=fake_fit)
+        assert (root / "s" / "avatar.glb").read_bytes() == b"ok 70" * 1000
+    else:
+        for pid in workers:
+            os.kill(pid, signal.SIGKILL)
+        assert child.wait(timeout=60) == 0
+        assert (root / "s" / "avatar.glb").read_bytes().startswith(b"hang")
+    entries = sorted(path.name for path in root.iterdir())
+    assert entries == ["_batch", "index.html", "s", "summary.csv", "t"]
+    assert {path.name for path in (root / "_batch").iterdir()} <= {"failed", "lock", "logs"}
+
+
+def test_what_an_earlier_version_left_beside_the_results(people, tmp_path: Path) -> None:
+    """Its temporaries lay in the output folder itself. The owner is dead but not yet reaped."""
+    folder, root = people(s="ok"), tmp_path / "out"
+    run_batch(folder, root, jobs=1, fit=fake_fit)
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    wait_for(lambda: not is_running(dead.pid))
+    host = platform.node()
+    (root / f".s.fitme-{host}-{dead.pid}-0.new").mkdir()
+    (root / f".summary.csv.fitme-{host}-{dead.pid}-0.new").touch()
+    run_batch(folder, root, jobs=1, fit=fake_fit)
+    dead.wait()
+    assert not [path for path in root.iterdir() if path.name.startswith(".")]
+
+
 def test_ctrl_c(people, child_env, tmp_path: Path) -> None:
     folder, root = people(a="ok", b="slow 60", c="slow 60", d="ok"), tmp_path / "out"
     child = start(folder, root, child_env)
@@ -102,8 +177,7 @@ def test_a_worker_killed_from_outside_costs_its_subject_only(
     folder, root = people(a="slow 1.5", b="slow 1.5"), tmp_path / "out"
     child = start(folder, root, child_env)
     wait_for(lambda: len(notes(folder, "starts.txt")) == 2)
-    command = {pid: Path(f"/proc/{pid}/cmdline").read_bytes() for pid in children(child.pid)}
-    os.kill(next(pid for pid, text in command.items() if b"spawn_main" in text), signal.SIGKILL)
+    os.kill(next(filter(is_worker, children(child.pid))), signal.SIGKILL)
     assert child.wait(timeout=60) == 0 and finished(root) == {"a", "b"}
     starts, ends = notes(folder, "starts.txt"), notes(folder, "ends.txt")
     assert sorted(ends) == ["a", "b"] and len(starts) == 3

@@ -43,7 +43,7 @@ def test_two_nodes_and_a_killed_worker(cluster, people, tmp_path: Path) -> None:
     def kill_the_worker_of_long() -> None:
         while "long" not in notes(folder, "starts.txt"):
             time.sleep(0.05)
-        (staging,) = (root / "_batch" / "work").glob("long.*")
+        (staging,) = (root / "_batch" / "work").glob(".long.*")
         os.kill(int(staging.name.split("-")[-2]), signal.SIGKILL)
 
     killer = Thread(target=kill_the_worker_of_long)

@@ -118,9 +118,7 @@ class TestResume:
         back = run(folder, root)
         assert status(back) == {"a": "done"} and fresh(back) == set()
 
-    @pytest.mark.parametrize(
-        "change", [{"seed": 1}, {"size": 512}, {"preset": "fast"}], ids=["seed", "size", "preset"]
-    )
+    @pytest.mark.parametrize("change", [{"size": 512}, {"preset": "fast"}], ids=["size", "preset"])
     def test_changed_settings(self, change: dict, people, root: Path) -> None:
         folder = people(a="ok")
         run(folder, root)

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from fitme import doctor
 from fitme.cli.main import app
+from fitme.landmarks.face import FaceLandmarks
+from fitme.landmarks.mediapipe import MediaPipeLandmarks
 
 runner = CliRunner()
 
@@ -31,6 +35,7 @@ class TestReport:
         for name in ("fitme", "python", "torch", "numpy", "numba", "mediapipe", "device",
                      "render cpu", "head model", "generator", "landmarks"):  # fmt: skip
             assert checks[name]["status"] == "ok", checks[name]
+        assert "478 landmarks" in checks["landmarks"]["text"]
         assert checks["model lpips"]["status"] == "note"
         assert checks["model lpips"]["cure"] == "fitme models pull lpips"
         assert {check["status"] for check in report["checks"]} <= {"ok", "note", "problem"}
@@ -60,11 +65,60 @@ class TestReport:
             if module == "numba":
                 raise ImportError("no module named numba")
 
-        monkeypatch.setattr(doctor, "_quiet_import", absent)
+        monkeypatch.setattr(doctor, "import_quietly", absent)
         problems = [check for check in doctor.diagnose() if check.status == "problem"]
         assert [check.name for check in problems] == ["numba"]
+        assert problems[0].cure.startswith("install fitme again")
 
-    @pytest.mark.parametrize(("free", "status"), [(1000, "note"), (9000, "ok")])
+    def test_missing_libgl_has_its_own_cure(self, light: None, monkeypatch) -> None:
+        def absent(module: str) -> None:
+            if module in ("cv2", "mediapipe"):
+                raise ImportError(
+                    "libGL.so.1: cannot open shared object file: No such file or directory"
+                )
+
+        monkeypatch.setattr(doctor, "import_quietly", absent)
+        result = runner.invoke(app, ["doctor", "-q"])
+        assert result.exit_code == 1
+        lines = result.output.splitlines()
+        assert [line.split(":")[0] for line in lines] == [
+            "!! mediapipe",
+            "!! opencv-contrib-python",
+        ]
+        assert all("apt-get install libgl1 libglib2.0-0" in line for line in lines)
+
+    @pytest.mark.parametrize(("free", "status"), [(1, "note"), (9, "ok")])
     def test_memory(self, monkeypatch, free: int, status: str) -> None:
-        monkeypatch.setattr(doctor, "_free_memory_mb", lambda: free)
+        monkeypatch.setattr(doctor, "free_memory", lambda: free * 2.0**30)
         assert [check.status for check in doctor._memory()] == [status]
+
+
+class TestLandmarks:
+    """The check that detects a face, where detection does not work."""
+
+    def check(self) -> doctor.Check:
+        (check,) = (c for c in doctor.diagnose() if c.name == "landmarks")
+        return check
+
+    @pytest.fixture(autouse=True)
+    def only_this(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        for name in ("_packages", "_backends", "_head", "_generator", "_learned", "_tools"):
+            monkeypatch.setattr(doctor, name, lambda: iter(()))
+
+    def test_no_mediapipe(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(sys.modules, "mediapipe", None)
+        check = self.check()
+        assert check.status == "problem" and "mediapipe, which finds faces," in check.text
+        assert check.cure.startswith("install fitme again")
+
+    @pytest.mark.parametrize("count", [0, 2])
+    def test_another_number_of_faces(self, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+        face = FaceLandmarks(torch.zeros(478, 2))
+        monkeypatch.setattr(MediaPipeLandmarks, "detect", lambda *_: [face] * count)
+        check = self.check()
+        assert check.status == "problem" and check.text.startswith(f"{count} faces")
+
+    def test_a_face_elsewhere(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        face = FaceLandmarks(torch.full((478, 2), 60.0))
+        monkeypatch.setattr(MediaPipeLandmarks, "detect", lambda *_: [face])
+        assert self.check().status == "problem"

@@ -10,8 +10,8 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from fitme.cli.main import app
-from fitme.image.picture import render_rgba
 from fitme.image.png import encode_png
+from fitme.render.picture import render_rgba
 from tests.small_avatar import HEIGHT, WIDTH, small_avatar
 
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import subprocess
@@ -15,7 +14,7 @@ from typer.testing import CliRunner
 
 from fitme.cli.examples import EXAMPLES
 from fitme.cli.main import app
-from fitme.fit.settings import PRESETS
+from fitme.fit.settings import PRESETS, override
 from fitme.runtime.errors import InputError, OutputError
 from fitme.runtime.progress import SilentProgress, TqdmProgress
 
@@ -26,9 +25,9 @@ runner = CliRunner()
 def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[tuple, dict[str, Any]]]:
     """Replaces the library call; collects its arguments."""
     collected: list[tuple[tuple, dict[str, Any]]] = []
-    module = types.ModuleType("fitme.fit.pipeline")
+    module = types.ModuleType("fitme.fit.api")
     module.fit_photos = lambda *args, **kwargs: collected.append((args, kwargs))  # type: ignore
-    monkeypatch.setitem(sys.modules, "fitme.fit.pipeline", module)
+    monkeypatch.setitem(sys.modules, "fitme.fit.api", module)
     return collected
 
 
@@ -40,9 +39,9 @@ def failing(monkeypatch: pytest.MonkeyPatch):
         def fit_photos(*args: object, **kwargs: object) -> None:
             raise error
 
-        module = types.ModuleType("fitme.fit.pipeline")
+        module = types.ModuleType("fitme.fit.api")
         module.fit_photos = fit_photos  # type: ignore
-        monkeypatch.setitem(sys.modules, "fitme.fit.pipeline", module)
+        monkeypatch.setitem(sys.modules, "fitme.fit.api", module)
 
     return install
 
@@ -59,21 +58,28 @@ def console(*arguments: str, code: str = "") -> subprocess.CompletedProcess[str]
 
 class TestPreset:
     def test_changed_by_set(self, calls) -> None:
-        arguments = ["--preset", "fast", "--set", "tune_steps=7", "--set", "refine=false"]
+        arguments = ["--preset", "fast", "--set", "tune.steps=7", "--set", "refine.on=false"]
         result = runner.invoke(app, ["fit", "a.jpg", "--out", "result", *arguments])
         assert result.exit_code == 0, result.output
         preset = calls[0][1]["preset"]
-        assert preset == dataclasses.replace(PRESETS["fast"], tune_steps=7, refine=False)
+        assert preset == override(PRESETS["fast"], {"tune.steps": 7, "refine.on": False})
+        assert preset.tune.steps == 7 and not preset.refine.on
 
     @pytest.mark.parametrize(
         ("arguments", "words"),
         [
             (["--preset", "quick"], "fast, default, best"),
-            (["--set", "tune_steps"], "NAME=VALUE"),
+            (["--set", "tune.steps"], "NAME=VALUE"),
             (["--set", "speed=3"], "fitme presets"),
-            (["--set", "tune_steps=many"], "whole number"),
-            (["--set", "refine=maybe"], "true or false"),
-            (["--set", "code=nan"], "finite"),
+            (["--set", "tune_steps=3"], "did you mean tune.steps?"),
+            (["--set", "tune.steps=many"], "whole number"),
+            (["--set", "refine.on=maybe"], "true or false"),
+            (["--set", "priors.code=nan"], "priors.code=nan: give a finite number"),
+            (["--set", "invert.texels=300"], "invert.texels=300: give a power of two"),
+            (["--set", "invert.pixels=100"], "invert.pixels=100: give a multiple of 32"),
+            (["--set", "light.steps=-1"], "at least 0"),
+            (["--set", "light.lamp_share=2"], "a share from 0 to 1"),
+            (["--set", "tune.coarsest=4096"], "power of two"),
         ],
     )
     def test_bad_settings_are_one_line(self, calls, arguments: list[str], words: str) -> None:
@@ -84,7 +90,7 @@ class TestPreset:
     def test_table(self) -> None:
         result = runner.invoke(app, ["presets"])
         rows = {line.split()[0]: line.split()[1:] for line in result.output.splitlines()}
-        assert rows["fast"] == ["default", "best"] and len(rows["tune_steps"]) == 3
+        assert rows["fast"] == ["default", "best"] and len(rows["tune.steps"]) == 3
 
 
 class TestFit:
@@ -98,7 +104,6 @@ class TestFit:
             "face": None,
             "landmarks": None,
             "device": "auto",
-            "seed": 0,
             "size": 1024,
             "preset": "default",
             "weights": None,
@@ -109,8 +114,7 @@ class TestFit:
 
     def test_options_arrive(self, calls) -> None:
         arguments = (
-            "fit a.jpg --out r --face 1 --landmarks p.json --device cpu --seed 7 --size 512 "
-            "--overwrite -q"
+            "fit a.jpg --out r --face 1 --landmarks p.json --device cpu --size 512 --overwrite -q"
         )
         result = runner.invoke(app, arguments.split())
         assert result.exit_code == 0 and result.output == ""
@@ -120,7 +124,6 @@ class TestFit:
             "face": 1,
             "landmarks": Path("p.json"),
             "device": "cpu",
-            "seed": 7,
             "size": 512,
             "preset": "default",
             "weights": None,
@@ -157,7 +160,7 @@ class TestFit:
             "fit a.jpg --out r --device gpu",
             "fit a.jpg --out r --face x",
             "fit a.jpg --out r --size 3",
-            "fit a.jpg --out r --seed -1",
+            "fit a.jpg --out r --seed 1",
             "fit a.jpg --out r --unknown",
         ],
     )
@@ -196,9 +199,9 @@ class TestJson:
             landmark_error=0.0125,
             avatar=types.SimpleNamespace(photos=(photo,)),
         )
-        module = types.ModuleType("fitme.fit.pipeline")
+        module = types.ModuleType("fitme.fit.api")
         module.fit_photos = lambda *args, **kwargs: summary  # type: ignore
-        monkeypatch.setitem(sys.modules, "fitme.fit.pipeline", module)
+        monkeypatch.setitem(sys.modules, "fitme.fit.api", module)
         return out
 
     @pytest.mark.parametrize("more", [[], ["-v"], ["-q"]])
@@ -227,7 +230,7 @@ class TestJson:
 
     def test_presets(self) -> None:
         tables = json.loads(runner.invoke(app, ["presets", "--json"]).stdout)
-        assert tables["fast"]["tune_steps"] == 0 and set(tables) == {"fast", "default", "best"}
+        assert tables["fast"]["tune.steps"] == 0 and set(tables) == {"fast", "default", "best"}
 
     def test_version(self) -> None:
         assert json.loads(runner.invoke(app, ["version", "--json"]).stdout)["fitme"]

@@ -13,8 +13,8 @@ from fitme.export.fbx import BLENDER_VARIABLE
 from fitme.export.lod import head_level
 from fitme.export.presets import ExportOptions, export_files
 from fitme.head.model import ARKIT_NAMES
-from fitme.image.picture import render_rgba
 from fitme.render.light import Light
+from fitme.render.picture import render_rgba
 from tests.export.external import blender_python, load_in_blender
 from tests.export.three_view import draw
 from tests.small_avatar import small_avatar

@@ -15,7 +15,7 @@ from fitme.head.model import load_head
 from fitme.runtime.errors import InputError
 
 HEAD = load_head()
-SHARES = {1: (0.48, 0.55), 2: (0.15, 0.21)}
+SHARES = {1: (0.48, 0.55), 2: (0.18, 0.22)}
 # Mean and largest distance in mm to the full head's surface.
 DISTANCES = {1: (0.05, 1.3), 2: (0.25, 3.0)}
 

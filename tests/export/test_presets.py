@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import replace
+from importlib.metadata import version
 
 import numpy as np
 import pytest
 
+from fitme.avatar.run_info import RunInfo
+from fitme.export.bundle import avatar_glb
+from fitme.export.engines import PRESETS
 from fitme.export.fbx import BLENDER_VARIABLE
 from fitme.export.lod import head_level
-from fitme.export.presets import PRESETS, ExportOptions, export_files, write_export
+from fitme.export.presets import ExportOptions, export_files, write_export
 from fitme.head.model import ARKIT_NAMES
 from fitme.image.png import decode_png
 from fitme.runtime.errors import InputError, OutputError
@@ -34,7 +38,8 @@ WANTED |= {"blender": WANTED["gltf"], "three": WANTED["gltf"]}
 @pytest.fixture(scope="module")
 def coarse():
     """Files of every preset at level 2 by preset name."""
-    return {name: export_files(small_avatar(), ExportOptions(name, (2,))) for name in PRESETS}
+    avatar = replace(small_avatar(), run=RunInfo(fitme="0.0.1"))
+    return {name: export_files(avatar, ExportOptions(name, (2,))) for name in PRESETS}
 
 
 def obj_vertices(data):
@@ -53,6 +58,8 @@ class TestFiles:
         assert about["preset"] == name and about["triangles"] == {
             "avatar_lod2": len(COARSE.triangles)
         }
+        assert about["fitme"] == version("fitme") and about["fitted_with"] == "0.0.1"
+        assert "Apache-2.0" in about["licence"]
         assert about["parts"]["eye_R"]["textures"] == about["parts"]["eye_L"]["textures"]
         assert about["parts"]["eye_L"]["f0"] == pytest.approx(0.025, abs=1e-4)
         assert set(about["maps"]) == WANTED[name]
@@ -64,7 +71,8 @@ class TestFiles:
         assert all(model == models[0] for model in models)
 
     def test_same_input_same_bytes(self, coarse):
-        assert export_files(small_avatar(), ExportOptions("unreal", (2,))) == coarse["unreal"]
+        avatar = replace(small_avatar(), run=RunInfo(fitme="0.0.1"))
+        assert export_files(avatar, ExportOptions("unreal", (2,))) == coarse["unreal"]
 
     def test_sizes_and_bits(self):
         options = ExportOptions("unity", (2,), map_size=64, bits=16)
@@ -107,6 +115,23 @@ class TestGlb:
         assert head["occlusionTexture"]["index"] == packed
         mouth = next(m for m in content["materials"] if m["name"] == "mouth_material")
         assert mouth["occlusionTexture"]["texCoord"] == 1
+
+    def test_images_are_named_by_owner_and_use(self, coarse):
+        content = Glb(coarse["gltf"]["avatar_lod2.glb"]).json
+        assert [image["name"] for image in content["images"]] == [
+            "head_specular_color", "head_normal", "head_base_color",
+            "head_occlusion_metallic_roughness", "eye_L_base_color", "mouth_occlusion",
+        ]  # fmt: skip
+
+    def test_asset_says_who_made_it_and_what_is_allowed(self, coarse):
+        asset = Glb(coarse["gltf"]["avatar_lod2.glb"]).json["asset"]
+        assert asset["generator"] == f"fitme {version('fitme')}"
+        assert "ICT-FaceKit" in asset["copyright"] and "commercial use" in asset["copyright"]
+        theirs = replace(small_avatar().head, metadata={"source": "FLAME", "licence": "its own"})
+        geometry = replace(small_avatar().geometry, head=theirs)
+        glb = Glb(avatar_glb(replace(small_avatar(), geometry=geometry)))
+        assert "FLAME): licence its own" in glb.json["asset"]["copyright"]
+        assert "commercial" not in glb.json["asset"]["copyright"]
 
     def test_eyes_are_wet(self, coarse):
         content = Glb(coarse["gltf"]["avatar_lod2.glb"]).json

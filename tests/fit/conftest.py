@@ -1,18 +1,24 @@
-"""The shipped head and its regions, loaded once for all tests of the fit."""
+"""The shipped models and masks, loaded once for all tests of the fit."""
 
 from __future__ import annotations
 
 import pytest
 
-from fitme.head.model import HeadModel, load_head
+from fitme.fit.models import Models
+from fitme.head.model import HeadModel
 from fitme.reflectance.regions import AtlasRegions
 
 
 @pytest.fixture(scope="session")
-def head() -> HeadModel:
-    return load_head()
+def models() -> Models:
+    return Models.load()
 
 
 @pytest.fixture(scope="session")
-def regions(head: HeadModel) -> AtlasRegions:
-    return AtlasRegions(head, 256)
+def head(models: Models) -> HeadModel:
+    return models.head
+
+
+@pytest.fixture(scope="session")
+def regions(models: Models) -> AtlasRegions:
+    return models.regions

@@ -6,9 +6,13 @@ from pathlib import Path
 
 import torch
 
-from fitme.avatar.model import head_mesh
+from fitme.fit.models import Models
 from fitme.fit.observation import Crops, Observation, cut
+from fitme.fit.session import Session
+from fitme.fit.settings import FitSettings, RefineSettings
+from fitme.fit.stages.refine import refine
 from fitme.fit.state import FitState
+from fitme.head.mesh import head_mesh
 from fitme.head.model import HeadModel
 from fitme.head.view import View, head_rotation
 from fitme.image.photo import Photo
@@ -53,10 +57,12 @@ def photographed(
 ) -> Observation:
     """The head with these maps and the state's eyes, as its photo."""
     view = front(head)
-    vertices = view.posed(head, state.identity)
+    vertices = view.posed(head, state.person.identity)
     with torch.no_grad():
-        materials = generated_materials(head, regions, maps, state.iris, eye_gain=state.eyes)
-        out = render(head_mesh(head, vertices), materials, view.camera(), state.light())
+        materials = generated_materials(
+            head, regions, maps, state.person.iris, eye_gain=state.person.eyes
+        )
+        out = render(head_mesh(head, vertices), materials, view.camera(), state.frames.light())
     points = view.camera().project(head.landmarks(vertices))[0]
     pixels = out.color[0].clamp(0, 1)
     return Observation(Photo(Path("made.png"), pixels), FaceLandmarks(points), view)
@@ -67,8 +73,17 @@ def seen_plain(
 ) -> tuple[RenderOutput, Crops]:
     """The plain head under the state's light beside the photo's crop of `size` pixels."""
     crops = cut([photo], size)
-    camera = crops.camera(state.rotation, state.translation)
-    materials = generated_materials(head, regions, plain(), state.iris)
+    camera = crops.camera(state.frames.rotation, state.frames.translation)
+    materials = generated_materials(head, regions, plain(), state.person.iris)
     with torch.no_grad():
-        out = render(head_mesh(head, state.posed(head)), materials, camera, state.light())
+        out = render(head_mesh(head, state.posed(head)), materials, camera, state.frames.light())
     return out, crops
+
+
+def refined(
+    models: Models, state: FitState, seen: Observation, trusted: float = 1.0, relief: bool = True
+) -> ReflectanceMaps:
+    """The plain maps with the photo's fine detail, all of it trusted as much."""
+    settings = FitSettings(refine=RefineSettings(relief=relief))
+    state.frames.trusted = torch.full((1, 160, 160), trusted)
+    return refine(Session(models, [seen], settings), state, plain())

@@ -10,13 +10,23 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fitme.fit.evidence.eyes import BELIEF, SPREAD, USUAL, eye_gain, light_tint
+from fitme.fit.models import Models
 from fitme.fit.observation import Crops, Observation, cut
-from fitme.fit.stages.refine import limited, refine
+from fitme.fit.stages.refine import limited
 from fitme.fit.state import FitState
 from fitme.head.model import HeadModel
+from fitme.head.parts import Role
 from fitme.reflectance.regions import AtlasRegions
 from fitme.render import RenderOutput
-from tests.fit.made_photo import PIXELS, TEXELS, known_state, photographed, plain, seen_plain
+from tests.fit.made_photo import (
+    PIXELS,
+    TEXELS,
+    known_state,
+    photographed,
+    plain,
+    refined,
+    seen_plain,
+)
 
 
 class TestLimited:
@@ -44,7 +54,7 @@ def at_texels(mask: Tensor) -> Tensor:
 
 
 def test_lipstick_comes_through_and_a_bruise_of_its_colour_half(
-    head: HeadModel, regions: AtlasRegions
+    models: Models, head: HeadModel, regions: AtlasRegions
 ) -> None:
     state = known_state(head)
     change = torch.tensor([0.1, -0.9, -0.5])
@@ -53,8 +63,7 @@ def test_lipstick_comes_through_and_a_bruise_of_its_colour_half(
     cheek[260:290, 130:160] = at_texels(regions.skin)[260:290, 130:160]
     painted = plain().diffuse_albedo * (change * torch.maximum(lips, cheek)[..., None]).exp()
     seen = photographed(head, regions, state, replace(plain(), diffuse_albedo=painted))
-    trusted = torch.ones(1, 160, 160)
-    found = refine(plain(), head, regions, state, [seen], trusted, relief=False)
+    found = refined(models, state, seen, relief=False)
     got = (found.diffuse_albedo / plain().diffuse_albedo).log()[0]
     spread = (got[..., 0] - got[..., 1]) / (change[0] - change[1])
     shown = lips * (at_texels(regions.skin) > 0.5) > 0.9
@@ -67,8 +76,8 @@ def eyes_seen(
 ) -> tuple[RenderOutput, Crops, Tensor]:
     """Picture of the plain head under the state's light, the photo's crop, and where eyes are."""
     out, crops = seen_plain(head, regions, state, seen, PIXELS)
-    names = [head.part_names.index(name) for name in ("eye_L", "eye_R")]
-    return out, crops, torch.stack([(out.part == index).float() for index in names]).sum(0)
+    eyes = [(out.part == part.index).float() for part in head.parts_with(Role.EYE)]
+    return out, crops, torch.stack(eyes).sum(0)
 
 
 @pytest.mark.parametrize("iris", [(-0.5, 0.0, 0.4), (-0.4, -0.4, -0.4)])
@@ -76,25 +85,25 @@ def test_eyes_take_the_photos_colours(
     head: HeadModel, regions: AtlasRegions, iris: tuple[float, float, float]
 ) -> None:
     state = known_state(head)
-    state.eyes = torch.tensor([[iris, (-0.3, -0.3, -0.3)]])
+    state.person.eyes = torch.tensor([[iris, (-0.3, -0.3, -0.3)]])
     seen = photographed(head, regions, state, plain())
     out, crops, eyes = eyes_seen(head, regions, state, seen)
     found = eye_gain(out, crops, eyes)[0]
-    torch.testing.assert_close(found, state.eyes[0], atol=0.15, rtol=0)
+    torch.testing.assert_close(found, state.person.eyes[0], atol=0.15, rtol=0)
     assert torch.equal(eye_gain(out, crops, 0 * eyes), torch.zeros(1, 2, 3))
 
 
 def test_whites_of_the_eyes_tell_red_light(head: HeadModel, regions: AtlasRegions) -> None:
     red, usual = torch.tensor([0.3, -0.1, -0.2]), torch.tensor(USUAL)
     state = known_state(head)
-    state.tint[:] = red
+    state.frames.tint[:] = red
     seen = photographed(head, regions, state, plain())
-    state.tint[:] = 0
+    state.frames.tint[:] = 0
     out, crops, eyes = eyes_seen(head, regions, state, seen)
     found = light_tint(out, crops, eyes)[0]
     wanted = BELIEF * (red - usual) * (1 - SPREAD / (red - usual).norm())
     torch.testing.assert_close(found, wanted, atol=0.06, rtol=0)
-    state.tint[:] = usual + 0.03
+    state.frames.tint[:] = usual + 0.03
     seen = photographed(head, regions, state, plain())
     slight = light_tint(out, cut([seen], PIXELS), eyes)
     assert float(slight.abs().max()) < 0.02

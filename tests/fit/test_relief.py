@@ -9,8 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fitme.fit.observation import Observation
-from fitme.fit.stages.refine import refine
+from fitme.fit.models import Models
 from fitme.fit.stages.relief import (
     CLOUDY,
     STEEPEST,
@@ -24,8 +23,9 @@ from fitme.fit.stages.relief import (
 from fitme.fit.state import FitState
 from fitme.head.model import HeadModel
 from fitme.models.stylegan2 import ReflectanceMaps
-from fitme.reflectance.regions import HAEMOGLOBIN, MELANIN, AtlasRegions
-from tests.fit.made_photo import SKIN, TEXELS, known_state, photographed, plain
+from fitme.reflectance.regions import AtlasRegions
+from fitme.reflectance.skin import HAEMOGLOBIN, MELANIN
+from tests.fit.made_photo import SKIN, TEXELS, known_state, photographed, plain, refined
 
 
 def grooves(texels: int, period: float, slant: float, reach: float = 0.25) -> Tensor:
@@ -135,16 +135,9 @@ def on_cheek() -> Tensor:
 @pytest.fixture(scope="module")
 def state(head: HeadModel) -> FitState:
     made = known_state(head)
-    made.grey *= 0.15  # a raking lamp from above, and little else
-    made.lamp[:] = torch.tensor([[-0.2, 0.8, 0.5]])
+    made.frames.gray *= 0.15  # a raking lamp from above, and little else
+    made.frames.lamp[:] = torch.tensor([[-0.2, 0.8, 0.5]])
     return made
-
-
-def refined(
-    head: HeadModel, regions: AtlasRegions, state: FitState, seen: Observation,
-    trusted: float = 1.0,
-) -> ReflectanceMaps:  # fmt: skip
-    return refine(plain(), head, regions, state, [seen], torch.full((1, 160, 160), trusted))
 
 
 def slopes(maps: ReflectanceMaps) -> Tensor:
@@ -153,21 +146,19 @@ def slopes(maps: ReflectanceMaps) -> Tensor:
 
 class TestRefine:
     def test_lines_under_a_lamp_become_slopes(
-        self, head: HeadModel, regions: AtlasRegions, state: FitState
+        self, models: Models, head: HeadModel, regions: AtlasRegions, state: FitState
     ) -> None:
         true = Tilts(TEXELS)(1.2 * on_cheek())[:2].movedim(0, -1)
         folded = replace(plain(), normal=tilted(plain().normal, true[None]))
         seen = photographed(head, regions, state, folded)
-        found = refined(head, regions, state, seen)
-        again = refined(head, regions, state, seen)
+        found = refined(models, state, seen)
+        again = refined(models, state, seen)
         assert torch.equal(found.normal, again.normal)
         lines = on_cheek() < -0.05
         own, wanted = slopes(found)[lines], true[lines]
         assert (own * wanted).sum() / (own.norm() * wanted.norm()) > 0.8
         assert (own - wanted).norm() < 0.7 * wanted.norm()  # flat: 1
-        painted = refine(
-            plain(), head, regions, state, [seen], torch.ones(1, 160, 160), relief=False
-        )
+        painted = refined(models, state, seen, relief=False)
         at = F.max_pool2d(lines[None, None].float(), 5, 1, 2)[0, 0] > 0
         left, before = (
             (m.diffuse_albedo[0][at] / torch.tensor(SKIN)).log().abs().mean()
@@ -176,24 +167,24 @@ class TestRefine:
         assert left < 0.7 * before  # what is relief is not painted on as well
 
     def test_pigment_is_no_relief(
-        self, head: HeadModel, regions: AtlasRegions, state: FitState
+        self, models: Models, head: HeadModel, regions: AtlasRegions, state: FitState
     ) -> None:
         lines = on_cheek()[..., None]
         amounts = []
         for colour in (MELANIN, (1.0, 1.0, 1.0)):
             change = 0.3 * lines * torch.tensor(colour) / (sum(colour) / 3)
             made = replace(plain(), diffuse_albedo=plain().diffuse_albedo * change.exp())
-            found = refined(head, regions, state, photographed(head, regions, state, made))
+            found = refined(models, state, photographed(head, regions, state, made))
             amounts.append(float(slopes(found)[lines[..., 0] < -0.05].norm(dim=-1).mean()))
         assert amounts[0] < 0.5 * amounts[1]
 
     def test_grey_photos_and_hidden_skin_keep_their_normals(
-        self, head: HeadModel, regions: AtlasRegions, state: FitState
+        self, models: Models, head: HeadModel, regions: AtlasRegions, state: FitState
     ) -> None:
         dark = plain().diffuse_albedo * (0.3 * on_cheek()).exp()[None, ..., None]
         seen = photographed(head, regions, state, replace(plain(), diffuse_albedo=dark))
         grey = replace(seen, photo=replace(seen.photo, was_gray=True))
-        assert torch.equal(refined(head, regions, state, grey).normal, plain().normal)
-        hidden = refined(head, regions, state, seen, trusted=0.0)
+        assert torch.equal(refined(models, state, grey).normal, plain().normal)
+        hidden = refined(models, state, seen, trusted=0.0)
         torch.testing.assert_close(hidden.normal, plain().normal)
         torch.testing.assert_close(hidden.diffuse_albedo, plain().diffuse_albedo)

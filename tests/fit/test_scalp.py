@@ -7,9 +7,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from fitme.fit.evidence.scalp import DARKEST, scalp_loss, scalp_tone
-from fitme.fit.evidence.visibility import pixels_of
+from fitme.fit.evidence.scalp import DARKEST, scalp_tone
 from fitme.fit.observation import Crops, Observation
+from fitme.fit.terms.scalp import scalp_loss
+from fitme.fit.visibility import pixels_of
 from fitme.head.model import HeadModel
 from fitme.image.photo import Photo
 from fitme.reflectance.regions import AtlasRegions

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from fitme.avatar.model import head_mesh
-from fitme.fit.evidence.visibility import sample, texel_pixels, texel_weights
+from fitme.fit.visibility import sample, texel_pixels, texel_weights
+from fitme.head.mesh import head_mesh
 from fitme.head.model import HeadModel, load_head
 from fitme.render import Material, render
 from fitme.render.camera import perspective

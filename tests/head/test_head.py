@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from fitme.head.model import ARKIT_NAMES, HeadModel, gaze_rotation, load_head, save_head
 from fitme.landmarks.face import LANDMARK_MIRROR
 from fitme.models import weight_path
-from fitme.render.backends.cpu.backend import CpuRasterizer
+from fitme.render.backends.cpu.backend import CpuBackend
 from fitme.runtime.errors import InputError, OutputError
 from tests.tiny_head import tiny_head
 
@@ -140,10 +140,6 @@ class TestParts:
         torch.testing.assert_close(points[:, 0], vertices[:, tiny.triangles[0, 0]])
         torch.testing.assert_close(points[:, 1], vertices[:, tiny.triangles[3]].mean(1))
 
-    def test_regularizer(self, tiny) -> None:
-        value = tiny.regularizer(torch.tensor([[1.0, 3.0]]), torch.tensor([[0.0, 2.0]]))
-        assert float(value) == pytest.approx(5 + 2)
-
     @pytest.mark.parametrize("call", ["part_triangles", "part_vertices", "expression_index"])
     def test_unknown_names(self, tiny, call: str) -> None:
         with pytest.raises(KeyError, match="beak"):
@@ -263,7 +259,7 @@ def front_view(
     x = (2 * vertices[..., 0] - low[0] - high[0]) / (high[0] - low[0])
     y = (2 * vertices[..., 1] - low[1] - high[1]) / (high[1] - low[1])
     clip = torch.stack([x, -y, -vertices[..., 2], torch.ones_like(x)], -1)
-    seen, _ = CpuRasterizer().rasterize(clip, model.triangles, (rows, columns))
+    seen, _ = CpuBackend().rasterize(clip, model.triangles, (rows, columns))
     triangle = seen[seen[..., 3] > 0][:, 3].long() - 1
     counts = torch.bincount(model.part[triangle], minlength=len(model.part_names))
     return dict(zip(model.part_names, counts.tolist(), strict=True))

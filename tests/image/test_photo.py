@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,32 @@ def gradient(height: int = 60, width: int = 80) -> np.ndarray:
     """[H, W, 3] uint8, smooth, every channel different."""
     y, x = np.mgrid[0:height, 0:width]
     return np.stack((x * 3, y * 4, 255 - x - y), -1).clip(0, 255).astype(np.uint8)
+
+
+def srgb_profile(primaries: dict[bytes, tuple[float, float, float]] | None = None) -> bytes:
+    """An ICC profile named "sRGB built-in", with other primaries (XYZ under D50) where given."""
+    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    for index in range(int.from_bytes(profile[128:132], "big")):
+        tag, offset, _ = struct.unpack_from(">4sII", profile, 132 + 12 * index)
+        if primaries and tag in primaries:
+            codes = [round(value * 65536) for value in primaries[tag]]
+            struct.pack_into(">3i", profile, offset + 8, *codes)
+    return bytes(profile)
+
+
+def plain_jpeg(path: Path, width: int, height: int, exif: Image.Exif | None = None) -> Path:
+    """A mid-grey JPEG of any size without its pixels: all its blocks are the same six bits."""
+    stream = io.BytesIO()
+    Image.new("L", (8, 8), 128).save(stream, "JPEG", exif=exif or Image.Exif())
+    data = bytearray(stream.getvalue())
+    frame = data.index(b"\xff\xc0")
+    struct.pack_into(">HH", data, frame + 5, height, width)
+    scan = data.index(b"\xff\xda")
+    start = scan + 2 + int.from_bytes(data[scan + 2 : scan + 4], "big")
+    blocks = -(-width // 8) * -(-height // 8)
+    bits = bytes.fromhex("28a28a") * (-(-blocks // 4))  # 00 1010: no change, end of block
+    path.write_bytes(bytes(data[:start]) + bits + b"\xff\xd9")
+    return path
 
 
 def srgb(photo: Photo) -> np.ndarray:
@@ -133,14 +160,10 @@ class TestColourModes:
 
     def test_icc_profile_is_applied(self, tmp_path: Path) -> None:
         # A made-up profile: sRGB with its red and green colorants exchanged.
-        profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
-        swap = {b"rXYZ": b"gXYZ", b"gXYZ": b"rXYZ"}
-        count = int.from_bytes(profile[128:132], "big")
-        for index in range(count):
-            start = 132 + 12 * index
-            tag = bytes(profile[start : start + 4])
-            profile[start : start + 4] = swap.get(tag, tag)
-        text = bytes(profile).replace(
+        profile = srgb_profile()
+        for one, other in ((b"rXYZ", b"----"), (b"gXYZ", b"rXYZ"), (b"----", b"gXYZ")):
+            profile = profile.replace(one, other, 1)
+        text = profile.replace(
             "sRGB built-in".encode("utf-16-be"), "swap built-in".encode("utf-16-be")
         )
         image = Image.new("RGB", (50, 50), (200, 100, 50))
@@ -148,6 +171,28 @@ class TestColourModes:
         photo = load_photo(tmp_path / "a.png")
         assert srgb(photo)[0, 0] == pytest.approx([100, 200, 50], abs=2)
         assert any("profile" in note for note in photo.notes)
+
+    def test_profile_named_srgb_with_other_primaries_is_applied(self, tmp_path: Path) -> None:
+        # Display P3's, adapted to D50 as profiles have them; the curve is that of sRGB.
+        primaries = {
+            b"rXYZ": (0.51512, 0.24120, -0.00105),
+            b"gXYZ": (0.29198, 0.69225, 0.04189),
+            b"bXYZ": (0.15710, 0.06657, 0.78407),
+        }
+        image = Image.new("RGB", (50, 50), (224, 160, 130))
+        image.save(tmp_path / "a.png", icc_profile=srgb_profile(primaries))
+        photo = load_photo(tmp_path / "a.png")
+        assert srgb(photo)[0, 0] == pytest.approx([235, 157, 124], abs=2)
+        assert any("'sRGB built-in'" in note for note in photo.notes)
+
+    def test_srgb_under_another_name_leaves_every_code(self, tmp_path: Path) -> None:
+        name = "sRGB built-in".encode("utf-16-be")
+        data = srgb_profile().replace(name, "camera no. 5 ".encode("utf-16-be"))
+        assert data != srgb_profile()
+        Image.fromarray(gradient()).save(tmp_path / "a.png", icc_profile=data)
+        photo = load_photo(tmp_path / "a.png")
+        np.testing.assert_allclose(srgb(photo), gradient(), atol=1e-3)
+        assert photo.notes == ()
 
     def test_broken_icc_profile_is_ignored(self, tmp_path: Path) -> None:
         Image.fromarray(gradient()).save(tmp_path / "a.png", icc_profile=b"nonsense" * 20)
@@ -216,6 +261,59 @@ class TestExif:
     )
     def test_unknown_focal(self, ifd: dict[int, object], tmp_path: Path) -> None:
         assert self.focal(tmp_path, ifd) is None
+
+
+class TestLargeJpeg:
+    """More pixels than are decoded: half or a quarter of the size."""
+
+    def test_108_megapixels(self, tmp_path: Path) -> None:
+        exif = with_exif({0x0112: 6}, {0xA405: 24, 0xA002: 12000, 0xA003: 9000})
+        photo = load_photo(plain_jpeg(tmp_path / "a.jpg", 12_000, 9_000, exif))
+        assert (photo.width, photo.height) == (4_500, 6_000)  # stored sideways
+        assert photo.scale == 0.5
+        assert photo.focal_px == pytest.approx(24 / 43.2666 * 15_000 / 2, rel=1e-4)
+        assert photo.notes[-1].endswith(
+            "12000x9000 pixels are many: read at half its size, 6000x4500"
+        )
+        assert srgb(photo)[::600, ::600].min() == pytest.approx(128, abs=1)
+
+    def test_beyond_the_limit_of_pillow_at_a_quarter(self, tmp_path: Path) -> None:
+        path = plain_jpeg(tmp_path / "a.jpg", 16_320, 12_240)
+        photo = load_photo(path, max_pixels=20_000_000)
+        assert (photo.width, photo.height, photo.scale) == (4_080, 3_060, 0.25)
+        assert "a quarter of its size" in photo.notes[-1]
+
+    def test_what_is_seen_and_the_sensors_focal_length_follow(self, tmp_path: Path) -> None:
+        ifd = {0x920A: 80.0, 0xA20E: 4000 / 3.6, 0xA210: 3, 0xA002: 4000, 0xA003: 3000}
+        path = tmp_path / "a.jpg"
+        Image.fromarray(gradient(600, 800)).save(path, exif=with_exif({}, ifd), quality=95)
+        full, half = load_photo(path), load_photo(path, max_pixels=200_000)
+        assert full.scale == 1 and full.notes == () and half.scale == 0.5
+        assert half.focal_px == pytest.approx(full.focal_px / 2)
+        np.testing.assert_allclose(srgb(half), srgb(full.resized(400, 300)), atol=6)
+
+    def test_odd_sides(self, tmp_path: Path) -> None:
+        photo = load_photo(plain_jpeg(tmp_path / "a.jpg", 401, 303), max_pixels=40_000)
+        assert (photo.width, photo.height) == (201, 152)
+
+    def test_refused_beyond_a_quarter(self, tmp_path: Path) -> None:
+        path = plain_jpeg(tmp_path / "a.jpg", 8_000, 6_000)
+        with pytest.raises(PhotoError, match=r"more than 2 megapixels \(8000x6000\); "):
+            load_photo(path, max_pixels=2_000_000)
+
+    def test_progressive_needs_memory_for_all_of_it(self, tmp_path: Path, monkeypatch) -> None:
+        path = tmp_path / "a.jpg"
+        Image.fromarray(gradient(600, 800)).save(path, progressive=True)
+        assert load_photo(path, max_pixels=200_000).width == 400
+        monkeypatch.setattr("fitme.image.opening.free_memory", lambda: 2e6)
+        with pytest.raises(PhotoError, match=r"a\.jpg \(800x600, progressive\).*; scale it down"):
+            load_photo(path, max_pixels=200_000)
+
+    def test_cut_off(self, tmp_path: Path) -> None:
+        path = plain_jpeg(tmp_path / "a.jpg", 8_000, 6_000)
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+        with pytest.raises(PhotoError, match="cut off"):
+            load_photo(path, max_pixels=20_000_000)
 
 
 class TestCrop:

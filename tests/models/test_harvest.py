@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from fitme.avatar.model import head_mesh
-from fitme.fit.fitter import Fitter
+from fitme.fit.models import Models
 from fitme.fit.observation import Observation
-from fitme.fit.settings import FitPreset
+from fitme.fit.settings import FitSettings, LightSettings
+from fitme.head.mesh import head_mesh
 from fitme.head.model import load_head
 from fitme.head.view import View, head_rotation
 from fitme.image.photo import Photo
@@ -33,7 +33,6 @@ from fitme.render import render
 from fitme.render.camera import matrix_to_axis_angle
 from fitme.render.light import Light
 from fitme.runtime.errors import InputError
-from fitme.runtime.progress import SilentProgress
 
 
 def test_known_spots_are_found() -> None:
@@ -64,10 +63,11 @@ def test_known_spots_are_found() -> None:
     points = view.camera().project(head.landmarks(vertices))[0]
     photo = Photo(Path("made.png"), out.color[0].clamp(0, 1))
     seen = Observation(photo, FaceLandmarks(points), view)
-    fitter = Fitter(head, generator, FitPreset(light_pixels=128), SilentProgress())
-    found = Harvester(fitter, steps=25)(seen, identity)
+    models = Models(head, generator)
+    settings = FitSettings(light=LightSettings(pixels=128))
+    found = Harvester(models, settings, steps=25)(seen, identity)
 
-    assert found.code.shape == (fitter.codes.size,) and found.ratio.shape == (3, TEXELS, TEXELS)
+    assert found.code.shape == (models.codes.size,) and found.ratio.shape == (3, TEXELS, TEXELS)
     ok = bare & (found.weight > 0.5)
     assert ok.sum() > 0.5 * bare.sum()
     grey = found.ratio.mean(0)

@@ -9,7 +9,9 @@ import trimesh
 
 from fitme.export.frames import vertex_normals
 from fitme.head.model import load_head
+from fitme.head.parts import Role
 from fitme.models.train import mouth
+from fitme.reflectance.materials import part_materials
 from fitme.reflectance.mouth import (
     TEETH_COLUMNS,
     TEETH_ROWS,
@@ -18,7 +20,6 @@ from fitme.reflectance.mouth import (
     teeth_albedo,
     tongue_albedo,
 )
-from fitme.reflectance.regions import part_materials
 
 HEAD = load_head()
 MEAN = HEAD.mean.numpy().astype(float)
@@ -134,10 +135,11 @@ class TestMaterials:
     def test_parts_get_theirs(self) -> None:
         drawn = mouth_materials("cpu")
         assert mouth_materials("cpu") is drawn
-        found = dict(
-            zip(HEAD.part_names, part_materials(HEAD, drawn["mouth"], drawn["mouth"]), strict=True)
-        )
-        assert all(found[name] is drawn[name] for name in ("mouth", "teeth", "tongue"))
+        skin = eyes = drawn[Role.MOUTH]
+        found = zip(HEAD.parts, part_materials(HEAD, skin, eyes), strict=True)
+        inside = [(part, material) for part, material in found if part.is_inside_mouth]
+        assert [part.name for part, _ in inside] == ["mouth", "teeth", "tongue"]
+        assert all(material is drawn[part.role] for part, material in inside)
 
 
 class TestRecipe:

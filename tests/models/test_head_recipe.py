@@ -9,8 +9,9 @@ import pytest
 import trimesh
 from scipy.spatial import ConvexHull, Delaunay
 
-from fitme.models.train import ict, remesh, slim
-from fitme.models.train.atlas import HalfHead, clip, smoothstep
+from fitme.models.train import ict, remesh, rims, slim
+from fitme.models.train.atlas import HalfHead, clip
+from fitme.models.train.curves import smoothstep
 
 
 def solid(vertices: int) -> tuple[np.ndarray, np.ndarray]:
@@ -146,7 +147,7 @@ class TestTopology:
 
     def test_smoothstep_rises_and_falls(self) -> None:
         x = np.linspace(-1, 2, 31)
-        rise, fall = smoothstep(x, 0.0, 1.0), smoothstep(x, 1.0, 0.0)
+        rise, fall = smoothstep(0.0, 1.0, x), smoothstep(1.0, 0.0, x)
         assert (rise[x <= 0] == 0).all() and (rise[x >= 1] == 1).all()
         assert (np.diff(rise) >= 0).all()
         np.testing.assert_allclose(rise + fall, 1.0, atol=1e-12)
@@ -287,11 +288,11 @@ class TestTriangulation:
         flat = np.column_stack([points, np.zeros(91)])
         half = HalfHead(flat, triangles[~hole], none, none, none[0])
         rim = ict.boundary_loops(half.triangles)[0]
-        ring = remesh.ring_around(half, rim, 1)
+        ring = rims.ring_around(half, rim, 1)
         assert len(set(ring.tolist())) == len(ring) > len(rim)
         hops = sides(half.triangles)
         ends = zip(ring.tolist(), np.roll(ring, -1).tolist(), strict=True)
         assert all((min(a, b), max(a, b)) in hops for a, b in ends)
         for level in (3, 9):  # cut in two by the sheet's long sides; beyond the sheet
             with pytest.raises(ValueError, match=f"ring {level} is no simple run"):
-                remesh.ring_around(half, rim, level)
+                rims.ring_around(half, rim, level)

@@ -10,10 +10,10 @@ import torch
 
 from fitme.models.stylegan2 import GeneratorConfig, ReflectanceGenerator
 from fitme.models.train.harvest import Harvest
+from fitme.models.train.reflectance_base import base_of
 from fitme.models.train.reflectance_real import (
     Correction,
     Residuals,
-    base_of,
     correction,
     extended,
     masked_components,

@@ -5,14 +5,9 @@ import torch
 
 from fitme.head.model import load_head
 from fitme.image.color import individual_typology_angle
-from fitme.reflectance.regions import (
-    MeanReflectance,
-    Tone,
-    bake_vertex_field,
-    eye_material,
-    fill_holes,
-    skin_albedo,
-)
+from fitme.reflectance.atlas import bake_vertex_field, fill_holes
+from fitme.reflectance.eyes import eye_material
+from fitme.reflectance.skin import MeanReflectance, Tone, skin_albedo
 
 
 @pytest.fixture(scope="module")

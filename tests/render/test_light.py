@@ -14,7 +14,6 @@ from fitme.render.light import (
     fibonacci_sphere,
     sh_basis,
     sh_diffuse,
-    sh_of_direction,
     sh_radiance,
 )
 
@@ -47,11 +46,6 @@ class TestFeature:
         cosine = (SPHERE @ normal).clamp_min(0)
         wanted = (sh_radiance(sh, SPHERE) * cosine[:, None]).sum(0) * AREA / math.pi
         assert torch.allclose(sh_diffuse(sh, normal), wanted, atol=2e-3)
-
-    def test_direction_as_sh_resembles_the_cosine(self) -> None:
-        direction = torch.tensor([0.0, 0.6, 0.8])
-        sh = sh_of_direction(direction, torch.ones(3))
-        assert sh_diffuse(sh, direction)[0].item() == pytest.approx(17 / 16, abs=1e-3)
 
     def test_rotation(self) -> None:
         light = Light.preset("studio")

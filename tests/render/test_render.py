@@ -5,12 +5,13 @@ from dataclasses import replace
 import pytest
 import torch
 
+from benchmarks.scenes import head, skin, smooth_texture
 from fitme.render import Material, Mesh, render
-from fitme.render.backends.cpu.backend import CpuRasterizer
+from fitme.render.backends.cpu.backend import CpuBackend
+from fitme.render.backends.cpu.operations import CpuOperations
 from fitme.render.camera import Camera, axis_angle_to_matrix, perspective
 from fitme.render.geometry import bitangent_signs, uv_tangents, vertex_normals
 from fitme.render.light import Light
-from tests.render.scenes import head, skin, smooth_texture
 
 SIZE = 48
 
@@ -303,7 +304,7 @@ class TestGradcheck:
 
         def coverage(vertices: torch.Tensor) -> float:
             clip = view.resized(fine, fine).to_clip(vertices)
-            rast, _ = CpuRasterizer().rasterize(clip, shape.triangles, (fine, fine))
+            rast, _ = CpuBackend().rasterize(clip, shape.triangles, (fine, fine))
             mean = (rast[0, ..., 3] > 0).double().reshape(size, 12, size, 12).mean((1, 3))
             return (mean * weight[0, ..., 0]).sum().item()
 
@@ -315,9 +316,9 @@ class TestGradcheck:
     def test_fused_and_generic_paths_agree(self) -> None:
         """The CPU's fused kernels against the chain of operations with torch shading."""
         results = []
-        for fused in (True, False):
+        for backend in (CpuBackend(), CpuOperations()):
             leaves = {k: v.requires_grad_() for k, v in leaves_of(torch.float64).items()}
-            out = draw(leaves, CpuRasterizer(fused=fused))
+            out = draw(leaves, backend)
             results.append((out, torch.autograd.grad(weighted(out), list(leaves.values()))))
         (first, grads), (second, others) = results
         for name in ("color", "alpha", "diffuse", "specular", "normal", "albedo", "uv", "part"):

@@ -2,7 +2,8 @@
 
 import pytest
 import torch
-from test_render import draw, leaves_of, weighted
+
+from tests.render.test_render import draw, leaves_of, weighted
 
 
 def reason_to_skip() -> str:

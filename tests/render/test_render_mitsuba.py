@@ -24,11 +24,11 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks.scenes import head, skin
 from fitme.render import Material, Mesh, render, shadows
 from fitme.render.camera import perspective
 from fitme.render.geometry import vertex_normals
 from fitme.render.light import Light
-from tests.render.scenes import head, skin
 
 mi = pytest.importorskip("mitsuba", reason="the comparison needs the dev dependency mitsuba")
 

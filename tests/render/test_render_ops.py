@@ -5,12 +5,12 @@ import math
 import pytest
 import torch
 
+from benchmarks.scenes import head, smooth_texture
 from fitme.render import get_backend
-from fitme.render.backends.cpu.backend import CpuRasterizer
+from fitme.render.backends.cpu.backend import CpuBackend
 from fitme.render.camera import perspective
-from tests.render.scenes import head, smooth_texture
 
-OPS = CpuRasterizer()
+OPS = CpuBackend()
 TRIANGLE = torch.tensor([[0, 1, 2]], dtype=torch.int32)
 
 

@@ -9,14 +9,15 @@ import pytest
 import torch
 from torch import Tensor
 
+from benchmarks.scenes import head, skin
 from fitme.render import Material, Mesh, RenderOutput, render
-from fitme.render.backends.cpu.backend import CpuRasterizer
+from fitme.render.backends.cpu.backend import CpuBackend
+from fitme.render.backends.cpu.operations import CpuOperations
 from fitme.render.camera import Camera, perspective
 from fitme.render.light import Light
 from fitme.render.shadows import HALF_ANGLE_DEG, shadow_maps
-from tests.render.scenes import head, skin
 
-OPS = CpuRasterizer()
+OPS = CpuBackend()
 GROUND, PLATE, HEIGHT = 0.2, 0.06, 0.1  # half sides and height above the ground, metres
 CONE = math.tan(math.radians(HALF_ANGLE_DEG))
 
@@ -119,7 +120,7 @@ def test_a_nose_takes_only_what_lamps_gave() -> None:
 def test_generic_stages_and_batches_draw_the_same() -> None:
     mesh = head(24, 36, bump=0.6)
     fused = drawn(mesh, SIDE, True)
-    generic = drawn(mesh, SIDE, True, backend=CpuRasterizer(fused=False))
+    generic = drawn(mesh, SIDE, True, backend=CpuOperations())
     torch.testing.assert_close(generic.color, fused.color, atol=2e-4, rtol=0)
     other = SIDE.rotated(torch.diag(torch.tensor([-1.0, 1.0, -1.0])))
     both = Light(*(torch.cat(pair) for pair in zip(SIDE.tensors(), other.tensors(), strict=True)))
@@ -138,6 +139,20 @@ def test_gradients_pass_through_what_is_lit() -> None:
         for on in (False, True)
     )
     assert torch.isfinite(cast).all() and (cast > 0).all() and (cast < plain).any()
+
+
+@pytest.mark.parametrize("place", [0.0, 0.3])
+def test_a_point_beside_the_lamp_is_lit(place: float) -> None:
+    """In the plane of a point light w is 0: no place in the map, and no index out of it."""
+    lamp = torch.tensor([0.0, 0.0, 0.5])
+    maps = shadow_maps(OPS, *plate_over_ground(), lamp, point=True)
+    matrix = maps.matrices[0]
+    matrix[3] = torch.tensor([0.0, 0.0, -1.0, 0.5])
+    one = replace(maps, matrices=matrix[None], depth=maps.depth[:1], texel=0.0)
+    position = torch.tensor([[place, 0.0, 0.5]])
+    clip = matrix @ torch.cat([position[0], torch.ones(1)])
+    assert clip[3] == 0
+    assert one.visibility(position, torch.tensor([[0.0, 0.0, 1.0]])).tolist() == [1.0]
 
 
 def test_depth_is_that_of_rasterize() -> None:

@@ -19,7 +19,7 @@ EVIL = '"><script>alert(1)</script><img src=x onerror=alert(2)>&.png'
 
 def with_run(avatar: Avatar, **values: Any) -> Avatar:
     """The avatar with more to say about the run that made it."""
-    return replace(avatar, about={**avatar.about, **values})
+    return replace(avatar, run=replace(avatar.run, **values))
 
 
 def photo_of(avatar: Avatar) -> Photo:

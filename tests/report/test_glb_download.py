@@ -132,6 +132,7 @@ def test_its_materials_are_those_of_the_export(file: Path) -> None:
         for key in ("baseColorTexture", "metallicRoughnessTexture"):
             assert (a.get(key) is None) == (b.get(key) is None), (got["name"], key)
         assert (got.get("normalTexture") is None) == (wanted.get("normalTexture") is None)
+    assert theirs.json["asset"] == {key: x for key, x in ours.json["asset"].items() if x}
     assert all(
         image["mimeType"] == "image/jpeg" and image["name"] for image in theirs.json["images"]
     )

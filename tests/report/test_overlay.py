@@ -11,13 +11,15 @@ import numpy as np
 import pytest
 import torch
 
-from fitme.avatar.model import Avatar, AvatarPhoto
+from fitme.avatar.model import Avatar
+from fitme.avatar.photo import AvatarPhoto
+from fitme.head.geometry import Geometry
 from fitme.head.view import View
 from fitme.image.color import linear_to_srgb, srgb_to_linear
 from fitme.image.photo import Photo
-from fitme.image.picture import BACKDROP, render_rgba, to_bytes
 from fitme.render import Material
 from fitme.render.light import Light
+from fitme.render.picture import BACKDROP, render_rgba, to_bytes
 from fitme.report.overlay import head_window, overlay_picture, photo_window, wire
 from tests.tiny_head import tiny_head
 
@@ -39,7 +41,7 @@ def avatar() -> Avatar:
     )
     seen = AvatarPhoto(Path("photo.png"), view, Light.ambient(1.0), {}, 0.0)
     materials = tuple(Material.plain((c, c, c)) for c in (0.5, 0.9, 0.9))
-    return Avatar(tiny_head(), torch.zeros(1, 2), materials, (seen,))
+    return Avatar(Geometry(tiny_head(), torch.zeros(1, 2)), materials, (seen,))
 
 
 def moved(avatar: Avatar, x: float, y: float, z: float) -> Avatar:

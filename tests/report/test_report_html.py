@@ -16,8 +16,9 @@ import torch
 from markupsafe import Markup, escape
 
 from fitme.avatar.model import Avatar
-from fitme.fit.pipeline import fit_photos
-from fitme.fit.settings import FitPreset
+from fitme.avatar.run_info import RunInfo
+from fitme.fit.api import fit_photos
+from fitme.fit.settings import override
 from fitme.image.photo import Photo
 from fitme.report.curves import loss_chart, read_history
 from fitme.report.embed import resized, rounded, script_json
@@ -25,6 +26,7 @@ from fitme.report.evidence import Evidence
 from fitme.report.geometry import packed_geometry
 from fitme.report.html import report_html
 from fitme.report.panels import photo_panels, reduced
+from tests.fit.settings import QUICK
 from tests.report.sample import EVIL, HISTORY, Reader, mask, photo_of, with_run
 from tests.small_avatar import HEIGHT, WIDTH, small_avatar
 
@@ -98,7 +100,7 @@ class TestPage:
     def test_without_photos(self) -> None:
         text = report_html(small_avatar())
         assert "Wire overlay" not in text and "From other sides" in text
-        empty = report_html(replace(small_avatar(), photos=()))
+        empty = report_html(replace(small_avatar(), photos=(), run=RunInfo()))
         Reader(empty)
         assert "As in the photo" not in re.sub(r"<script>.*", "", empty, flags=re.S)
 
@@ -115,6 +117,8 @@ class TestPanels:
         unknown = photo_panels(avatar, photo_of(avatar), 0, None, 96)
         assert all_of_it.masked == pytest.approx(0.0, abs=1e-6) and none_of_it.masked == 1.0
         assert unknown.mask is None and unknown.psnr is None
+        assert none_of_it.psnr is None and none_of_it.mean_difference is None
+        assert all_of_it.psnr is not None
         assert all_of_it.photo.shape == all_of_it.mask.shape == (96, 96, 3)  # type: ignore[union-attr]
 
     def test_a_photo_like_the_render_has_no_difference(self) -> None:
@@ -221,10 +225,7 @@ class TestEmbed:
 
 class TestFit:
     def test_a_fit_writes_its_report(self, astronaut: Path, tmp_path: Path) -> None:
-        quick = FitPreset(
-            light_steps=2, light_pixels=64, invert_steps=2, invert_pixels=160, invert_texels=128,
-            tune_steps=0,
-        )  # fmt: skip
+        quick = override(QUICK, {"tune.steps": 0})
         summary = fit_photos([astronaut], tmp_path / "a", preset=quick, size=64)
         text = (summary.out / "report.html").read_text(encoding="utf-8")
         for word in ("astronaut.png", "Mask", "of the face masked", "photometric", "Time"):
@@ -233,4 +234,4 @@ class TestFit:
         assert len(history["light"]["photometric"]) == len(history["invert"]["landmark"]) == 2
         values = [v for terms in history.values() for line in terms.values() for v in line]
         assert all(float(f"{v:.5g}") == v for v in values)
-        assert Avatar.load(summary.out).about["history"] == history
+        assert Avatar.load(summary.out).run.history == history

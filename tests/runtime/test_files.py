@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import os
+import platform
+import re
 import signal
 import subprocess
 import sys
@@ -10,6 +12,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from fitme.runtime.errors import OutputError
@@ -17,9 +20,12 @@ from fitme.runtime.files import (
     atomic_directory,
     atomic_write_bytes,
     check_output_dir,
-    json_bytes,
     write_json,
 )
+from fitme.runtime.plain_json import json_bytes
+from fitme.runtime.temporaries import clear_staging
+
+HOST = re.sub(r"[^\w.]", "_", platform.node())
 
 
 def names(directory):
@@ -266,6 +272,24 @@ class TestKilled:
             assert first.is_dir() and other.is_dir()
             (tmp_path / "out").rmdir()
 
+    def test_a_dead_owner_that_nobody_reaped(self, tmp_path):
+        dead = subprocess.Popen([sys.executable, "-c", ""])
+        while psutil.Process(dead.pid).status() != psutil.STATUS_ZOMBIE:
+            time.sleep(0.02)
+        theirs = tmp_path / f".out.fitme-{HOST}-{dead.pid}-0.new"
+        theirs.mkdir()
+        with atomic_directory(tmp_path / "out"):
+            assert not theirs.exists()
+        dead.wait()
+
+    def test_an_owner_whose_number_was_given_to_another(self, tmp_path):
+        theirs = tmp_path / f".out.fitme-{HOST}-{os.getpid()}-9.new"
+        theirs.mkdir()
+        before_us = psutil.Process().create_time() - 120
+        os.utime(theirs, (before_us, before_us))
+        with atomic_directory(tmp_path / "out"):
+            assert not theirs.exists()
+
     def test_another_machines_are_left_for_a_week(self, tmp_path):
         theirs = tmp_path / ".out.fitme-elsewhere-1-0.new"
         theirs.mkdir()
@@ -275,6 +299,37 @@ class TestKilled:
         os.utime(theirs, (long_ago, long_ago))
         with atomic_directory(tmp_path / "out"):
             assert not theirs.exists()
+
+
+class TestStaging:
+    def test_nothing_lies_beside_the_target(self, tmp_path):
+        path, staging = make_result(tmp_path / "home" / "out"), tmp_path / "staging"
+        with atomic_directory(path, overwrite=True, staging=staging) as directory:
+            assert directory.parent == staging and names(path.parent) == ["out"]
+            (directory / "fit.json").write_text("2")
+        assert names(path) == ["fit.json"] and names(path.parent) == ["out"]
+        atomic_write_bytes(path.parent / "a.bin", b"1", staging=tmp_path / "new" / "staging")
+        assert names(path.parent) == ["a.bin", "out"]
+        assert names(staging) == names(tmp_path / "new" / "staging") == []
+
+    def test_refusals_are_the_same(self, tmp_path):
+        path = make_result(tmp_path / "out")
+        with (
+            pytest.raises(OutputError, match="--overwrite"),
+            atomic_directory(path, staging=tmp_path / "staging"),
+        ):
+            pytest.fail("the block must not run")
+
+    def test_clearing_puts_lost_results_back(self, tmp_path):
+        home, staging = tmp_path / "home", tmp_path / "staging"
+        make_result(home / "there", "new")
+        for name in ("there", "lost"):
+            make_result(staging / f".{name}.fitme-{HOST}-{os.getpid()}-0.old", "old")
+        make_result(staging / f".half.fitme-elsewhere-{os.getpid()}-0.new")
+        clear_staging(staging, home)
+        assert not staging.exists() and names(home) == ["lost", "there"]
+        assert (home / "lost" / "fit.json").read_text() == "old"
+        assert (home / "there" / "fit.json").read_text() == "new"
 
 
 class TestWriting:

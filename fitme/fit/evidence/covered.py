@@ -16,7 +16,12 @@ from torch import Tensor
 
 from fitme.fit.evidence.glasses import rims
 from fitme.fit.evidence.hair import hair_pixels
+from fitme.fit.session import Session
+from fitme.fit.state import FitState
+from fitme.fit.visibility import pixels_of
 
+HAIR_PIXELS = 256  # side of the crops in which hair is looked for
+CHIN = 152  # landmark
 BEARD = 0.2  # share of chin and upper lip that looks like hair
 AROUND = 0.06  # of the crop: how far around the head hair is looked for
 NEARBY = 0.1  # of the crop
@@ -66,6 +71,22 @@ def uncovered(display: Tensor, face: FacePixels) -> Tensor:
     glasses = rims(pixels, *areas)
     rim = torch.from_numpy(glasses).to(area)
     return (1 - soft * torch.maximum(area, face.brows * buried)) * (1 - rim)
+
+
+@torch.no_grad()
+def uncovered_pixels(session: Session, state: FitState) -> Tensor:
+    """[P,n,n] in 0..1: 0 where hair or glasses cover the face, as the aligned head sees it."""
+    crops = session.crops(HAIR_PIXELS, exact=True)
+    out = session.view(state, crops)
+    names = FacePixels.AREAS
+    masks = torch.stack([pixels_of(out, getattr(session.regions, name)) for name in names], 1)
+    skin = session.head.skin.index
+    inside = out.image((out.part_points == skin)[:, None].to(masks))[..., 0]
+    chins = crops.from_photo(session.landmarks(crops))[:, CHIN, 1].tolist()
+    return torch.stack([
+        uncovered(seen, FacePixels(**dict(zip(names, own, strict=True)), head=whole, chin=chin))
+        for seen, own, whole, chin in zip(crops.display, masks, inside, chins, strict=True)
+    ])  # fmt: skip
 
 
 def _nearby(values: Tensor) -> Tensor:

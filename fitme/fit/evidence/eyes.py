@@ -10,9 +10,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from fitme.fit.observation import Crops
-from fitme.fit.stages.refine import albedo_ratio
-from fitme.reflectance.regions import IRIS_SHARE, PUPIL_SHARE, eye_radius
+from fitme.fit.observation import Crops, masks_of
+from fitme.fit.ratio import albedo_ratio
+from fitme.fit.session import Session
+from fitme.fit.state import FitState
+from fitme.reflectance.eyes import IRIS_SHARE, PUPIL_SHARE, eye_radius
 from fitme.render import RenderOutput
 
 RING = (1.15 * PUPIL_SHARE, 0.92 * IRIS_SHARE)  # of the eye's tile, without pupil and rim
@@ -27,6 +29,30 @@ MANY = 60  # pixels that say as much about the light as the prior
 ENOUGH = 25  # pixels that say as much as the prior, which is no change
 DARKER, LIGHTER = (1.0, 0.5), (0.8, 0.5)  # of the mean log ratio, of iris and sclera
 CHROMA = (0.5, 0.12)  # of the log ratio less its mean, likewise
+
+
+EYE_PIXELS = 1024  # side of the crops in which the eyes' colours are looked up
+
+
+@torch.no_grad()
+def color_eyes(session: Session, state: FitState) -> None:
+    """Give the person the colours of iris and sclera that the photos show."""
+    state.person.eyes = eye_gain(*_seen(session, state))
+
+
+@torch.no_grad()
+def balance(session: Session, state: FitState) -> None:
+    """Turn the lights' colours, and what is expected of them, by the whites of the eyes."""
+    frames = state.frames
+    frames.white += light_tint(*_seen(session, state))
+    frames.tint += frames.white
+
+
+def _seen(session: Session, state: FitState) -> tuple[RenderOutput, Crops, Tensor]:
+    """Picture and crops at full size, and where the crops [P,n,n] show eyes."""
+    crops = session.crops(EYE_PIXELS)
+    out = session.view(state, crops, EYE_PIXELS // 4)
+    return out, crops, session.eyes(out) * masks_of(state.frames.trusted, crops.size)
 
 
 def eye_gain(out: RenderOutput, crops: Crops, seen: Tensor) -> Tensor:

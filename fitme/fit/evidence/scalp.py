@@ -13,13 +13,16 @@ import torch
 from torch import Tensor
 
 from fitme.fit.observation import Crops
-from fitme.fit.stages.refine import shading
+from fitme.fit.ratio import shading
+from fitme.fit.session import Session
+from fitme.fit.state import FitState
+from fitme.fit.visibility import pixels_of
 from fitme.render import RenderOutput
 
+HAIR_PIXELS = 256  # side of the crops in which its colour is looked up
 FEW = 100  # pixels of the top of the head that say something
 DARKEST, LIGHTEST = 0.02, 0.5  # diffuse albedo of cropped hair and of bald heads
 CHROMA = 0.8  # of the log albedo less its mean: hats and coloured light are not followed farther
-SPREAD = 0.5  # log albedo at which the loss bends
 MATT = 0.4  # least share of a pixel that is no highlight
 SHADED = 0.05  # of a white card: darker pixels say nothing
 
@@ -43,11 +46,19 @@ def scalp_tone(out: RenderOutput, crops: Crops, crown: Tensor) -> Tensor | None:
     return grey + CHROMA * ((middle - middle.mean()) / CHROMA).tanh()
 
 
-def scalp_loss(albedo: Tensor, crown: Tensor, cheeks: Tensor, contrast: Tensor) -> Tensor:
-    """Cauchy loss of the log of the mean albedo [1,R,R,3] over `crown` [R,R] less that over
-    `cheeks` [R,R], against `contrast` [3]. Of the contrast, as darker skin is no darker hair."""
-    miss = (log_mean(albedo, crown) - log_mean(albedo, cheeks) - contrast) / SPREAD
-    return torch.log1p(miss.square()).mean()
+@torch.no_grad()
+def scalp_contrast(session: Session, state: FitState) -> Tensor | None:
+    """[3]: log albedo of the top of the head over that of the cheeks; None where the photos hardly
+    show it, 0 where the head is to be bald."""
+    if not session.settings.hair:
+        return state.frames.tint.new_zeros(3)
+    crops = session.crops(HAIR_PIXELS, exact=True)
+    out = session.view(state, crops)
+    tone = scalp_tone(out, crops, pixels_of(out, session.regions.crown))
+    if tone is None:
+        return None
+    own = session.maps(session.pivot(state), session.regions.size).diffuse_albedo
+    return tone - log_mean(own, session.regions.bare)
 
 
 def log_mean(albedo: Tensor, where: Tensor) -> Tensor:

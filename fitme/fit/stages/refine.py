@@ -9,23 +9,23 @@ far as the photo's colours and pixels tell them from pigment; the albedo takes t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fitme.avatar.model import head_mesh
-from fitme.fit.evidence.visibility import depth_of, pixels_of, sample, texel_pixels
-from fitme.fit.observation import Crops, Observation, crop_size, cut, masks_of
+from fitme.fit.observation import Crops, masks_of
+from fitme.fit.ratio import albedo_ratio, mean_within, shading
+from fitme.fit.session import Session
 from fitme.fit.stages.relief import relief_tilts, shading_weights, tilted
 from fitme.fit.state import FitState
-from fitme.head.model import HeadModel
+from fitme.fit.visibility import depth_of, pixels_of, sample, texel_pixels
 from fitme.models.stylegan2 import ReflectanceMaps
-from fitme.reflectance.generated import generated_materials
-from fitme.reflectance.regions import AtlasRegions, ambient_visibility
-from fitme.render import RenderOutput, render
+from fitme.reflectance.atlas import ambient_visibility
+from fitme.reflectance.regions import AtlasRegions
+from fitme.render import RenderOutput
 
 COARSE = 1 / 14  # of the crop: detail above this size is the generator's and the light's
 LIGHTER = (0.15, 0.4)  # of the mean log ratio; highlights must not be painted on, hairs may be
@@ -33,10 +33,7 @@ HAIRS = 1 / 200  # of the atlas: what is finer is no highlight
 DARKER = (0.6, 1.5)  # of skin, and of brows, lips and lids with lashes
 CHROMA = (0.3, 1.0)  # of the log ratio less its mean; of skin, and of what is made up
 COLOUR = (0.5, 1.0)  # share of that: coloured light varies more than skin at this scale
-FULL = (
-    0.5,
-    0.2,
-)  # weight at which a texel takes all of its detail; of skin, and of brows, lips, lids
+FULL = (0.5, 0.2)  # weight at which a texel takes all of its detail; of skin, of brows, lips, lids
 PASSES = 2  # what is between texels and pixels is left over from the first
 OWN = 0.95  # how much less what is no bare skin says about the light's errors
 OPEN = (0.55, 0.75)  # ambient visibility: deeper in creases darkness is shadow, not pigment
@@ -53,27 +50,19 @@ JUMP_M = 0.012  # depth range within 5 pixels at which one part of the face hide
 
 
 @torch.no_grad()
-def refine(
-    maps: ReflectanceMaps,
-    head: HeadModel,
-    regions: AtlasRegions,
-    state: FitState,
-    observations: Sequence[Observation],
-    trusted: Tensor,
-    relief: bool = True,
-    largest: int = 1024,
-) -> ReflectanceMaps:
-    """maps [1,R,R,.] with the photos' fine detail in the diffuse albedo and, with `relief`, what
-    of it is shading in the normals; trusted [P,n,n]."""
+def refine(session: Session, state: FitState, maps: ReflectanceMaps) -> ReflectanceMaps:
+    """maps [1,R,R,.] with the photos' fine detail in the diffuse albedo and, where the settings
+    have relief, what of it is shading in the normals."""
+    settings, head, regions = session.settings.refine, session.head, session.regions
+    relief = settings.relief and session.settings.normals
+    frames, trusted = state.frames, state.frames.trusted
     texels = maps.diffuse_albedo.shape[1]
-    crops = cut(observations, crop_size(observations, largest), head.device)
+    crops = session.crops(settings.pixels)
     size = crops.size
-    vertices = state.posed(head)
-    camera = crops.camera(state.rotation, state.translation)
+    vertices, camera = state.posed(head), session.camera(state, crops)
 
     def picture(shown: ReflectanceMaps) -> RenderOutput:
-        materials = generated_materials(head, regions, shown, state.iris)
-        return render(head_mesh(head, vertices), materials, camera, state.light())
+        return session.picture(state, vertices, camera, shown, eye_texels=256)
 
     out = picture(maps)
     own = pixels_of(out, regions.marked_or_lids)
@@ -83,7 +72,7 @@ def refine(
     weight = weight * _wide(regions.skin, texels)
     open_skin = unhidden(ambient_visibility(head, regions.size))
     weight = weight * _wide(torch.maximum(open_skin, regions.lids), texels)
-    metres = state.translation[:, 2] / camera.K[:, 0, 0]  # a pixel's side
+    metres = frames.translation[:, 2] / camera.K[:, 0, 0]  # a pixel's side
     told = _informative(crops, metres)[:, None, None]
     if relief and told.any():
         clear = trust * told * _clear(out.part, metres)
@@ -157,21 +146,6 @@ def limited(fine: Tensor, marked: Tensor, painted: Tensor, lighter: float = LIGH
     return bound * (grey / bound).tanh() + chroma
 
 
-def shading(out: RenderOutput) -> Tensor:
-    """[P,n,n,3]: what a white Lambertian would reflect."""
-    return out.diffuse / out.albedo.clamp_min(1e-3)
-
-
-def albedo_ratio(out: RenderOutput, crops: Crops) -> Tensor:
-    """[P,n,n,3]: log of the diffuse albedo that the crops show over that of their render; grey of
-    photos without colour."""
-    wanted = (crops.pixels - out.specular) / shading(out).clamp_min(0.02)
-    ratio = wanted.clamp_min(0.004).log() - out.albedo.clamp_min(0.004).log()
-    ratio = ratio.clamp(-1.5, 1.0)
-    grey = ratio.mean(-1, keepdim=True).expand_as(ratio)
-    return torch.where(crops.gray[:, None, None, None], grey, ratio)
-
-
 def unhidden(visible: Tensor) -> Tensor:
     """Ambient visibility -> 0..1: 0 in creases, whose darkness is shadow."""
     return ((visible - OPEN[0]) / (OPEN[1] - OPEN[0])).clamp(0, 1)
@@ -234,16 +208,3 @@ def _jumps(rast: Tensor) -> Tensor:
         nearest = -F.max_pool2d(-depth, 5, 1, 2)
         jumps.append(F.max_pool2d((farthest - nearest > JUMP_M).float(), 5, 1, 2)[0, 0] > 0)
     return torch.stack(jumps)
-
-
-def mean_within(values: Tensor, weight: Tensor, sigma: float) -> Tensor:
-    """Smooth mean of values [P,n,n,C] with weights [P,n,n] over about `sigma` pixels: what lies
-    outside does not count."""
-    both = torch.cat([values * weight[..., None], weight[..., None]], -1).movedim(-1, 1)
-    size = both.shape[-1]
-    few = max(4, round(size / sigma))
-    small = F.interpolate(both, (few, few), mode="bilinear", antialias=True, align_corners=False)
-    small = F.avg_pool2d(small, 3, 1, 1, count_include_pad=False)
-    smooth = F.interpolate(small, (size, size), mode="bicubic", align_corners=False)
-    smooth = smooth.movedim(1, -1)
-    return smooth[..., :-1] / smooth[..., -1:].clamp_min(1e-2)

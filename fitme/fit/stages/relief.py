@@ -28,7 +28,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fitme.reflectance.regions import HAEMOGLOBIN, MELANIN
+from fitme.reflectance.skin import HAEMOGLOBIN, MELANIN
 
 PIGMENT = 0.05  # spread of melanin and haemoglobin in fine detail, units of their axes
 GREY_SPOTS, NOISE = 0.02, 0.02  # spread of grey pigment, and of each channel's noise

@@ -1,1 +1,2 @@
-"""Backends of the renderer."""
+"""Backends of the renderer: what one is (`base`), their names (`registry`), and one module or
+folder each."""

@@ -6,12 +6,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from fitme.render.backends.base import check_clip
-from fitme.render.backends.cpu.texture import mip_levels
+from fitme.render.backends.base import Backend
+from fitme.render.checks import check_clip
+from fitme.render.maps import mip_levels
 
 
-class NvdiffrastRasterizer:
-    """Holds nothing but nvdiffrast's rasterization context."""
+class NvdiffrastBackend(Backend):
+    """Holds nothing but nvdiffrast's rasterization context, which is costly to make."""
 
     name = "nvdiffrast"
 

@@ -12,15 +12,14 @@ perpendicular to the pair count, so that no coverage is counted twice.
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
-from fitme.render.backends.cpu.parallel import KERNEL
+from fitme.render.backends.cpu.compile import kernel
 
 MAX_STEPS = 32
 
 
-@numba.njit(**KERNEL)
+@kernel
 def edge_neighbors(tri, vertices):
     """[T,3]: the triangle across the edge opposite each corner, -1 at a border. Edges are
     bucketed by their lower vertex; a third triangle on an edge is treated as a border."""
@@ -55,7 +54,7 @@ def edge_neighbors(tri, vertices):
     return out
 
 
-@numba.njit(**KERNEL)
+@kernel
 def screen_points(chunk, start, end, clip, height, width, out):
     """[N,3]: x, y with pixel centres at integers, and w."""
     for i in range(start, end):
@@ -66,7 +65,7 @@ def screen_points(chunk, start, end, clip, height, width, out):
             out[i, 1] = (float(clip[i, 1]) / w * 0.5 + 0.5) * height - 0.5
 
 
-@numba.njit(**KERNEL)
+@kernel
 def walk(points, tri, neighbors, base, t, goal, axis, line, origin, direction):
     """(i, j, d): the silhouette edge and its distance from the front centre, or (-1, -1, 0)."""
     edge, best = -1, -1e30
@@ -122,7 +121,7 @@ def walk(points, tri, neighbors, base, t, goal, axis, line, origin, direction):
     return -1, -1, 0.0
 
 
-@numba.njit(**KERNEL)
+@kernel
 def find_pairs(
     chunk,
     start,
@@ -183,7 +182,7 @@ def find_pairs(
         counts[row] = n
 
 
-@numba.njit(**KERNEL)
+@kernel
 def compress(counts, pixels, edges, distance, pairs, flat):
     """The rows' lists as one: pairs [n,4] = (front, back, edge vertices), flat [n] distance."""
     n = 0
@@ -195,7 +194,7 @@ def compress(counts, pixels, edges, distance, pairs, flat):
             n += 1
 
 
-@numba.njit(**KERNEL)
+@kernel
 def apply_pairs(pairs, distance, color, difference):
     """Correct color [P,C] in place; difference [n,C] keeps color[front] - color[back]."""
     for k in range(pairs.shape[0]):
@@ -208,7 +207,7 @@ def apply_pairs(pairs, distance, color, difference):
             color[target, c] += weight * difference[k, c]
 
 
-@numba.njit(**KERNEL)
+@kernel
 def apply_pairs_backward(pairs, distance, difference, grad, grad_color, grad_distance):
     """grad_color starts as a copy of grad [P,C]; adds to grad_distance [n]."""
     for k in range(pairs.shape[0]):
@@ -222,7 +221,7 @@ def apply_pairs_backward(pairs, distance, difference, grad, grad_color, grad_dis
             grad_distance[k] += g * difference[k, c]
 
 
-@numba.njit(**KERNEL)
+@kernel
 def distance_backward(pairs, grad_distance, points, clip, width, height, grad_clip):
     """Add to grad_clip [B*V,4]: the crossing point moves with the edge's two vertices."""
     for k in range(pairs.shape[0]):

@@ -3,13 +3,12 @@ and the order of the sums stays fixed."""
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
-from fitme.render.backends.cpu.parallel import KERNEL
+from fitme.render.backends.cpu.compile import kernel
 
 
-@numba.njit(**KERNEL)
+@kernel
 def sum_normals(vertices, tri, out):
     """vertices [V,3] -> out [V,3], starting at zero, sums of (b-a) x (c-a)."""
     for t in range(tri.shape[0]):
@@ -24,7 +23,7 @@ def sum_normals(vertices, tri, out):
             out[corner, 2] += z
 
 
-@numba.njit(**KERNEL)
+@kernel
 def sum_normals_backward(vertices, tri, grad, out):
     """grad, out [V,3]; out starts at zero."""
     for t in range(tri.shape[0]):
@@ -49,7 +48,7 @@ def sum_normals_backward(vertices, tri, grad, out):
         out[k, 2] += qz
 
 
-@numba.njit(**KERNEL)
+@kernel
 def sum_tangents(vertices, tri, uv_tri, weights, out):
     """weights [T,2]: out [U,3] += w0 (b-a) - w1 (c-a) for each triangle."""
     for t in range(tri.shape[0]):
@@ -63,7 +62,7 @@ def sum_tangents(vertices, tri, uv_tri, weights, out):
             out[uv_tri[t, 2], c] += value
 
 
-@numba.njit(**KERNEL)
+@kernel
 def sum_tangents_backward(tri, uv_tri, weights, grad, out):
     """grad [U,3] -> out [V,3], which starts at zero."""
     for t in range(tri.shape[0]):
@@ -75,7 +74,7 @@ def sum_tangents_backward(tri, uv_tri, weights, grad, out):
             out[tri[t, 0], c] -= (w0 - w1) * g
 
 
-@numba.njit(**KERNEL)
+@kernel
 def normalise(values, out):
     """Unit rows of values [N,3]; zero rows stay zero."""
     for i in range(values.shape[0]):
@@ -84,7 +83,7 @@ def normalise(values, out):
         out[i, 0], out[i, 1], out[i, 2] = x * inverse, y * inverse, z * inverse
 
 
-@numba.njit(**KERNEL)
+@kernel
 def normalise_backward(values, grad, out):
     """All [N,3]."""
     for i in range(values.shape[0]):

@@ -3,12 +3,10 @@ an image: interpolation of all attributes at once. Arrays as in `kernels_raster`
 
 from __future__ import annotations
 
-import numba
-
-from fitme.render.backends.cpu.parallel import KERNEL
+from fitme.render.backends.cpu.compile import kernel
 
 
-@numba.njit(**KERNEL)
+@kernel
 def covered(chunk, start, end, rast, counts):
     """How many pixels of each row start..end show something; rast [rows,W,4]."""
     for row in range(start, end):
@@ -19,7 +17,7 @@ def covered(chunk, start, end, rast, counts):
         counts[row] = n
 
 
-@numba.njit(**KERNEL)
+@kernel
 def list_covered(chunk, start, end, rast, offsets, pixels):
     """Their indices, in order; row r's begin at offsets[r]."""
     width = rast.shape[1]
@@ -31,7 +29,7 @@ def list_covered(chunk, start, end, rast, offsets, pixels):
                 n += 1
 
 
-@numba.njit(**KERNEL)
+@kernel
 def gather(
     chunk,
     start,
@@ -93,7 +91,7 @@ def gather(
                 out_tangent[p, c] = a2 + u * (tangent[i0, c] - a2) + v * (tangent[i1, c] - a2)
 
 
-@numba.njit(**KERNEL)
+@kernel
 def gather_backward(
     chunk,
     start,
@@ -175,7 +173,7 @@ def gather_backward(
         grad_rast[pixel, 0], grad_rast[pixel, 1] = gu, gv
 
 
-@numba.njit(**KERNEL)
+@kernel
 def place(chunk, start, end, pixels, diffuse, specular, color, alpha):
     """color[pixel] = diffuse + specular, alpha[pixel] = 1."""
     for p in range(start, end):
@@ -185,7 +183,7 @@ def place(chunk, start, end, pixels, diffuse, specular, color, alpha):
         alpha[pixel, 0] = 1
 
 
-@numba.njit(**KERNEL)
+@kernel
 def pick(chunk, start, end, pixels, grad, out):
     """out [N,3] = grad[pixels]."""
     for p in range(start, end):

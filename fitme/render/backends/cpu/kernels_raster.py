@@ -7,15 +7,14 @@ barycentrics u, v of the triangle's first two corners, as nvdiffrast (Laine et a
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
-from fitme.render.backends.cpu.parallel import KERNEL
+from fitme.render.backends.cpu.compile import kernel
 
 MIN_W = 1e-6  # corners at or behind this depth drop the triangle
 
 
-@numba.njit(**KERNEL)
+@kernel
 def screen_rows(chunk, start, end, clip, tri, vertices, height, width, screen, rows):
     """Triangle start..end of all B*T: its corners on the screen, and the first and last pixel
     row it may cover (first > last: nothing)."""
@@ -46,7 +45,7 @@ def screen_rows(chunk, start, end, clip, tri, vertices, height, width, screen, r
         rows[item, 1] = np.int32(np.floor(min(high, height - 1.0)))
 
 
-@numba.njit(**KERNEL)
+@kernel
 def raster_rows(chunk, start, end, screen, rows, triangles, height, width, depth, ids):
     """The z-buffer of image rows start..end of all B*H. Pixel centres are integers here. An
     edge that passes exactly through a centre counts as inside for both its triangles; depth,
@@ -92,7 +91,7 @@ def raster_rows(chunk, start, end, screen, rows, triangles, height, width, depth
         first = last
 
 
-@numba.njit(**KERNEL)
+@kernel
 def barycentrics(chunk, start, end, ids, clip, tri, vertices, height, width, rast, rast_db):
     """Perspective-correct u, v (and their pixel derivatives) in image rows start..end: with
     q_i = (x_i - px w_i, y_i - py w_i), a_0 = q_1 x q_2 and so on, b_i = a_i / sum(a)."""
@@ -136,7 +135,7 @@ def barycentrics(chunk, start, end, ids, clip, tri, vertices, height, width, ras
             rast_db[pixel, 3] = (d1y - v * dy) * scale * sy
 
 
-@numba.njit(**KERNEL)
+@kernel
 def barycentrics_backward(
     chunk, start, end, grad, rast, clip, tri, vertices, height, width, grad_clip
 ):
@@ -177,7 +176,7 @@ def barycentrics_backward(
             grad_clip[chunk, i2, 3] -= px * gx + py * gy
 
 
-@numba.njit(**KERNEL)
+@kernel
 def interpolate(chunk, start, end, attr, stride, plane, rast, tri, rast_db, diff, out, out_da):
     """out [P,C]; the first `diff` channels also get d/dx, d/dy per pixel: out_da [P,2*diff].
     attr is [B*V,C] or, with stride 0, [V,C] for all images."""
@@ -202,7 +201,7 @@ def interpolate(chunk, start, end, attr, stride, plane, rast, tri, rast_db, diff
             out_da[pixel, 2 * c + 1] = du * rast_db[pixel, 1] + dv * rast_db[pixel, 3]
 
 
-@numba.njit(**KERNEL)
+@kernel
 def interpolate_backward(
     chunk, start, end, grad, attr, stride, plane, rast, tri, with_attr, grad_attr, grad_rast
 ):

@@ -16,11 +16,10 @@ f = N.H^2 (a2-1) + 1 and den = N.L gv + N.V gl, g(x) = sqrt(x^2 (1-a2) + a2).
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
 from fitme.render import brdf
-from fitme.render.backends.cpu.parallel import KERNEL
+from fitme.render.backends.cpu.compile import kernel
 from fitme.render.light import COSINE, Y0, Y1, Y2, Y2_0, Y2_2
 
 BLOCK = 32
@@ -51,7 +50,7 @@ F0, RECEIVED, SHINE, COLOR = _rows(0, 4, 3)
 CHANNEL_ROWS = 12
 
 
-@numba.njit(**KERNEL)
+@kernel
 def run_end(image, start, end):
     """Where the run of points of one image that begins at start ends."""
     stop = start
@@ -60,7 +59,7 @@ def run_end(image, start, end):
     return stop
 
 
-@numba.njit(**KERNEL)
+@kernel
 def load(s, q, first, n, position, normal, tangent, sign, bump, specular, roughness, occlusion):
     """Points first..first+n into the rows."""
     last = specular.shape[1] - 1
@@ -86,7 +85,7 @@ def load(s, q, first, n, position, normal, tangent, sign, bump, specular, roughn
                 s[MX + c * BLOCK + i] = bump[p, c]
 
 
-@numba.njit(**KERNEL)
+@kernel
 def frame(s, n, bumpy, ex, ey, ez):
     """Unit vectors, N.V, roughness terms; (ex, ey, ez) is the eye."""
     for i in range(n):
@@ -126,7 +125,7 @@ def frame(s, n, bumpy, ex, ey, ez):
         s[GV + i] = np.sqrt(nv * nv * (1.0 - a2) + a2)
 
 
-@numba.njit(**KERNEL)
+@kernel
 def environment(s, n):
     """SH bases (as in `fitme.render.light`), band factors and the split sum's two terms."""
     for i in range(n):
@@ -159,7 +158,7 @@ def environment(s, n):
         s[BIAS + i] = bias * miss * miss
 
 
-@numba.njit(**KERNEL)
+@kernel
 def ambient(s, q, n, sh):
     """Radiance from the sky into RECEIVED and SHINE."""
     for c in range(3):
@@ -190,7 +189,7 @@ def ambient(s, q, n, sh):
             q[SHINE + c * BLOCK + i] = light * s[SEEN + i] * through
 
 
-@numba.njit(**KERNEL)
+@kernel
 def set_light(s, q, n, is_point, where, color):
     """The rows LX.. (unit, towards the light) and COLOR of one light; where, color [3]."""
     for c in range(3):
@@ -212,7 +211,7 @@ def set_light(s, q, n, is_point, where, color):
         q[COLOR + 2 * BLOCK + i] *= fade
 
 
-@numba.njit(**KERNEL)
+@kernel
 def add_light(s, q, n):
     """The light in LX.., COLOR onto RECEIVED and SHINE."""
     for i in range(n):
@@ -235,7 +234,7 @@ def add_light(s, q, n):
         q[SHINE + 2 * BLOCK + i] += b * base * (q[F0 + 2 * BLOCK + i] * (1.0 - p5) + p5)
 
 
-@numba.njit(**KERNEL)
+@kernel
 def shade(
     chunk,
     start,

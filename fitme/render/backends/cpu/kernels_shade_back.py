@@ -3,10 +3,10 @@ recomputed. A row named G_x holds the gradient of x."""
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
 from fitme.render.backends.cpu import kernels_shade as fore
+from fitme.render.backends.cpu.compile import kernel
 from fitme.render.backends.cpu.kernels_shade import (
     A2,
     ALONG,
@@ -69,7 +69,6 @@ from fitme.render.backends.cpu.kernels_shade import (
     Y,
     _rows,
 )
-from fitme.render.backends.cpu.parallel import KERNEL
 from fitme.render.light import Y1, Y2, Y2_0, Y2_2
 
 ROWS = fore.ROWS
@@ -87,14 +86,14 @@ environment, frame, load, run_end = fore.environment, fore.frame, fore.load, for
 set_light = fore.set_light
 
 
-@numba.njit(**KERNEL)
+@kernel
 def clear(s, first, count):
     """Zero `count` rows from the one at offset `first` on."""
     for i in range(first, first + count * BLOCK):
         s[i] = 0.0
 
 
-@numba.njit(**KERNEL)
+@kernel
 def row_sum(s, row, n):
     total = 0.0
     for i in range(n):
@@ -102,7 +101,7 @@ def row_sum(s, row, n):
     return total
 
 
-@numba.njit(**KERNEL)
+@kernel
 def ambient_backward(s, q, n, sh):
     """Through the sky's light: sets G_SKY (mirrored) and G_LIGHT (diffuse), RECEIVED and the
     gradients of F0, SCALE, BIAS, SEEN and of the band factors."""
@@ -170,7 +169,7 @@ def ambient_backward(s, q, n, sh):
         s[G_ROUGH + i] = g if s[ROUGH + i] <= 1.0 else 0.0
 
 
-@numba.njit(**KERNEL)
+@kernel
 def basis_backward(s, q, n, sh, grad, mirrored):
     """G_RX.. = gradient of the direction (normal or mirrored view) at which the bases are
     taken; rows grad.. of q hold the gradients of the three channels."""
@@ -192,7 +191,7 @@ def basis_backward(s, q, n, sh, grad, mirrored):
             s[G_RZ + i] += one * k2 + two * (y * k5 + x * k7 + 6.0 * z * k6)
 
 
-@numba.njit(**KERNEL)
+@kernel
 def sky_sums(s, q, n, g_sh):
     """Add both parts' gradients of the coefficients to g_sh [9,3]."""
     for c in range(3):
@@ -220,7 +219,7 @@ def sky_sums(s, q, n, g_sh):
         g_sh[8, c] += t8
 
 
-@numba.njit(**KERNEL)
+@kernel
 def light_backward(s, q, n):
     """Transpose of `add_light` (and RECEIVED as there); sets G_LX.. and G_COLOR."""
     for i in range(n):
@@ -294,7 +293,7 @@ def light_backward(s, q, n):
         q[G_COLOR + i], q[G_COLOR + BLOCK + i], q[G_COLOR + 2 * BLOCK + i] = g_r, g_g, g_b
 
 
-@numba.njit(**KERNEL)
+@kernel
 def point_backward(s, q, n, where, power):
     """From G_LX.., G_COLOR of a point light to those of its position and intensity, in place;
     the surface gets the opposite."""
@@ -319,7 +318,7 @@ def point_backward(s, q, n, where, power):
         s[G_PZ + i] -= gz
 
 
-@numba.njit(**KERNEL)
+@kernel
 def view_backward(s, n):
     """The scalars N.V, gv, a2 and the view vector: completes G_NX.., G_ROUGH and G_PX..; leaves
     the eye's gradient in G_VX.. ."""
@@ -348,7 +347,7 @@ def view_backward(s, n):
         s[G_NZ + i] += g_n_v * z
 
 
-@numba.njit(**KERNEL)
+@kernel
 def frame_backward(s, n, bumpy):
     """From the shading normal to the tangent (G_T), the map (G_M) and the smooth normal, which
     replaces G_NX.. ."""
@@ -396,7 +395,7 @@ def frame_backward(s, n, bumpy):
         s[G_NZ + i] = (gz - z * along) * inverse
 
 
-@numba.njit(**KERNEL)
+@kernel
 def shade_backward(
     chunk,
     start,

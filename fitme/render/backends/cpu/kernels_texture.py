@@ -8,13 +8,12 @@ holds (height, width, offset) of each level, offset 0 for level 0, which is the 
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
-from fitme.render.backends.cpu.parallel import KERNEL
+from fitme.render.backends.cpu.compile import kernel
 
 
-@numba.njit(**KERNEL)
+@kernel
 def halve(chunk, start, end, like, source, source_offset, width, target, target_offset):
     """Rows start..end of the next mip level: mean of 2x2."""
     half = width // 2
@@ -28,7 +27,7 @@ def halve(chunk, start, end, like, source, source_offset, width, target, target_
                 target[out, c] = (top + (source[b, c] + source[b + 1, c])) * np.float32(0.25)
 
 
-@numba.njit(**KERNEL)
+@kernel
 def spread(chunk, start, end, like, fresh, source, source_offset, width, target, target_offset):
     """The transpose of `halve`: add a quarter of level rows start..end to the finer level, or,
     if that is fresh, set it."""
@@ -59,7 +58,7 @@ def spread(chunk, start, end, like, fresh, source, source_offset, width, target,
                 target[b + 1, c] += g
 
 
-@numba.njit(**KERNEL)
+@kernel
 def level_of_detail(chunk, start, end, da, height, width, top, lods):
     """lods [P]: log2 of the longer axis of each pixel's footprint in texels, within 0..top; da
     [P,4] is (du/dx, du/dy, dv/dx, dv/dy)."""
@@ -87,7 +86,7 @@ LEVEL, PICK = 12 * BLOCK, 13 * BLOCK
 INT_ROWS = 14
 
 
-@numba.njit(**KERNEL)
+@kernel
 def load(f, k, first, n, uv, lods, table):
     """uv, and size and weight of the two levels of pixels first..first+n."""
     top = table.shape[0] - 1
@@ -104,7 +103,7 @@ def load(f, k, first, n, uv, lods, table):
         f[OFFSET + i], f[COARSE + OFFSET + i] = table[level, 2], table[coarse, 2]
 
 
-@numba.njit(**KERNEL)
+@kernel
 def corners(f, k, n, at, at_k):
     """Texel indices, weights and the scale of the slopes of a bilinear lookup in the level of
     rows at.. and at_k.. ."""
@@ -132,7 +131,7 @@ def corners(f, k, n, at, at_k):
 TEXTURE, MIPS, COARSER = 0, 1, 2
 
 
-@numba.njit(**KERNEL)
+@kernel
 def passes(f, k, n, kind):
     """Row PICK: 1 for the pixels that pass `kind` takes."""
     for i in range(n):
@@ -142,7 +141,7 @@ def passes(f, k, n, kind):
             k[PICK + i] = 1 if (k[LEVEL + i] == 0) == (kind == TEXTURE) else 0
 
 
-@numba.njit(**KERNEL)
+@kernel
 def blend(like, source, f, k, first, n, kind, out):
     """out[first + i] += the four texels of each pixel of this pass, weighted."""
     passes(f, k, n, kind)
@@ -163,7 +162,7 @@ def blend(like, source, f, k, first, n, kind, out):
             )
 
 
-@numba.njit(**KERNEL)
+@kernel
 def sample(chunk, start, end, like, tex, mips, table, uv, lods, out):
     """Trilinear lookup of pixels start..end at level of detail lods [P] -> out [P,C]."""
     f, k = np.empty(FLOAT_ROWS * BLOCK), np.empty(INT_ROWS * BLOCK, np.int32)
@@ -181,7 +180,7 @@ def sample(chunk, start, end, like, tex, mips, table, uv, lods, out):
             blend(like, mips, f, k, first, n, kind, out)
 
 
-@numba.njit(**KERNEL)
+@kernel
 def products(like, source, f, k, first, n, kind, grad):
     """Rows D00.. = gradient . texel, for the four texels of each pixel of this pass."""
     passes(f, k, n, kind)
@@ -200,7 +199,7 @@ def products(like, source, f, k, first, n, kind, grad):
         f[at + D00 + i], f[at + D01 + i], f[at + D10 + i], f[at + D11 + i] = d00, d01, d10, d11
 
 
-@numba.njit(**KERNEL)
+@kernel
 def slopes(f, n, at):
     """Rows G_U, G_V += d/du, d/dv of one level; products without a share count nothing."""
     for i in range(n):
@@ -210,7 +209,7 @@ def slopes(f, n, at):
         f[G_V + i] += f[at + SLOPE_V + i] * (left + f[at + FX + i] * (right - left))
 
 
-@numba.njit(**KERNEL)
+@kernel
 def scatter(like, target, f, k, first, n, kind, bounds, band, grad):
     """Transpose of `blend` onto the texel rows that this band owns."""
     passes(f, k, n, kind)
@@ -236,7 +235,7 @@ def scatter(like, target, f, k, first, n, kind, bounds, band, grad):
                 target[k1, c] += w1 * grad[first + i, c]
 
 
-@numba.njit(**KERNEL)
+@kernel
 def any_fine(lods, first, n):
     """Whether a pixel of the block reads level 0."""
     lowest = lods[first]
@@ -245,7 +244,7 @@ def any_fine(lods, first, n):
     return lowest < 1.0
 
 
-@numba.njit(**KERNEL)
+@kernel
 def scatter_bands(
     chunk, start, end, like, grad, table, bounds, uv, lods, coarse, grad_tex, grad_mips
 ):
@@ -270,7 +269,7 @@ def scatter_bands(
                     scatter(like, grad_tex, f, k, first, n, kind, bounds, band, grad)
 
 
-@numba.njit(**KERNEL)
+@kernel
 def sample_backward_uv(chunk, start, end, like, grad, tex, mips, table, uv, lods, grad_uv):
     """grad_uv [P,2] of pixels start..end; the level of detail is held constant."""
     f, k = np.zeros(FLOAT_ROWS * BLOCK), np.zeros(INT_ROWS * BLOCK, np.int32)

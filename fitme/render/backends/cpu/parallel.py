@@ -20,13 +20,6 @@ from torch import Tensor
 CHUNKS = 8
 ROW_CHUNKS = 16  # of image rows, which differ in how much they show
 ACCUMULATORS = 4  # chunks that each need their own copy of a sum over the vertices
-# error_model: no exception branches; fastmath: only what cannot hide a NaN
-KERNEL: dict[str, Any] = {
-    "nogil": True,
-    "cache": True,
-    "error_model": "numpy",
-    "fastmath": {"contract", "nsz", "arcp", "reassoc"},
-}
 
 # Two rules for kernels: nothing called once per pixel takes or makes an array (each costs atomic
 # reference counting), and hot loops run over rows of scratch arrays, so that they vectorise.

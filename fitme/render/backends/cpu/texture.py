@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,14 +12,7 @@ from torch import Tensor
 
 from fitme.render.backends.cpu import kernels_texture as kernels
 from fitme.render.backends.cpu.parallel import CHUNKS, array, run_chunks
-
-
-def mip_levels(height: int, width: int) -> int:
-    """How often a texture can be halved until a side is odd: the top mip level."""
-    levels = 0
-    while height % 2 == 0 and width % 2 == 0:
-        height, width, levels = height // 2, width // 2, levels + 1
-    return levels
+from fitme.render.maps import mip_levels
 
 
 def level_of_detail(uv_da: Tensor, height: int, width: int) -> Tensor:
@@ -40,6 +34,29 @@ def texture_at(tex: Tensor, uv: Tensor, lods: Tensor) -> Tensor:
     """tex [1,h,w,C] at uv [B,H,W,2] and mip levels [B,H,W] -> [B,H,W,C]. Maps of one size can
     share their levels."""
     return _Texture.apply(tex, uv, lods)
+
+
+def sample_stacked(
+    textures: Mapping[str, Tensor], uv: Tensor, footprint: Tensor
+) -> dict[str, Tensor]:
+    """Look up maps of one size together: the texels and weights of a point are found only once.
+
+    Leaves out maps of several images and those of one colour.
+    """
+    sizes: dict[tuple[int, int], list[str]] = {}
+    for name, texture in textures.items():
+        batch, height, width, _ = texture.shape
+        if batch == 1 and (height, width) != (1, 1):
+            sizes.setdefault((height, width), []).append(name)
+    found: dict[str, Tensor] = {}
+    for size, names in sizes.items():
+        maps = [textures[name].to(uv) for name in names]
+        stacked = maps[0] if len(maps) == 1 else torch.cat(maps, dim=3)
+        lods = level_of_detail(footprint, *size)
+        values = texture_at(stacked, uv[None, None], lods[None, None])[0, 0]
+        channels = [one.shape[3] for one in maps]
+        found |= dict(zip(names, values.split(channels, dim=1), strict=True))
+    return found
 
 
 def mip_table(height: int, width: int) -> np.ndarray:

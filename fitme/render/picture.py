@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from fitme.image.color import linear_to_srgb, srgb_to_linear
-from fitme.render import RenderOutput
+from fitme.render.renderer import RenderOutput
 from fitme.runtime.errors import InputError, show_path
 
 BACKDROP = 0.18  # linear grey behind heads where no background is asked for

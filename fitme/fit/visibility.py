@@ -7,10 +7,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fitme.head.model import HeadModel
-from fitme.reflectance.regions import bake_vertex_field
+from fitme.reflectance.atlas import bake_vertex_field
 from fitme.render import RenderOutput, get_backend
 from fitme.render.camera import FAR, NEAR, Camera
-from fitme.render.geometry import vertex_normals
 
 DEPTH_SLACK_M = 0.004  # a texel so little behind what the photo shows still counts as seen
 GRAZING = 0.25  # cosine below which a texel says nothing
@@ -25,9 +24,10 @@ def texel_pixels(
     where something else is in front.
     """
     size = min(texels, 256)  # positions are smooth in the atlas
-    normals = vertex_normals(vertices, head.triangles.int())
+    backend = get_backend(None, head.device)
+    normals = backend.vertex_normals(vertices, head.triangles.int())
     pixels, weights = [], []
-    rast, _ = get_backend(None, head.device).rasterize(
+    rast, _ = backend.rasterize(
         camera.to_clip(vertices), head.triangles.int(), (camera.height, camera.width)
     )
     for k in range(len(vertices)):

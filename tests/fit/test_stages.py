@@ -9,35 +9,46 @@ from pathlib import Path
 import pytest
 import torch
 
-from fitme.avatar.model import head_mesh
+from fitme.fit.evidence.covered import uncovered_pixels
 from fitme.fit.evidence.scalp import log_mean
-from fitme.fit.evidence.visibility import pixels_of
-from fitme.fit.fitter import Fitter
+from fitme.fit.evidence.trust import trust
+from fitme.fit.models import Models
 from fitme.fit.observation import Crops, Observation, crop_size, cut
-from fitme.fit.settings import FitPreset
+from fitme.fit.pipeline import stages
+from fitme.fit.session import Session
+from fitme.fit.settings import PRESETS, FitSettings, override
+from fitme.fit.stages.invert import InvertStage
+from fitme.fit.stages.maps import finished_maps
+from fitme.fit.stages.start import start
+from fitme.fit.stages.tune import TuneStage
 from fitme.fit.state import FitState
+from fitme.fit.visibility import pixels_of
+from fitme.head.mesh import head_mesh
 from fitme.head.model import HeadModel
 from fitme.head.view import View, head_rotation
 from fitme.image.color import linear_to_srgb
 from fitme.image.photo import Photo
 from fitme.landmarks.face import FaceLandmarks
-from fitme.models.stylegan2 import ReflectanceGenerator, load_generator
+from fitme.models.stylegan2 import ReflectanceGenerator
 from fitme.reflectance.generated import WCode, generated_materials
 from fitme.reflectance.regions import AtlasRegions
 from fitme.render import RenderOutput, render
 from fitme.render.camera import matrix_to_axis_angle
 from fitme.render.light import Light
-from fitme.runtime.progress import SilentProgress
 
-PRESET = FitPreset(
-    light_steps=25, light_pixels=128, invert_steps=25, invert_pixels=160, invert_texels=128,
-    tune_steps=8, tune_pixels=160, tune_texels=256,
+SETTINGS = override(
+    FitSettings(),
+    {
+        "light.steps": 25, "light.pixels": 128,
+        "invert.steps": 25, "invert.pixels": 160, "invert.texels": 128,
+        "tune.steps": 8, "tune.pixels": 160, "tune.texels": 256,
+    },
 )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
-def generator() -> ReflectanceGenerator:
-    return load_generator()
+def generator(models: Models) -> ReflectanceGenerator:
+    return models.generator
 
 
 @pytest.fixture(scope="module")
@@ -81,52 +92,56 @@ def test_crops_and_photo_agree(made: tuple[Observation, torch.Tensor], head: Hea
 
 
 def test_face_is_found_again(
-    made: tuple[Observation, torch.Tensor], head: HeadModel, generator: ReflectanceGenerator
+    made: tuple[Observation, torch.Tensor], models: Models, head: HeadModel
 ) -> None:
     seen, albedo = made
-    fitter = Fitter(head, generator, PRESET, SilentProgress())
-    state = fitter.start([seen], torch.zeros(1, head.identity.shape[0]))
-    history = {name: run(state, [seen]) for name, run in fitter.stages()}
+    session = Session(models, [seen], SETTINGS)
+    state = start(session, torch.zeros(1, head.identity.shape[0]))
+    history = {stage.name: stage.run(session, state) for stage in stages(SETTINGS)}
     assert set(history) == {"light", "invert", "tune"}
     assert history["light"]["photometric"][-1] < 0.2 * history["light"]["photometric"][0]
-    maps = fitter.maps(state, [seen], 128)
+    maps = finished_maps(session, state, 128)
     assert maps.diffuse_albedo.shape == (1, 128, 128, 3)
     found = maps.diffuse_albedo[0][AtlasRegions(head, 128).skin > 0.5].mean(0)
     # The product of light and albedo is seen, the parts only by their priors.
     assert (found / albedo).log().abs().max() < 0.5
     with torch.no_grad():
-        materials = generated_materials(head, fitter.regions, maps, state.iris)
         crops = cut([seen], 160)
-        camera = crops.camera(state.rotation, state.translation)
-        out = render(head_mesh(head, state.posed(head)), materials, camera, state.light())
-        weight = fitter.skin(out)
+        out = session.picture(state, state.posed(head), session.camera(state, crops), maps)
+        weight = session.skin(out)
         miss = linear_to_srgb(out.color.clamp(0, 1)) - linear_to_srgb(crops.pixels)
         error = (miss.square().mean(-1) * weight).sum() / weight.sum()
     assert -10 * math.log10(float(error)) > 28
-    light = state.light()
+    light = state.frames.light()
     assert light.sh[0, 3].mean() + light.directions[0, 0, 0] * light.colors[0, 0].mean() > 0.1
-    assert (state.trusted * weight).sum() / weight.sum() > 0.8
+    assert (state.frames.trusted * weight).sum() / weight.sum() > 0.8
+
+
+def test_stages_follow_the_settings() -> None:
+    assert [stage.name for stage in stages(FitSettings())] == ["light", "invert", "tune"]
+    assert [stage.name for stage in stages(PRESETS["fast"])] == ["light", "invert"]
 
 
 @torch.no_grad()
 def started(
-    seen: Observation, head: HeadModel, generator: ReflectanceGenerator
-) -> tuple[Fitter, FitState, RenderOutput, Crops]:
+    seen: Observation, models: Models, settings: FitSettings = SETTINGS
+) -> tuple[Session, FitState, RenderOutput, Crops]:
     """A fit before its first step, with its picture beside the crop of 256 pixels."""
-    fitter = Fitter(head, generator, PRESET, SilentProgress())
-    state = fitter.start([seen], torch.zeros(1, head.identity.shape[0]))
-    return fitter, state, *fitter.view(state, [seen], 256)
+    session = Session(models, [seen], settings)
+    state = start(session, torch.zeros(1, models.head.identity.shape[0]))
+    crops = session.crops(256, exact=True)
+    return session, state, session.view(state, crops), crops
 
 
 @pytest.mark.parametrize("fringe", [False, True])
 def test_fringe_is_seen_as_hair(
-    made: tuple[Observation, torch.Tensor], head: HeadModel, generator: ReflectanceGenerator,
+    made: tuple[Observation, torch.Tensor], models: Models,
     fringe: bool,
 ) -> None:  # fmt: skip
     seen, _ = made
-    fitter, state, bald, crops = started(seen, head, generator)
+    session, state, bald, crops = started(seen, models)
     rows = torch.arange(256)[:, None].expand(256, 256)
-    brow = int(rows[pixels_of(bald, fitter.regions["brows"])[0] > 0.5].min())
+    brow = int(rows[pixels_of(bald, session.regions["brows"])[0] > 0.5].min())
     pixels = seen.photo.pixels.clone()
     pixels[pixels.amax(-1) < 1e-3] = 0.4  # a wall
     if fringe:
@@ -136,50 +151,54 @@ def test_fringe_is_seen_as_hair(
         )
         pixels[: int(at)] = strands
     photo = Photo(seen.photo.path, pixels)
-    free = fitter.uncovered(state, [Observation(photo, seen.face, seen.view)])
-    forehead = (pixels_of(bald, fitter.regions.overhung) > 0.9) & (rows < brow - 14)
+    free = uncovered_pixels(Session(models, [replace(seen, photo=photo)]), state)
+    forehead = (pixels_of(bald, session.regions.overhung) > 0.9) & (rows < brow - 14)
     assert forehead.sum() > 500
     share = float(free[forehead].mean())
     assert share < 0.1 if fringe else share > 0.85
     for name in ("bare", "beard"):
-        area = pixels_of(bald, getattr(fitter.regions, name)) > 0.9
+        area = pixels_of(bald, getattr(session.regions, name)) > 0.9
         assert float(free[area].min()) == 1
 
 
 @pytest.mark.parametrize("hair", [False, True])
 def test_scalp_is_as_dark_as_hair_on_it_or_bald(
-    made: tuple[Observation, torch.Tensor], head: HeadModel, generator: ReflectanceGenerator,
+    made: tuple[Observation, torch.Tensor], models: Models,
     hair: bool,
 ) -> None:  # fmt: skip
     seen, _ = made
-    fitter, state, out, crops = started(seen, head, generator)
-    fitter.preset = replace(PRESET, hair=hair, invert_steps=40)
-    crown = pixels_of(out, fitter.regions.crown)[0] > 0.5
+    session, state, out, crops = started(seen, models)
+    crown = pixels_of(out, session.regions.crown)[0] > 0.5
     top = crops.in_photo(crown.nonzero().flip(1)[None].float())
     pixels = 3 * seen.photo.pixels  # light skin
     y = top[0, :, 1]
     pixels[: int(y.max()) + 1] *= 0.05  # black hair
-    observations = [Observation(Photo(seen.photo.path, pixels), seen.face, seen.view)]
-    dict(fitter.stages())["invert"](state, observations)
+    settings = override(SETTINGS, {"hair": hair, "invert.steps": 40})
+    session = Session(models, [replace(seen, photo=Photo(seen.photo.path, pixels))], settings)
+    InvertStage(settings.invert).run(session, state)
     with torch.no_grad():
-        albedo = fitter.maps_of(fitter.w(state), 256).diffuse_albedo
-        contrast = log_mean(albedo, fitter.regions.crown) - log_mean(albedo, fitter.regions.bare)
+        albedo = session.maps(session.w(state), 256).diffuse_albedo
+        contrast = log_mean(albedo, session.regions.crown) - log_mean(albedo, session.regions.bare)
     assert bool((contrast < -1.2).all()) if hair else bool((contrast > -0.4).all())
 
 
 @pytest.mark.parametrize("wplus", [False, True])
-def test_tuning_changes_the_generator_or_wplus(
-    made: tuple[Observation, torch.Tensor], head: HeadModel, wplus: bool
+def test_tuning_changes_a_copy_of_the_generator_or_wplus(
+    made: tuple[Observation, torch.Tensor], models: Models, wplus: bool
 ) -> None:
     seen, _ = made
-    own = load_generator()
-    fitter = Fitter(head, own, replace(PRESET, tune_steps=4, wplus=wplus), SilentProgress())
-    state = fitter.start([seen], torch.zeros(1, head.identity.shape[0]))
-    before = [value.clone() for value in own.parameters()]
-    history = dict(fitter.stages())["tune"](state, [seen])
-    kept = all(torch.equal(a, b) for a, b in zip(before, own.parameters(), strict=True))
-    moved = float(state.layers.abs().max()) > 0
-    assert (kept, moved) == (wplus, wplus)
+    settings = override(SETTINGS, {"tune.steps": 4, "tune.wplus": wplus})
+    session, state, *_ = started(seen, models, settings)
+    before = [value.clone() for value in models.generator.parameters()]
+    history = TuneStage(settings.tune).run(session, state)
+
+    def same(generator: ReflectanceGenerator) -> bool:
+        pairs = zip(before, generator.parameters(), strict=True)
+        return all(torch.equal(a, b) for a, b in pairs)
+
+    moved = float(state.person.layers.abs().max()) > 0
+    assert (same(session.generator), moved) == (wplus, wplus)
+    assert same(models.generator)  # serves the next person
     assert history["photometric"][-1] < history["photometric"][0]
 
 
@@ -188,12 +207,12 @@ GREEN, STEEL = (0.05, 0.40, 0.10), (0.02, 0.02, 0.02)
 
 @pytest.mark.parametrize("covered", [False, True])
 def test_painted_lips_are_trusted_and_a_microphone_is_not(
-    made: tuple[Observation, torch.Tensor], head: HeadModel, generator: ReflectanceGenerator,
+    made: tuple[Observation, torch.Tensor], models: Models,
     covered: bool,
 ) -> None:  # fmt: skip
     seen, _ = made
-    fitter, _, out, crops = started(seen, head, generator)
-    lips = pixels_of(out, fitter.regions["lips"])[0] > 0.8
+    session, _, out, crops = started(seen, models)
+    lips = pixels_of(out, session.regions["lips"])[0] > 0.8
     shown = out.color.clone()
     shown[0][lips] = torch.tensor(GREEN)
     if covered:
@@ -201,7 +220,7 @@ def test_painted_lips_are_trusted_and_a_microphone_is_not(
         reach = int(rows.max() - rows.min())
         shown[0, rows.min() - reach : rows.max() + reach,
               columns.min() - reach : columns.max() + reach] = torch.tensor(STEEL)  # fmt: skip
-    trusted = float(fitter.trust(out, replace(crops, pixels=shown))[0][lips].mean())
+    trusted = float(trust(session, out, replace(crops, pixels=shown))[0][lips].mean())
     assert trusted < 0.1 if covered else trusted > 0.9
 
 

@@ -1,4 +1,4 @@
-"""Scenes shared by the renderer's tests and benchmark."""
+"""Scenes of the renderer's benchmark, which its tests draw too."""
 
 from __future__ import annotations
 

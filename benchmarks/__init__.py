@@ -1,0 +1,1 @@
+"""Measurements that are printed, not tested: each is a script, `python -m benchmarks.NAME`."""

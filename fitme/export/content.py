@@ -1,0 +1,67 @@
+"""What an export is made from, and what its files say about their origin."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from fitme.head.geometry import Geometry
+from fitme.head.model import HeadModel
+from fitme.head.view import View
+from fitme.render import Material
+from fitme.runtime.versions import installed_version
+
+
+class Seen(Protocol):
+    """How one photo saw the head."""
+
+    @property
+    def view(self) -> View: ...
+
+
+class Run(Protocol):
+    """Which program made it."""
+
+    @property
+    def fitme(self) -> str | None: ...
+
+
+class Exportable(Protocol):
+    """A shape, a material per part of its head in their order, its photos and the run that made
+    it; a `fitme.Avatar` is one."""
+
+    @property
+    def geometry(self) -> Geometry: ...
+    @property
+    def materials(self) -> tuple[Material, ...]: ...
+    @property
+    def photos(self) -> Sequence[Seen]: ...
+    @property
+    def run(self) -> Run: ...
+
+
+def skin_of(avatar: Exportable) -> Material:
+    """The material of the part that carries the generator's maps."""
+    return avatar.materials[avatar.geometry.head.skin.index]
+
+
+def generator_name() -> str:
+    """What wrote a file: "fitme" and its version."""
+    return f"fitme {installed_version() or '(unknown version)'}"
+
+
+def copyright_note(head: HeadModel) -> str:
+    """What may be done with a model made on a head: what the licences of the weights allow.
+
+    `fitme head convert` notes a licence in the models that it makes; the head that comes with
+    fitme has none noted there, as it is the package's own.
+    """
+    licence = head.metadata.get("licence")
+    source = head.metadata.get("source", "unknown source")
+    if licence is None:
+        terms = f"Head model ({source}) and reflectance weights that come with fitme: Apache-2.0,"
+        terms += " commercial use allowed"
+    else:
+        terms = f"Head model ({source}): licence {licence}. Reflectance weights that come"
+        terms += " with fitme: Apache-2.0"
+    return f"{terms}. Rights in the photos and in the person's likeness stay with their holders."

@@ -1,0 +1,63 @@
+"""The engines that avatars are exported for, and which maps each of them reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fitme.export import packing
+from fitme.export.packing import EngineMap
+
+ALBEDO = EngineMap("diffuse_albedo", packing.diffuse_albedo, True, "base colour, sRGB")
+_F0 = EngineMap("specular_albedo", packing.specular_albedo, True, "F0, sRGB")
+_NORMAL = EngineMap("normal", packing.normal_opengl, False, "normals, OpenGL (green up), linear")
+_ORM = EngineMap(
+    "occlusion_roughness_metallic", packing.occlusion_roughness_metallic, False,
+    "R occlusion, G roughness, B metallic, linear",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class EnginePreset:
+    """What one engine gets. All meshes are in metres, +Y up, the face along +Z, unless `frame`."""
+
+    name: str
+    frame: str  # axes and unit of what the engine imports
+    maps: tuple[EngineMap, ...]
+    skinned: bool = False  # GLB on a skeleton: one skeletal mesh
+    webp: bool = False  # its loader reads EXT_texture_webp
+    fbx: bool = False  # Blender may write an FBX for it
+    obj: bool = False  # OBJ and MTL instead of a GLB
+
+
+_GLTF_FRAME = "metres, right-handed, +Y up, face along +Z (the importer converts)"
+PRESETS = {
+    preset.name: preset
+    for preset in (
+        EnginePreset("gltf", _GLTF_FRAME, (ALBEDO, _F0, _NORMAL, _ORM)),
+        EnginePreset("blender", _GLTF_FRAME, (ALBEDO, _F0, _NORMAL, _ORM)),
+        EnginePreset("three", _GLTF_FRAME, (ALBEDO, _F0, _NORMAL, _ORM), webp=True),
+        EnginePreset(
+            "unity", _GLTF_FRAME,
+            (
+                ALBEDO, _NORMAL,
+                EngineMap("mask_map", packing.metallic_occlusion_detail_smoothness, False,
+                          "R metallic, G occlusion, B detail mask, A smoothness, linear"),
+                EngineMap("specular_smoothness", packing.specular_smoothness, True,
+                          "RGB F0, sRGB; A smoothness"),
+            ), fbx=True,
+        ),
+        EnginePreset(
+            "unreal", "glTF: metres, +Y up (the importer converts); FBX: centimetres",
+            (
+                ALBEDO, _ORM,
+                EngineMap("normal_directx", packing.normal_directx, False,
+                          "normals, DirectX (green down), linear"),
+                EngineMap("specular", packing.unreal_specular, False,
+                          "Specular input (F0 / 0.08), linear grey"),
+            ), skinned=True, fbx=True,
+        ),
+        EnginePreset("obj", "metres, +Y up, face along +Z", (ALBEDO, _F0, _NORMAL, EngineMap(
+            "roughness", lambda maps: maps.roughness[..., None], False, "roughness, linear",
+        )), obj=True),
+    )
+}  # fmt: skip

@@ -1,0 +1,99 @@
+"""From photo files to aligned faces of one person."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from fitme.fit.align import Aligned, Aligner
+from fitme.fit.evidence.person import odd_photo
+from fitme.fit.log import RunLog
+from fitme.fit.observation import Observation
+from fitme.fit.request import FitRequest
+from fitme.head.model import HeadModel
+from fitme.image.photo import Photo, load_photo
+from fitme.landmarks.face import FaceLandmarks
+from fitme.landmarks.file import load_landmarks
+from fitme.landmarks.provider import LandmarkProvider
+from fitme.landmarks.select import select_face
+from fitme.runtime.errors import InputError
+from fitme.runtime.progress import Progress, SilentProgress
+
+Seen = tuple[Photo, FaceLandmarks]
+
+
+def open_photos(request: FitRequest, provider: LandmarkProvider, progress: Progress) -> list[Seen]:
+    """Photos with the face to fit; unusable ones raise InputError, or are skipped with a note."""
+    seen = []
+    for path in request.photos:
+        try:
+            photo = load_photo(path)
+            face = _face(photo, request, provider, progress)
+        except InputError as error:
+            if not request.skip_bad:
+                raise
+            progress.note(f"left out: {error}")
+            continue
+        for note in photo.notes:
+            progress.note(f"{path}: {note}")
+        seen.append((photo, face))
+    if not seen:
+        raise InputError(f"none of the {len(request.photos)} photos can be used")
+    return seen
+
+
+def _face(
+    photo: Photo, request: FitRequest, provider: LandmarkProvider, progress: Progress
+) -> FaceLandmarks:
+    """The face to fit: from the user's file, or detected and chosen. Raises LandmarkError."""
+    if request.landmarks is not None:
+        return load_landmarks(request.landmarks, photo)
+    with progress.stage("landmarks", 1) as stage:
+        faces = provider.detect(photo)
+        stage.step()
+    return select_face(faces, request.face, photo.path)
+
+
+def align_photos(
+    seen: Sequence[Seen], head: HeadModel, progress: Progress | None = None,
+    log: RunLog | None = None,
+) -> list[Aligned]:  # fmt: skip
+    """What the landmarks of each photo say about shape and view."""
+    progress, log = progress or SilentProgress(), log or RunLog()
+    aligned = []
+    with log.stage("align"), progress.stage("align", len(seen)) as stage:
+        aligner = Aligner(head.to("cpu"))
+        for photo, face in seen:
+            aligned.append(aligner.align(face, photo.width, photo.height, photo.focal_px))
+            stage.step(error=aligned[-1].error)
+    return aligned
+
+
+def check_one_person(
+    seen: Sequence[Seen], aligned: Sequence[Aligned], skip_bad: bool, progress: Progress
+) -> list[int]:
+    """Indices of the photos that may show one person. A certain stranger raises InputError, or is
+    left out with a note where `skip_bad`; a doubtful one stays, with a note."""
+    kept = list(range(len(seen)))
+    while odd := odd_photo([aligned[k].identity for k in kept]):
+        path = seen[kept[odd.index]][0].path
+        if not odd.certain:
+            progress.note(f"{path}: may show another person than the other photos")
+            break
+        line = f"{path} shows another person than the other photos; leave it out, or fit it alone"
+        if not skip_bad:
+            raise InputError(f"{line} (--skip-bad leaves it out)")
+        progress.note(f"left out: {line}")
+        del kept[odd.index]
+    return kept
+
+
+def observed(seen: Sequence[Seen], aligned: Sequence[Aligned]) -> tuple[list[Observation], Tensor]:
+    """What a session is made from, and the mean identity [1,K]."""
+    observations = [
+        Observation(photo, face, start.view)
+        for (photo, face), start in zip(seen, aligned, strict=True)
+    ]
+    return observations, torch.stack([start.identity for start in aligned]).mean(0)

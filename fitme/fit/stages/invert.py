@@ -1,0 +1,75 @@
+"""Inversion: W, shape, pose and light together (FitMe, arXiv 2305.09641, section 3.3)."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import torch
+import torch.nn.functional as F
+
+from fitme.fit.descent import History, Losses, descend
+from fitme.fit.evidence.scalp import scalp_contrast
+from fitme.fit.evidence.trust import trust
+from fitme.fit.observation import Crops, masks_of
+from fitme.fit.session import Session
+from fitme.fit.settings import InvertSettings
+from fitme.fit.state import FitState
+from fitme.fit.terms.base import Step, Term, priors, weighted
+from fitme.fit.terms.landmarks import Landmarks, Openings
+from fitme.fit.terms.learned import learned
+from fitme.fit.terms.photometric import appearance
+from fitme.fit.terms.scalp import Scalp
+
+
+@dataclass(frozen=True)
+class InvertStage:
+    """From `masked_at` on with a mask of what is not skin, which the frames keep."""
+
+    settings: InvertSettings
+    name: str = "invert"
+
+    def run(self, session: Session, state: FitState) -> History:
+        """Change everything but the generator."""
+        settings = self.settings
+        crops = session.crops(settings.pixels)
+        told = masks_of(state.frames.trusted, crops.size)
+        trusted = told
+        masked = {int(settings.masked_at * settings.steps), settings.steps - 1}
+        terms = appearance(session.settings.terms) + learned(session, crops)
+        geometric = self._geometric(session, state, crops)
+
+        def evaluate(step: int) -> Losses:
+            nonlocal trusted
+            maps = session.maps(session.pivot(state), settings.texels)
+            camera = session.camera(state, crops)
+            vertices = state.posed(session.head)
+            out = session.picture(state, vertices, camera, maps)
+            if session.settings.mask and step in masked:
+                trusted = trust(session, out, crops) * told
+            weight = session.skin(out) * trusted
+            shown = Step(session, state, crops, out, weight, maps, vertices=vertices)
+            losses = weighted(terms, shown) | priors(session.settings.priors, state)
+            return losses | weighted(geometric, shown)
+
+        history = descend(
+            self.name, state.tensors(), asdict(settings.rates), settings.steps, evaluate,
+            session.progress, session.settings.descent,
+        )  # fmt: skip
+        state.frames.trusted = trusted.detach()
+        return history
+
+    def _geometric(self, session: Session, state: FitState, crops: Crops) -> list[Term]:
+        """Landmarks, the scalp's colour where the photos show it, lips and lids."""
+        weights = session.settings.terms
+        observed = session.landmarks(crops)
+        scale = crops.pixels.new_tensor([seen.face.scale for seen in session.observations])
+        areas = torch.stack([session.regions.crown, session.regions.bare])
+        crown, cheeks = F.adaptive_avg_pool2d(areas, self.settings.texels)
+        contrast = scalp_contrast(session, state)
+        terms: list[Term] = [
+            Landmarks(weights.landmark, weights.landmark_sigma, observed, scale),
+            Openings(weights.opening, weights.opening_sigma, observed, scale),
+        ]
+        if contrast is not None:
+            terms.insert(1, Scalp(weights.scalp, crown, cheeks, contrast))
+        return terms

@@ -1,0 +1,1 @@
+"""The losses of a fit: each a weighted scalar of what a step has drawn."""

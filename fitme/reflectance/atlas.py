@@ -1,0 +1,71 @@
+"""The texture atlas of a head: fields of its vertices as maps, and maps of another size."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from fitme.head.model import HeadModel
+from fitme.head.parts import Part
+from fitme.render import get_backend
+
+
+def bake_vertex_field(
+    head: HeadModel, values: Tensor, size: int, part: Part | None = None
+) -> Tensor:
+    """Rasterise a per-vertex field [V, C] into the tile of a part, the skin's by default,
+    [size, size, C].
+
+    Texels that no triangle covers (the eye and mouth holes) take the nearest covered value.
+    """
+    backend = get_backend(None, head.device)
+    chosen = head.part == (part or head.skin).index
+    uv_triangles, triangles = head.uv_triangles[chosen], head.triangles[chosen]
+    corner_uv = head.uv[uv_triangles].reshape(-1, 2)
+    corner = torch.arange(len(corner_uv), device=head.device, dtype=torch.int32).reshape(-1, 3)
+    clip = torch.cat(
+        [corner_uv * 2 - 1, corner_uv.new_tensor([0.0, 1.0]).expand(len(corner_uv), 2)], 1
+    )
+    rast, _ = backend.rasterize(clip[None], corner, (size, size))
+    corner_values = values[triangles].reshape(-1, values.shape[-1])[None].contiguous()
+    image, _ = backend.interpolate(corner_values, rast, corner)
+    covered = (rast[..., 3:] > 0).float()
+    return fill_holes(image * covered, covered)[0]
+
+
+def ambient_visibility(head: HeadModel, size: int) -> Tensor:
+    """How much of the surround each texel sees, [size,size] in 0..1; 1 where the head has no
+    occlusion."""
+    if head.occlusion is None:
+        return torch.ones(size, size, device=head.device)
+    return bake_vertex_field(head, head.occlusion[:, None], size)[..., 0]
+
+
+def fill_holes(image: Tensor, covered: Tensor) -> Tensor:
+    """Grow covered values [B, H, W, C] into uncovered texels by repeated averaging."""
+    image, covered = image.permute(0, 3, 1, 2), covered.permute(0, 3, 1, 2)
+    for _ in range(2 + int(math.log2(image.shape[-1])) * 24):
+        if covered.min() > 0:
+            break
+        weight = F.avg_pool2d(covered, 3, 1, 1, count_include_pad=False)
+        mean = F.avg_pool2d(image, 3, 1, 1, count_include_pad=False) / weight.clamp_min(1e-6)
+        grown = (weight > 0).float()
+        image = torch.where(covered > 0, image, mean * grown)
+        covered = torch.maximum(covered, grown)
+    return image.permute(0, 2, 3, 1)
+
+
+def resized(maps: Tensor, side: int) -> Tensor:
+    """Maps [B,H,W,C] at another size, [B,side,side,C]: bilinear, smoothed before shrinking."""
+    channels = maps.movedim(-1, 1)
+    if tuple(channels.shape[2:]) != (side, side):
+        channels = F.interpolate(channels, (side, side), mode="bilinear", antialias=True)
+    return channels.movedim(1, -1)
+
+
+def averaged(maps: Tensor, side: int) -> Tensor:
+    """Maps [B,H,W,C] made smaller, [B,side,side,C]: the mean over the texels of each."""
+    return F.interpolate(maps.movedim(-1, 1), (side, side), mode="area").movedim(1, -1)
