@@ -21,7 +21,7 @@ from fitme.fit.log import RunLog
 from fitme.fit.models import Models
 from fitme.fit.request import FitRequest
 from fitme.fit.session import Session
-from fitme.fit.settings import FitSettings
+from fitme.fit.settings import FitSettings, check_resolutions
 from fitme.fit.stages.base import Stage
 from fitme.fit.stages.invert import InvertStage
 from fitme.fit.stages.light import LightStage
@@ -136,9 +136,10 @@ def fit_faces(
 ) -> Fitted:  # fmt: skip
     """Aligned faces of one person to an avatar with maps of `size` texels.
 
-    Raises FitmeError where the fit diverges.
+    Raises InputError for settings that the generator cannot meet, FitmeError where the fit diverges.
     """
     log, head = log or RunLog(), models.head
+    check_resolutions(settings or FitSettings(), models.generator.config.resolutions)
     observations, identity = observed(seen, aligned)
     session = Session(models, observations, settings, progress)
     state = start(session, identity.to(head.device))
