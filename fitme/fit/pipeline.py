@@ -136,7 +136,8 @@ def fit_faces(
 ) -> Fitted:  # fmt: skip
     """Aligned faces of one person to an avatar with maps of `size` texels.
 
-    Raises InputError for settings that the generator cannot meet, FitmeError where the fit diverges.
+    Raises InputError for settings that the generator cannot meet, and FitmeError where the fit
+    diverges.
     """
     log, head = log or RunLog(), models.head
     check_resolutions(settings or FitSettings(), models.generator.config.resolutions)

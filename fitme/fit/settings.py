@@ -235,9 +235,11 @@ def setting_paths(settings: Any, prefix: str = "") -> Iterator[tuple[str, float 
 
 
 def check_resolutions(settings: FitSettings, resolutions: Sequence[int]) -> None:
-    """Raise InputError unless a generator with these resolutions makes maps of every stage's
-    texels."""
+    """Raise InputError unless a generator with these resolutions makes maps of the texels of every
+    stage that runs."""
     for path, value in setting_paths(settings):
+        if getattr(getattr(settings, path.split(".")[0]), "steps", 1) == 0:
+            continue
         if path.endswith(".texels") and value not in resolutions:
             known = ", ".join(str(side) for side in resolutions if side >= SMALLEST_MAP)
             raise InputError(

@@ -229,6 +229,7 @@ def test_a_smaller_generator_is_one_line() -> None:
     check_resolutions(FitSettings(), (4, 8, 16, 32, 64, 128, 256, 512, 1024))
     with pytest.raises(InputError, match=r"^tune\.texels=512: .*one of 32, 64, 128, 256$"):
         check_resolutions(FitSettings(), (4, 8, 16, 32, 64, 128, 256))
+    check_resolutions(PRESETS["fast"], (4, 8, 16, 32, 64, 128, 256))  # tunes nothing
 
 
 def test_codes_are_white(generator: ReflectanceGenerator) -> None:
