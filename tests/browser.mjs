@@ -71,6 +71,8 @@ async function take(page, step) {
     case "click":
       await page.click(step.selector);
       return null;
+    case "download":
+      return download(page, step);
     case "wheel":
       await page.mouse.move(...step.at);
       await page.mouse.wheel({ deltaY: step.amount });
@@ -78,4 +80,24 @@ async function take(page, step) {
     default:
       throw new Error(`no step ${step.kind}`);
   }
+}
+
+// Click, and wait until the file that this gives is whole; its path.
+async function download(page, { selector, folder }) {
+  const session = await browser.target().createCDPSession();
+  await session.send("Browser.setDownloadBehavior", {
+    behavior: "allow", downloadPath: folder, eventsEnabled: true,
+  });
+  let name;
+  session.on("Browser.downloadWillBegin", (event) => (name = event.suggestedFilename));
+  const ended = new Promise((done, failed) => {
+    session.on("Browser.downloadProgress", ({ state }) => {
+      if (state === "completed") done();
+      if (state === "canceled") failed(new Error("the download was cancelled"));
+    });
+    setTimeout(() => failed(new Error(`${selector} gave no file`)), job.timeout * 1000).unref();
+  });
+  await page.click(selector);
+  await ended;
+  return `${folder}/${name}`;
 }

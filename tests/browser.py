@@ -64,6 +64,11 @@ def click(selector: str) -> Step:
     return {"kind": "click", "selector": selector}
 
 
+def download(selector: str, folder: Path) -> Step:
+    """Click an element that gives a file; the file's path, in `folder`."""
+    return {"kind": "download", "selector": selector, "folder": str(folder)}
+
+
 def wheel(at: tuple[float, float], amount: float) -> Step:
     """Turn the wheel by CSS pixels (positive: towards the user) with the pointer at a point."""
     return {"kind": "wheel", "at": at, "amount": amount}

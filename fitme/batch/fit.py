@@ -11,6 +11,7 @@ from fitme.batch.quality import avatar_quality
 from fitme.batch.task import Fitted, Task
 from fitme.fit.api import fit_photos
 from fitme.fit.models import Models
+from fitme.report.notes import all_notes
 from fitme.runtime.device import resolve_device
 from fitme.runtime.memory import keep_large_blocks
 from fitme.runtime.progress import SilentProgress
@@ -37,7 +38,8 @@ def fit_subject(task: Task, folder: Path) -> Fitted:
         models=_models(str(resolve_device(settings.device)), settings.weights),
     )
     write_thumb(folder)
-    return Fitted(len(summary.avatar.photos), avatar_quality(summary.avatar, folder))
+    avatar = summary.avatar
+    return Fitted(len(avatar.photos), avatar_quality(avatar, folder), all_notes(avatar, []))
 
 
 @functools.lru_cache(maxsize=1)

@@ -27,7 +27,8 @@ function filter() {
   const wanted = search.value.trim().toLowerCase();
   let visible = 0;
   for (const card of cards) {
-    const kind = shown === "all" || card.dataset.status === shown || card.dataset.grade === shown;
+    const { status, grade, warnings } = card.dataset;
+    const kind = ["all", status, grade, warnings && "warned"].includes(shown);
     card.hidden = !(kind && card.dataset.name.toLowerCase().includes(wanted));
     visible += !card.hidden;
   }
@@ -37,7 +38,7 @@ function filter() {
 for (const tab of tabs) {
   tab.addEventListener("click", () => {
     shown = tab.dataset.show;
-    for (const other of tabs) other.classList.toggle("on", other === tab);
+    for (const other of tabs) other.setAttribute("aria-pressed", other === tab);
     filter();
   });
 }

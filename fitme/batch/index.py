@@ -6,87 +6,78 @@ opens from a disk without a network and stays small at a thousand subjects.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from html import escape
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
 from fitme.batch.progress import duration
 from fitme.batch.table import counts
 from fitme.batch.task import STATE_DIR, Result
+from fitme.runtime.errors import show_path
+from fitme.runtime.notes import WARNING, Note, count_notes
+from fitme.runtime.pages import package_text, render_page
 
-STYLE, SCRIPT = "index.css", "index.js"
 GOOD, FAIR = 75.0, 55.0  # scores from which a fit counts as good, and as worth a look
 _METRICS = (
     ("landmark_error", "landmarks", 100, "%.2f %%", "distance from the seen landmarks / eyes"),
     ("color_error", "colour", 100, "%.1f %%", "mean difference of photo and render in the face"),
     ("structure", "structure", 1, "%.2f", "SSIM of photo and render in the face, 1 is the best"),
 )
+_SORTS = (
+    ("rank", "worst first"),
+    ("-rank", "best first"),
+    ("name", "name"),
+    ("-landmark_error", "landmarks"),
+    ("-color_error", "colour"),
+    ("structure", "structure"),
+    ("-warnings", "warnings"),
+    ("-seconds", "slowest"),
+)
+
+
+@dataclass(frozen=True)
+class Card:
+    """What the page shows of one subject; the template escapes it."""
+
+    name: str
+    grade: str  # the class of its colour
+    data: Mapping[str, object]  # attributes that the script sorts and filters by
+    target: str  # where it leads, or nothing
+    picture: str  # address of its picture, or nothing
+    badge: str
+    reason: str  # of a failure
+    numbers: tuple[tuple[str, str], ...]  # texts, and what they mean
+    notes: tuple[Note, ...]
+    noted: str  # how many notes there are
 
 
 def index_html(results: Sequence[Result], root: Path) -> bytes:
     """The page for the results under `root`, worst first: failures, then by score."""
     number = counts(results)
-    number["doubtful"] = sum(_grade(result) == "bad" for result in results)
     ordered = sorted(results, key=_rank)
-    here = Path(__file__).parent
-    style, script = ((here / name).read_text("utf-8") for name in (STYLE, SCRIPT))
-    title = f"{len(results)} {'person' if len(results) == 1 else 'people'}"
-    tabs = "".join(
-        f'<button data-show="{key}"{" class=on" if key == "all" else ""}>{label}'
-        f" <b>{count}</b></button>"
-        for key, label, count in (
-            ("all", "all", len(results)),
-            ("failed", "failed", number["failed"]),
-            ("bad", f"score under {FAIR:.0f}", number["doubtful"]),
-            ("done", "done", number["done"]),
-            ("pending", "not done yet", number["pending"]),
-        )
-        if count or key in ("all", "failed", "bad")
+    cards = [_card(result, place, root) for place, result in enumerate(ordered)]
+    tabs = (
+        ("all", "all", len(results)),
+        ("failed", "failed", number["failed"]),
+        ("bad", f"score under {FAIR:.0f}", sum(card.grade == "bad" for card in cards)),
+        ("warned", "with warnings", sum("data-warnings" in card.data for card in cards)),
+        ("done", "done", number["done"]),
+        ("pending", "not done yet", number["pending"]),
     )
-    sorts = "".join(
-        f'<option value="{key}">{label}</option>'
-        for key, label in (
-            ("rank", "worst first"),
-            ("-rank", "best first"),
-            ("name", "name"),
-            ("-landmark_error", "landmarks"),
-            ("-color_error", "colour"),
-            ("structure", "structure"),
-            ("-seconds", "slowest"),
-        )
+    page = render_page(
+        "fitme.batch",
+        "index.html.j2",
+        title=f"{len(results)} {'person' if len(results) == 1 else 'people'}",
+        root=show_path(root.name),
+        style=package_text("fitme.batch", "index.css"),
+        script=package_text("fitme.batch", "index.js"),
+        tabs=[tab for tab in tabs if tab[2] or tab[0] in ("all", "failed", "bad")],
+        sorts=_SORTS,
+        cards=cards,
     )
-    cards = "\n".join(_card(result, place, root) for place, result in enumerate(ordered))
-    return f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy"
- content="default-src 'none'; img-src 'self' file: data:; style-src 'unsafe-inline';
- script-src 'unsafe-inline'">
-<title>fitme batch: {title}</title>
-<style>
-{style}</style>
-</head>
-<body>
-<header>
-<h1>fitme batch <small>{title}, {escape(root.name)}</small></h1>
-<nav>{tabs}</nav>
-<label>sort <select id="sort">{sorts}</select></label>
-<input id="search" type="search" placeholder="find a name" aria-label="find a name">
-</header>
-<main id="cards">
-{cards}
-</main>
-<p id="none" hidden>nobody here</p>
-<footer>Score: 0 to 100, from landmarks, colour and structure in the face; see
-<a href="summary.csv">summary.csv</a> for all numbers. Pictures: photo, render.</footer>
-<script>
-{script}</script>
-</body>
-</html>
-""".encode()
+    return page.encode("utf-8")
 
 
 def _rank(result: Result) -> tuple[int, float, str]:
@@ -105,49 +96,63 @@ def _grade(result: Result) -> str:
     return "good" if score >= GOOD else "fair" if score >= FAIR else "bad"
 
 
-def _card(result: Result, place: int, root: Path) -> str:
-    grade, out = _grade(result), quote(result.directory)
-    data = {"name": result.name, "status": result.status, "grade": grade, "rank": place}
-    data |= {key: result.quality[key] for key, *_ in _METRICS if key in result.quality}
-    data["seconds"] = result.seconds
-    attributes = "".join(f' data-{key}="{escape(str(value))}"' for key, value in data.items())
-    target, picture = _target(result, out, root), _picture(result, out, root)
-    name = escape(result.name)
-    if result.status == "done":
-        score = result.quality.get("score")
-        badge = "" if score is None else f"<b class=score>{score:.0f}</b>"
-        numbers = "".join(
-            f'<span title="{hint}">{label} {text % (result.quality[key] * factor)}</span>'
-            for key, label, factor, text, hint in _METRICS
-            if key in result.quality
-        )
-        photos = "" if result.photos == 1 else f"<span>{result.photos} photos</span>"
-        below = f"<p class=numbers>{numbers}{photos}<span>{duration(result.seconds)}</span></p>"
-    elif result.status == "failed":
-        badge = "<b class=score>failed</b>"
-        below = f"<p class=reason>{escape(result.reason)}</p>"
-    else:
-        badge, below = "", "<p class=numbers>not done yet</p>"
-    inside = f"<div class=picture>{picture}</div><h2><span>{name}</span>{badge}</h2>"
-    head = f'<a href="{target}">{inside}</a>' if target else inside
-    return f'<article class="{grade}"{attributes}>{head}{below}</article>'
+def _card(result: Result, place: int, root: Path) -> Card:
+    grade, name = _grade(result), show_path(result.name)
+    warnings = sum(note.severity == WARNING for note in result.notes)
+    data: dict[str, object] = {
+        "name": name, "status": result.status, "grade": grade, "rank": place,
+        **{key: result.quality[key] for key, *_ in _METRICS if key in result.quality},
+        "seconds": result.seconds, "warnings": warnings or None,
+    }  # fmt: skip
+    score = result.quality.get("score")
+    badge = "failed" if result.status == "failed" else "" if score is None else f"{score:.0f}"
+    return Card(
+        name=name,
+        grade=grade,
+        data={f"data-{key}": value for key, value in data.items() if value is not None},
+        target=_target(result, root),
+        picture=_picture(result, root),
+        badge="" if result.status == "pending" else badge,
+        reason=result.reason if result.status == "failed" else "",
+        numbers=_numbers(result),
+        notes=result.notes,
+        noted=count_notes(result.notes),
+    )
 
 
-def _target(result: Result, out: str, root: Path) -> str:
+def _numbers(result: Result) -> tuple[tuple[str, str], ...]:
+    if result.status != "done":
+        return (("not done yet", ""),)
+    measured = [
+        (f"{label} {text % (result.quality[key] * factor)}", hint)
+        for key, label, factor, text, hint in _METRICS
+        if key in result.quality
+    ]
+    photos = [] if result.photos == 1 else [(f"{result.photos} photos", "")]
+    return (*measured, *photos, (duration(result.seconds), ""))
+
+
+def _target(result: Result, root: Path) -> str:
     """Where a card leads: the report, else the picture of the fit; of a failure, its log."""
     if result.status == "done":
         report = (root / result.directory / "report.html").is_file()
-        return f"{out}/{'report.html' if report else 'overlay_00.png'}"
+        return _address(f"{result.directory}/{'report.html' if report else 'overlay_00.png'}")
     log = f"{STATE_DIR}/logs/{result.directory}.log"
-    return quote(log) if result.status == "failed" and (root / log).is_file() else ""
+    return _address(log) if result.status == "failed" and (root / log).is_file() else ""
 
 
-def _picture(result: Result, out: str, root: Path) -> str:
+def _picture(result: Result, root: Path) -> str:
+    """Address of a subject's picture, or nothing."""
     path = f"{result.directory}/thumb.jpg"
     if result.status == "failed":
         path = f"{STATE_DIR}/failed/{result.directory}.jpg"
     if result.status == "pending" or not (root / path).is_file():
-        return "<i>no picture</i>"
+        return ""
     # By the time of the file: a redone subject must not show its old picture from a cache.
     stamp = (root / path).stat().st_mtime_ns // 1_000_000
-    return f'<img src="{quote(path)}?{stamp}" alt="" loading="lazy">'
+    return f"{_address(path)}?{stamp}"
+
+
+def _address(path: str) -> str:
+    """A path under the page's folder as a link; a name need not be UTF-8."""
+    return quote(os.fsencode(path))

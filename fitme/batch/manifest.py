@@ -10,11 +10,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from fitme.batch.task import Fitted, Result, Settings, Task
 from fitme.runtime.files import atomic_write_bytes, file_sha256, write_json
+from fitme.runtime.notes import read_notes
 from fitme.runtime.plain_json import json_bytes
 
 MANIFEST = "batch.json"
@@ -59,12 +61,14 @@ def write_manifest(
             "outputs": {path.relative_to(folder).as_posix(): file_hash(path) for path in files},
             "photos": fitted.photos,
             "quality": dict(fitted.quality),
+            "notes": [asdict(note) for note in fitted.notes],
             "seconds": round(seconds, 3),
         },
     )
     return Result(
         task.name, task.directory, "done",
         quality=dict(fitted.quality), seconds=round(seconds, 3), photos=fitted.photos,
+        notes=fitted.notes,
     )  # fmt: skip
 
 
@@ -115,6 +119,7 @@ def _find_done(task: Task, key: str) -> Result | None:
     return Result(
         task.name, task.directory, "done", quality=quality,
         seconds=known.get("seconds", 0.0), photos=photos, earlier=True,
+        notes=read_notes(known.get("notes")),
     )  # fmt: skip
 
 

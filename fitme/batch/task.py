@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fitme.fit.settings import FitSettings, choose_preset
+from fitme.runtime.notes import Note
 from fitme.runtime.versions import installed_version
 
 STATE_DIR = "_batch"
@@ -92,6 +93,7 @@ class Fitted:
 
     photos: int  # used; fewer than given where bad ones were left out
     quality: Mapping[str, float] = field(default_factory=dict)  # `score` and its components
+    notes: tuple[Note, ...] = ()
 
 
 #: Fits a task's photos into an empty folder. The seam for tests and for other fitters: a function
@@ -111,6 +113,7 @@ class Result:
     seconds: float = 0.0
     photos: int = 0
     earlier: bool = False
+    notes: tuple[Note, ...] = ()
 
 
 @dataclass(frozen=True)

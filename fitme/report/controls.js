@@ -20,6 +20,13 @@ const AT_REST_MS = 150; // after the last change the picture is drawn in full
 
 const element = (id) => document.getElementById(id);
 
+/** Let the user keep what a data: or blob: URL holds. */
+function saveFile(name, url) {
+  const link = document.createElement("a");
+  [link.download, link.href] = [name, url];
+  link.click();
+}
+
 class Controls {
   constructor(viewer) {
     this.viewer = viewer;
@@ -69,16 +76,14 @@ class Controls {
 
   /** The eyes turn with the eyeLook shapes, starting from the gaze of the photo. */
   gaze() {
-    const moved = (way, side) => {
-      const name = `eyeLook${way}${side}`;
-      const by = (this.weights[name] ?? 0) - (this.base.weights[name] ?? 0);
-      return radians(by * this.scene.eyeLook[way]);
-    };
     return ["Left", "Right"].map((side, eye) => {
-      const out = eye === 0 ? 1 : -1; // the left eye looks out towards +X
-      const yaw = out * (moved("Out", side) - moved("In", side));
-      const [pitch0, yaw0] = this.base.gaze[eye];
-      return [pitch0 + moved("Up", side) - moved("Down", side), yaw0 + yaw];
+      const gaze = [...this.base.gaze[eye]];
+      for (const [way, degrees] of Object.entries(this.scene.eyeLook)) {
+        const name = `eyeLook${way}${side}`;
+        const by = (this.weights[name] ?? 0) - (this.base.weights[name] ?? 0);
+        lookTurn(eye, way, by * degrees).forEach((angle, axis) => (gaze[axis] += angle));
+      }
+      return gaze;
     });
   }
 
@@ -201,10 +206,7 @@ class Controls {
     });
     element("save-picture").addEventListener("click", () => {
       this.viewer.draw(); // what was drawn before is gone once it was shown
-      const link = document.createElement("a");
-      link.download = "avatar.png";
-      link.href = this.viewer.canvas.toDataURL("image/png");
-      link.click();
+      saveFile("avatar.png", this.viewer.canvas.toDataURL("image/png"));
     });
   }
 }

@@ -1,10 +1,10 @@
-"""Loss curves as inline SVG: one chart per stage, logarithmic, with a table as its legend."""
+"""Loss curves: one chart per stage, logarithmic, with a table as its legend."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from html import escape
+from dataclasses import dataclass
 from typing import Any
 
 WIDTH, HEIGHT = 520.0, 260.0
@@ -34,8 +34,34 @@ def read_history(data: Any) -> dict[str, dict[str, list[float]]]:
     return stages
 
 
-def loss_chart(stage: str, terms: Mapping[str, Sequence[float]]) -> str:
-    """A <figure> with the chart of one stage and its legend. `terms`: loss -> value per step."""
+@dataclass(frozen=True)
+class Row:
+    """A line of a chart's table: a loss, the class of its colour, its first and last value."""
+
+    name: str
+    color: str
+    first: str
+    last: str
+
+
+@dataclass(frozen=True)
+class Chart:
+    """One stage's losses, laid out in WIDTH x HEIGHT units; the template draws it."""
+
+    stage: str
+    steps: int
+    grid: tuple[tuple[str, str], ...]  # height and label of the lines across
+    ticks: tuple[tuple[str, int], ...]  # place and number of the steps that are named
+    lines: tuple[tuple[str, str], ...]  # class of the colour and points, the first on top
+    rows: tuple[Row, ...]
+    width: float = WIDTH
+    height: float = HEIGHT
+    left: float = LEFT
+    right: float = WIDTH - RIGHT
+
+
+def loss_chart(stage: str, terms: Mapping[str, Sequence[float]]) -> Chart:
+    """The chart of one stage. `terms`: loss -> value per step."""
     steps = max(len(values) for values in terms.values())
     lines: dict[str, Sequence[float]] = {}
     if len(terms) > 1:
@@ -44,33 +70,28 @@ def loss_chart(stage: str, terms: Mapping[str, Sequence[float]]) -> str:
     ranked = sorted(terms, key=lambda name: -max(abs(v) for v in terms[name]))
     lines |= {name: terms[name] for name in ranked[:SHOWN]}
     axis = _Axis(steps, [v for values in lines.values() for v in values])
-    paths = "".join(
-        f'<polyline class="{_color(name, place)}" points="{axis.points(values)}"/>'
-        for place, (name, values) in reversed(list(enumerate(lines.items())))
-    )
-    title = f"Losses of the stage {stage} over {steps} steps"
-    chart = (
-        f'<svg viewBox="0 0 {WIDTH:g} {HEIGHT:g}" role="img" aria-label="{escape(title)}">'
-        f"<title>{escape(title)}</title>{axis.grid()}{paths}</svg>"
-    )
     rows = {**lines, **{name: terms[name] for name in ranked[SHOWN:]}}
-    legend = "".join(
-        f'<tr><td><i class="{_color(name, place)}"></i>{escape(name)}</td>'
-        f"<td>{_number(values[0])}</td><td>{_number(values[-1])}</td></tr>"
-        for place, (name, values) in enumerate(rows.items())
-    )
-    return (
-        f'<figure class="chart"><figcaption><b>{escape(stage)}</b> {steps} steps</figcaption>'
-        f"{chart}<table><thead><tr><th>loss</th><th>first</th><th>last</th></tr></thead>"
-        f"<tbody>{legend}</tbody></table></figure>"
+    return Chart(
+        stage=stage,
+        steps=steps,
+        grid=axis.grid(),
+        ticks=tuple((f"{axis.x(step - 1):.1f}", step) for step in _ticks(steps)),
+        lines=tuple(
+            (_color(name, place), axis.points(values))
+            for place, (name, values) in enumerate(lines.items())
+        ),
+        rows=tuple(
+            Row(name, _color(name, place), _number(values[0]), _number(values[-1]))
+            for place, (name, values) in enumerate(rows.items())
+        ),
     )
 
 
 def _color(name: str, place: int) -> str:
     """Class of a line: the total stands out, the terms have colours, the rest has none."""
     if name == TOTAL and place == 0:
-        return "line total"
-    return f"line c{place}" if place <= SHOWN else "line none"
+        return "total"
+    return f"c{place}" if place <= SHOWN else "none"
 
 
 def _number(value: float) -> str:
@@ -101,23 +122,19 @@ class _Axis:
             shown.append((1, values[0]))
         return " ".join(f"{self.x(k):.1f},{self.y(v):.1f}" for k, v in shown)
 
-    def grid(self) -> str:
-        """Lines and labels at 1, 2 and 5 of each decade (1 only over more than two), and steps."""
+    def grid(self) -> tuple[tuple[str, str], ...]:
+        """Heights and labels at 1, 2 and 5 of each decade (1 only over more than two)."""
         wide = self.high - self.low > 2
-        parts = []
-        for decade in range(math.floor(self.low), math.ceil(self.high) + 1):
-            for factor in (1,) if wide else (1, 2, 5):
-                value = factor * 10.0**decade
-                if not self.low <= math.log10(value) <= self.high:
-                    continue
-                y = self.y(value)
-                parts.append(
-                    f'<line x1="{LEFT:g}" x2="{WIDTH - RIGHT:g}" y1="{y:.1f}" y2="{y:.1f}"/>'
-                )
-                parts.append(f'<text x="{LEFT - 8:g}" y="{y + 4:.1f}" class="end">{value:g}</text>')
-        for step in _ticks(self.steps):
-            parts.append(f'<text x="{self.x(step - 1):.1f}" y="{HEIGHT - 12:g}">{step}</text>')
-        return f'<g class="grid">{"".join(parts)}</g>'
+        values = (
+            factor * 10.0**decade
+            for decade in range(math.floor(self.low), math.ceil(self.high) + 1)
+            for factor in ((1,) if wide else (1, 2, 5))
+        )
+        return tuple(
+            (f"{self.y(value):.1f}", f"{value:g}")
+            for value in values
+            if self.low <= math.log10(value) <= self.high
+        )
 
 
 def _ticks(steps: int) -> list[int]:

@@ -6,24 +6,23 @@ import base64
 import io
 import json
 import math
-from html import escape
-from importlib import resources
-from string import Template
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from markupsafe import Markup
 from numpy.typing import NDArray
 from PIL import Image
 
 
-def resource(name: str) -> str:
-    """The text of a file that lies beside this module."""
-    return resources.files("fitme.report").joinpath(name).read_text(encoding="utf-8")
+@dataclass(frozen=True)
+class Figure:
+    """A picture of the page with its caption; the template escapes the texts."""
 
-
-def fill(template: str, **parts: str) -> str:
-    """Replace every $name of a template by its part, which must be HTML already."""
-    return Template(template).substitute(parts)
+    uri: str
+    alt: str
+    caption: str
+    identity: str = ""  # the element's id, where something else refers to the picture
 
 
 def jpeg_uri(pixels: NDArray[Any], quality: int = 86, fine: bool = False) -> str:
@@ -34,22 +33,10 @@ def jpeg_uri(pixels: NDArray[Any], quality: int = 86, fine: bool = False) -> str
     return "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode()
 
 
-def picture(uri: str, alt: str, identity: str = "") -> str:
-    """An <img> that opens large when clicked. `alt` and `identity` are escaped."""
-    extra = f' id="{escape(identity)}"' if identity else ""
-    return f'<img class="zoom" src="{uri}" alt="{escape(alt)}" decoding="async"{extra}>'
-
-
-def figure(uri: str, alt: str, caption: str, identity: str = "") -> str:
-    """A picture with a caption; both texts are escaped."""
-    image = picture(uri, alt, identity)
-    return f"<figure>{image}<figcaption>{escape(caption)}</figcaption></figure>"
-
-
-def script_json(data: Any) -> str:
+def script_json(data: Any) -> Markup:
     """JSON that may stand inside <script>: no text in it can end the element."""
     text = json.dumps(data, separators=(",", ":"), allow_nan=False)
-    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+    return Markup(text.replace("<", "\\u003c"))
 
 
 def rounded(value: Any, digits: int = 5) -> Any:

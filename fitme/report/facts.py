@@ -1,63 +1,33 @@
-"""What a report says in words and tables: facts of the run, timings, and what to be wary of."""
+"""What a report says in numbers and tables: facts of the run, of its photos, and timings."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from html import escape
+from dataclasses import dataclass
 from typing import Any
 
 from fitme.avatar.model import Avatar
+from fitme.avatar.run_info import RunInfo
 from fitme.head.view import head_angles
 from fitme.report.panels import PhotoPanels
 
-HIGH_LANDMARK_ERROR = (
-    0.025  # of the distance between the eyes; the worst of 800 portraits had 2.3 %
-)
-HIGH_MASKED = 0.35
-LOW_PSNR = 20.0
-WIDE_YAW = 45.0
 
+@dataclass(frozen=True)
+class Timings:
+    """Seconds per stage in their order, and of all."""
 
-def notes(
-    avatar: Avatar, panels: Sequence[PhotoPanels | None], given: Sequence[Sequence[str]] = ()
-) -> list[str]:
-    """Sentences, not escaped, about what may be wrong; `given` are the photos' own notes."""
-    out = []
-    several = len(avatar.photos) > 1
-    for index, photo in enumerate(avatar.photos):
-        name = f"{photo.path.name}: " if several else ""
-        out += [f"{name}{note}" for note in (given[index] if index < len(given) else ())]
-        if photo.landmark_error > HIGH_LANDMARK_ERROR:
-            out.append(
-                f"{name}The landmarks lie {100 * photo.landmark_error:.1f} % of the distance"
-                " between the eyes from where they were seen, which is more than usual: the head"
-                " may sit badly. A sharper, more frontal photo helps."
-            )
-        yaw = head_angles(photo.view.camera().world_to_camera[0, :3, :3])["yaw_deg"]
-        if abs(yaw) > WIDE_YAW and not several:
-            out.append(
-                f"The head is turned by {abs(yaw):.0f}°, so one half of the face is hardly seen"
-                " and follows from the other and from the generator."
-            )
-        seen = panels[index] if index < len(panels) else None
-        if seen is None:
-            continue
-        if seen.masked is not None and seen.masked > HIGH_MASKED:
-            out.append(
-                f"{name}{100 * seen.masked:.0f} % of the face was left out as hair, glasses,"
-                " shadow or a hand; there the maps are the generator's guess."
-            )
-        if seen.psnr is not None and seen.psnr < LOW_PSNR:
-            out.append(
-                f"{name}The render differs much from the photo (PSNR {seen.psnr:.1f} dB):"
-                " strong shadows or make-up may lie in the maps or be missing."
-            )
-    return out
+    stages: Mapping[str, float]
+    total: float
+
+    @property
+    def longest(self) -> float:
+        """Seconds of the longest stage, or 1."""
+        return max(self.stages.values(), default=0.0) or 1.0
 
 
 def facts(avatar: Avatar, panels: Sequence[PhotoPanels | None]) -> list[tuple[str, str]]:
-    """(name, value) for the head of the page, not escaped."""
-    about = avatar.run.to_dict()
+    """(name, value) for the head of the page."""
+    run = avatar.run
     out = []
     if avatar.photos:
         error = max(photo.landmark_error for photo in avatar.photos)
@@ -67,68 +37,50 @@ def facts(avatar: Avatar, panels: Sequence[PhotoPanels | None]) -> list[tuple[st
         out.append(("PSNR in the face", f"{sum(known) / len(known):.1f} dB"))
     size = avatar.skin.diffuse_albedo.shape[1:3]
     out.append(("Maps", f"{size[1]} \N{MULTIPLICATION SIGN} {size[0]}"))
-    seconds = timings(about)
-    if seconds:
-        out.append(("Time", f"{seconds.get('total', sum(seconds.values())):.0f} s"))
-    for name, key in (("Preset", "preset"), ("Device", "device"), ("Seed", "seed")):
-        if isinstance(about.get(key), str | int):
-            out.append((name, str(about[key])))
-    return out
+    times = timings(run.timings_s)
+    if times is not None:
+        out.append(("Time", f"{times.total:.0f} s"))
+    named = (("Preset", run.preset), ("Device", run.device), ("Seed", run.seed))
+    return out + [(name, str(value)) for name, value in named if value is not None]
 
 
-def timings(about: Mapping[str, Any]) -> dict[str, float]:
-    """Seconds per stage as far as `fit.json` has them."""
-    found = about.get("timings_s")
-    if not isinstance(found, Mapping):
-        return {}
-    return {
-        str(k): float(v) for k, v in found.items() if isinstance(v, int | float) and 0 <= v < 1e9
-    }
+def timings(found: Mapping[str, float]) -> Timings | None:
+    """Seconds by stage as the run has them; what cannot be a time is left out."""
+    seconds = {name: float(value) for name, value in found.items() if 0 <= value < 1e9}
+    stages = {name: value for name, value in seconds.items() if name != "total"}
+    if not seconds:
+        return None
+    return Timings(stages, seconds.get("total", sum(stages.values())))
 
 
-def timing_table(about: Mapping[str, Any]) -> str:
-    """The timings as a table with bars, or nothing."""
-    found = timings(about)
-    stages = {name: value for name, value in found.items() if name != "total"}
-    if not stages:
-        return ""
-    longest = max(stages.values()) or 1.0
-    rows = "".join(
-        f'<tr><th scope="row">{escape(name)}</th><td>{value:.1f} s</td>'
-        f'<td class="bar"><i style="width:{100 * value / longest:.1f}%"></i></td></tr>'
-        for name, value in stages.items()
-    )
-    total = found.get("total", sum(stages.values()))
-    return (
-        f'<table class="timings"><tbody>{rows}</tbody><tfoot><tr><th scope="row">total</th>'
-        f"<td>{total:.1f} s</td><td></td></tr></tfoot></table>"
-    )
+def tables(run: RunInfo) -> list[list[tuple[str, str]]]:
+    """Names and plain values of everything that is known of the run, as tables."""
+    found = [_pairs(part) for part in (run.to_dict(), run.versions, run.settings)]
+    return [pairs for pairs in found if pairs]
 
 
-def pairs_table(pairs: Mapping[str, Any]) -> str:
-    """Names and plain values as a table; other values are left out."""
-    rows = "".join(
-        f'<tr><th scope="row">{escape(str(name))}</th><td>{escape(str(value))}</td></tr>'
-        for name, value in pairs.items()
+def _pairs(data: Mapping[str, Any]) -> list[tuple[str, str]]:
+    return [
+        (str(name), str(value))
+        for name, value in data.items()
         if isinstance(value, str | int | float | bool)
-    )
-    return f'<table class="pairs"><tbody>{rows}</tbody></table>' if rows else ""
+    ]
 
 
 def photo_facts(avatar: Avatar, index: int, panels: PhotoPanels | None) -> str:
-    """One line of numbers about a photo, escaped."""
+    """One line of numbers about a photo."""
     photo = avatar.photos[index]
     view = photo.view
     angles = head_angles(view.camera().world_to_camera[0, :3, :3])
-    parts = [
+    out = [
         f"{view.width} \N{MULTIPLICATION SIGN} {view.height}",
         f"landmark error {100 * photo.landmark_error:.2f} %",
         *(f"{key} {angles[f'{key}_deg']:+.0f}°" for key in ("yaw", "pitch", "roll")),
         f"distance {float(view.translation.norm()):.2f} m",
     ]
     if panels is not None and panels.psnr is not None:
-        parts.append(f"mean difference {panels.mean_difference:.3f}")
-        parts.append(f"PSNR {panels.psnr:.1f} dB")
+        out.append(f"mean difference {panels.mean_difference:.3f}")
+        out.append(f"PSNR {panels.psnr:.1f} dB")
     if panels is not None and panels.masked is not None:
-        parts.append(f"{100 * panels.masked:.0f} % of the face masked")
-    return escape(" · ".join(parts))
+        out.append(f"{100 * panels.masked:.0f} % of the face masked")
+    return " · ".join(out)

@@ -65,19 +65,26 @@ def packed_geometry(avatar: Avatar) -> dict[str, Any]:
     packer.add("uv", uv[corners.uv])
     packer.add("handedness", (corners.handedness > 0).astype(np.uint8))
     packer.add("occlusion", head.occlusion.cpu().numpy().astype(np.float32))
-    eyes = []
+    eyes: list[str] = []
     if len(head.eye_ring):
         packer.add("eyeRing", head.eye_ring.cpu().numpy().astype(wide))
         for eye in sorted(head.parts_with(Role.EYE), key=lambda part: part.side):
-            name = f"vertices_{eye.name}"
-            packer.add(name, head.part_vertices(eye.name).cpu().numpy().astype(wide))
-            eyes.append(name)
+            used = head.part_vertices(eye.name).cpu().numpy().astype(wide)
+            packer.add(f"vertices_{eye.name}", used)
+            eyes.append(eye.name)
     counts = np.bincount(part[order], minlength=len(head.part_names))
     starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
     return {
         "parts": [
-            {"name": name, "first": int(first), "count": int(count)}
-            for name, first, count in zip(head.part_names, starts, counts, strict=True)
+            {
+                "name": part.name,
+                "first": int(first),
+                "count": int(count),
+                "allShapes": part.is_skin,  # others have those that move them
+                "doubleSided": part.is_inside_mouth,
+                "eye": eyes.index(part.name) if part.name in eyes else None,
+            }
+            for part, first, count in zip(head.parts, starts, counts, strict=True)
         ],
         "eyes": eyes,
         "expressions": _pack_expressions(avatar, packer),
@@ -90,7 +97,7 @@ def _pack_expressions(avatar: Avatar, packer: Packer) -> list[dict[str, Any]]:
     offsets = avatar.geometry.expression_offsets().cpu().numpy()
     described, indices, steps = [], [], []
     for name, offset in zip(avatar.head.expression_names, offsets, strict=True):
-        moved = np.flatnonzero(np.abs(offset).max(axis=1) > SMALLEST_OFFSET)
+        moved = np.flatnonzero(np.linalg.norm(offset, axis=1) > SMALLEST_OFFSET)
         scale = float(np.abs(offset).max(initial=0.0)) / 32767 or 1.0
         described.append({"name": name, "scale": scale, "count": len(moved)})
         indices.append(np.diff(moved, prepend=0).astype(np.uint16))

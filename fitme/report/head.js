@@ -1,14 +1,15 @@
-// The head: its arrays, and posing them. Does what fitme/head.py and fitme/render/geometry.py do.
+// The head: its arrays, and posing them. Does what fitme/head/model.py and fitme/render/geometry.py do.
 
 const ARRAY_TYPES = {
   float32: Float32Array, int16: Int16Array, uint16: Uint16Array, uint32: Uint32Array,
   uint8: Uint8Array,
 };
 
+const fromBase64 = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+
 /** The arrays of a block that fitme/report/geometry.py packed, by name. */
 async function unpack(packed) {
-  const bytes = Uint8Array.from(atob(packed.data), (letter) => letter.charCodeAt(0));
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+  const stream = new Blob([fromBase64(packed.data)]).stream().pipeThrough(new DecompressionStream("deflate"));
   const buffer = await new Response(stream).arrayBuffer();
   const arrays = {};
   for (const [name, [type, start, count]] of Object.entries(packed.arrays)) {
@@ -23,11 +24,18 @@ function gazeRotation([pitch, yaw]) {
   return [cy, -sy * sp, sy * cp, 0, cp, sp, -sy, -cy * sp, cy * cp];
 }
 
+/** [pitch, yaw] in radians of an eye (0 left, 1 right) that looks Up, Down, In or Out by degrees. */
+function lookTurn(eye, way, degrees) {
+  const angle = (degrees * Math.PI) / 180;
+  const out = eye === 0 ? angle : -angle; // the left eye looks out towards +X
+  return { Up: [angle, 0], Down: [-angle, 0], Out: [0, out], In: [0, -out] }[way];
+}
+
 class Head {
   constructor(geometry, arrays) {
     Object.assign(this, arrays);
     this.parts = geometry.parts;
-    this.eyes = geometry.eyes.map((name) => arrays[name]);
+    this.eyes = geometry.eyes.map((name) => arrays[`vertices_${name}`]);
     this.expressions = new Map();
     let at = 0;
     for (const { name, scale, count } of geometry.expressions) {
@@ -70,32 +78,41 @@ class Head {
   pose(weights, gaze) {
     const { vertices } = this;
     vertices.set(this.positions);
-    for (const [name, weight] of Object.entries(weights)) {
-      const shape = weight ? this.expressions.get(name) : undefined;
-      if (!shape) continue;
-      const { index, offset } = shape;
-      const [count, step] = [index.length, weight * shape.scale];
-      for (let k = 0; k < count; k++) {
-        const at = 3 * index[k];
-        vertices[at] += step * offset[k];
-        vertices[at + 1] += step * offset[count + k];
-        vertices[at + 2] += step * offset[2 * count + k];
-      }
-    }
-    this.eyes.forEach((used, eye) => this.turnEye(used, eye, gazeRotation(gaze[eye])));
-    this.sumNormals();
+    for (const [name, weight] of Object.entries(weights)) this.addShape(vertices, name, weight);
+    this.eyes.forEach((_, eye) => this.turnEye(vertices, eye, gazeRotation(gaze[eye])));
+    this.sumNormals(vertices, this.vertexNormals);
     this.spread();
     this.sumTangents();
   }
 
-  turnEye(used, eye, turn) {
-    const { vertices, eyeRing } = this;
+  /** Add an expression, which may be one that this head has not, to vertices [V, 3]. */
+  addShape(vertices, name, weight) {
+    const shape = weight ? this.expressions.get(name) : undefined;
+    if (!shape) return;
+    const { index, offset } = shape;
+    const [count, step] = [index.length, weight * shape.scale];
+    for (let k = 0; k < count; k++) {
+      const at = 3 * index[k];
+      vertices[at] += step * offset[k];
+      vertices[at + 1] += step * offset[count + k];
+      vertices[at + 2] += step * offset[2 * count + k];
+    }
+  }
+
+  eyeCentre(vertices, eye) {
+    const { eyeRing } = this;
     const count = eyeRing.length / 2;
     const centre = [0, 0, 0];
     for (let k = 0; k < count; k++) {
       for (let c = 0; c < 3; c++) centre[c] += vertices[3 * eyeRing[eye * count + k] + c] / count;
     }
-    for (const vertex of used) {
+    return centre;
+  }
+
+  /** Turn an eye about its centre by a rotation [9]. */
+  turnEye(vertices, eye, turn) {
+    const centre = this.eyeCentre(vertices, eye);
+    for (const vertex of this.eyes[eye]) {
       const at = 3 * vertex;
       const [x, y, z] = [0, 1, 2].map((c) => vertices[at + c] - centre[c]);
       for (let r = 0; r < 3; r++) {
@@ -104,9 +121,15 @@ class Head {
     }
   }
 
-  /** Smooth unit normals of the vertices, weighted by area. */
-  sumNormals() {
-    const { vertices: v, vertexNormals: n, triangles, cornerVertex } = this;
+  /** The corners of a part's triangles, three for each. */
+  cornersOf({ first, count }) {
+    return this.triangles.subarray(3 * first, 3 * (first + count));
+  }
+
+  /** Write smooth unit normals [V, 3] of vertices v into n, weighted by area; of a part or all. */
+  sumNormals(v, n, part = { first: 0, count: this.triangles.length / 3 }) {
+    const { cornerVertex } = this;
+    const triangles = this.cornersOf(part);
     n.fill(0);
     for (let t = 0; t < triangles.length; t += 3) {
       const a = 3 * cornerVertex[triangles[t]];
@@ -122,6 +145,7 @@ class Head {
       }
     }
     unitRows(n, 3);
+    return n;
   }
 
   spread() {

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from html import escape
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
 
 from fitme.avatar.model import Avatar
-from fitme.image.photo import Photo, load_photo
+from fitme.image.photo import Photo
 from fitme.reflectance.regions import AtlasRegions
 from fitme.report.curves import loss_chart, read_history
-from fitme.report.embed import figure, fill, jpeg_uri, resource, script_json
+from fitme.report.embed import Figure, jpeg_uri, script_json
 from fitme.report.evidence import Evidence
-from fitme.report.facts import facts, notes, pairs_table, photo_facts, timing_table
+from fitme.report.facts import facts, photo_facts, tables, timings
+from fitme.report.notes import all_notes
 from fitme.report.panels import (
     LARGEST_DIFFERENCE,
     REGION_TEXELS,
@@ -22,10 +21,15 @@ from fitme.report.panels import (
     photo_panels,
     yaw_strip,
 )
+from fitme.report.photos import PhotoCut
 from fitme.report.scene import ViewerScene, viewer_scene
-from fitme.runtime.errors import InputError
+from fitme.runtime.errors import show_path
+from fitme.runtime.pages import package_text, render_page
 
-SCRIPTS = ("head.js", "camera.js", "shader.js", "shadows.js", "viewer.js", "controls.js", "page.js")
+SCRIPTS = (
+    "head.js", "camera.js", "shader.js", "shadows.js", "viewer.js", "controls.js", "glb.js",
+    "page.js",
+)  # fmt: skip
 PANEL_SIDE = 512
 MANY_PHOTOS = 8  # from here on their pictures are half as large and not shown twice: a small file
 MANY_PANEL_SIDE = 256
@@ -38,16 +42,26 @@ _PANELS = {
 }
 
 
+@dataclass(frozen=True)
+class PhotoSection:
+    """What the page shows of one photo."""
+
+    title: str
+    numbers: str
+    figures: Mapping[str, Figure]  # by the names of `_PANELS`
+    wipe: bool  # whether photo and render are also laid over each other, large
+
+
 def report_html(
     avatar: Avatar,
-    photos: Sequence[Photo | None] | None = None,
+    photos: Sequence[Photo | PhotoCut | None] | None = None,
     evidence: Sequence[Evidence | None] | None = None,
     done: Callable[[], None] = lambda: None,
 ) -> str:
     """The whole page as text.
 
     Args:
-        avatar: what to show; its `run` gives loss curves ("history"), timings and settings.
+        avatar: what to show; its `run` gives loss curves, timings, settings and notes.
         photos: the photos of `avatar.photos`, in that order; None where one is not at hand, then
             its pictures are left out. By default all are.
         evidence: the fit's masks, in the same order; None where there is none.
@@ -69,45 +83,29 @@ def report_html(
     done()
     strips = _strips(avatar)
     done()
-    about = avatar.run.to_dict()
-    names = [photo.path.name for photo in avatar.photos]
-    warnings = notes(avatar, panels, [() if photo is None else photo.notes for photo in given])
-    return fill(
-        resource("page.html"),
-        title=escape(_title(names)),
-        style=resource("page.css"),
-        facts="".join(
-            f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>"
-            for name, value in facts(avatar, panels)
-        ),
-        notes=_notes(warnings),
-        photos="".join(_photo_section(avatar, k, panels[k]) for k in range(count)),
+    run = avatar.run
+    return render_page(
+        "fitme.report",
+        "page.html.j2",
+        title=_title([show_path(photo.path.name) for photo in avatar.photos]),
+        style=package_text("fitme.report", "page.css"),
+        facts=facts(avatar, panels),
+        notes=all_notes(avatar, panels, [() if photo is None else photo.notes for photo in given]),
+        photos=[
+            _photo_section(avatar, index, seen)
+            for index, seen in enumerate(panels)
+            if seen is not None
+        ],
+        largest_difference=LARGEST_DIFFERENCE,
         maps=_maps(scene),
         strips=strips,
-        run=_run_section(about),
-        details=_details(about),
-        version=escape(str(about.get("fitme", ""))),
+        charts=[loss_chart(stage, terms) for stage, terms in read_history(run.history).items()],
+        timings=timings(run.timings_s),
+        tables=tables(run),
+        version=run.fitme or "",
         scene=script_json(scene.data),
-        script="\n".join(resource(name) for name in SCRIPTS),
+        script=package_text("fitme.report", *SCRIPTS),
     )
-
-
-def find_photos(avatar: Avatar, *folders: Path) -> list[Photo | None]:
-    """The photos an avatar was made from, as far as they lie in the current directory or one of
-    the `folders`, can be read and have the size they had. fit.json has their names alone."""
-    found: list[Photo | None] = []
-    for seen in avatar.photos:
-        places = [seen.path, *(folder / seen.path for folder in folders)]
-        file = next((place for place in places if place.is_file()), None)
-        try:
-            photo = None if file is None else load_photo(file)
-        except (InputError, OSError):
-            photo = None
-        same = photo is not None and (photo.width, photo.height) == (
-            seen.view.width, seen.view.height,
-        )  # fmt: skip
-        found.append(photo if same else None)
-    return found
 
 
 def _title(names: Sequence[str]) -> str:
@@ -117,7 +115,7 @@ def _title(names: Sequence[str]) -> str:
 
 
 def _all_panels(
-    avatar: Avatar, photos: Sequence[Photo | None], masks: Sequence[Evidence | None]
+    avatar: Avatar, photos: Sequence[Photo | PhotoCut | None], masks: Sequence[Evidence | None]
 ) -> list[PhotoPanels | None]:
     if not any(photos):
         return [None] * len(photos)
@@ -129,92 +127,49 @@ def _all_panels(
     ]
 
 
-def _notes(texts: Sequence[str]) -> str:
-    if not texts:
-        return ""
-    items = "".join(f"<li>{escape(text)}</li>" for text in texts)
-    return f'<section class="notes" aria-label="Notes"><ul>{items}</ul></section>'
-
-
-def _photo_section(avatar: Avatar, index: int, panels: PhotoPanels | None) -> str:
-    if panels is None:
-        return ""
-    name = avatar.photos[index].path.name
-    uris = {
-        key: jpeg_uri(getattr(panels, key), 85)
-        for key in _PANELS
-        if getattr(panels, key) is not None
-    }
-    captions = {key: f"{_PANELS[key][1]} ({name})" for key in uris}
-    wipe = (
-        '<div class="wipe"><img src="{photo}" alt="{alt}"><img class="top" src="{render}" alt="">'
-        '<input type="range" min="0" max="100" value="50" step="0.5" '
-        'aria-label="Wipe from the photo to the render"><b>photo</b><b>render</b></div>'
-    ).format(photo=uris["photo"], render=uris["render"], alt=escape(captions["photo"]))
-    figures = "".join(figure(uri, captions[key], _PANELS[key][0]) for key, uri in uris.items())
-    legend = f'<p>difference 0 <i class="heat"></i> {LARGEST_DIFFERENCE:g} of 1</p>'
-    if panels.mask is not None:
-        legend += '<p><i class="chip"></i> left out of the fit</p>'
-    title = name if len(avatar.photos) > 1 else "Photo and avatar"
-    many = len(avatar.photos) >= MANY_PHOTOS
-    kind, wipe = ("photo many", "") if many else ("photo", wipe)
-    return (
-        f'<section><h2>{escape(title)}</h2><p class="numbers">'
-        f"{photo_facts(avatar, index, panels)}</p>"
-        f'<div class="{kind}">{wipe}<div class="panels">{figures}'
-        f'<div class="legend">{legend}</div></div></div></section>'
+def _photo_section(avatar: Avatar, index: int, panels: PhotoPanels) -> PhotoSection:
+    name = show_path(avatar.photos[index].path.name)
+    count = len(avatar.photos)
+    shown = {key: getattr(panels, key) for key in _PANELS}
+    return PhotoSection(
+        title=name if count > 1 else "Photo and avatar",
+        numbers=photo_facts(avatar, index, panels),
+        figures={
+            key: Figure(jpeg_uri(pixels, 85), f"{_PANELS[key][1]} ({name})", _PANELS[key][0])
+            for key, pixels in shown.items()
+            if pixels is not None
+        },
+        wipe=count < MANY_PHOTOS,
     )
 
 
-def _maps(scene: ViewerScene) -> str:
+def _maps(scene: ViewerScene) -> list[Figure]:
     captions = {
         "diffuse": ("Diffuse albedo", "colour of the skin without light or shine"),
         "specular": ("Specular albedo", f"reflectance F0; white is {scene.specular_white:.2g}"),
         "normal": ("Normals", "tangent space, OpenGL Y+"),
     }
-    return "".join(
-        figure(
+    return [
+        Figure(
             scene.maps[key], f"{title} of the head in its texture atlas", f"{title}: {text}",
             f"map-{key}",
         )
         for key, (title, text) in captions.items()
         if key in scene.maps
-    )  # fmt: skip
+    ]  # fmt: skip
 
 
-def _strips(avatar: Avatar) -> str:
-    out = []
-    for title, what, strip in (
-        ("Under other lights", "under {} light", light_strip(avatar)),
-        ("From other sides", "turned by {}", yaw_strip(avatar)),
-    ):
-        figures = "".join(
-            figure(jpeg_uri(pixels, 84), f"The avatar {what.format(name)}", name)
-            for name, pixels in strip
+def _strips(avatar: Avatar) -> list[tuple[str, list[Figure]]]:
+    return [
+        (
+            title,
+            [
+                Figure(jpeg_uri(pixels, 84), f"The avatar {what.format(name)}", name)
+                for name, pixels in strip
+            ],
         )
-        out.append(f'<section><h2>{title}</h2><div class="strip">{figures}</div></section>')
-    return "".join(out)
-
-
-def _run_section(about: Mapping[str, Any]) -> str:
-    charts = "".join(
-        loss_chart(stage, terms) for stage, terms in read_history(about.get("history")).items()
-    )
-    times = timing_table(about)
-    out = ""
-    if charts:
-        out += f'<section><h2>Losses</h2><div class="charts">{charts}</div></section>'
-    if times:
-        out += f"<section><h2>Time</h2>{times}</section>"
-    return out
-
-
-def _details(about: Mapping[str, Any]) -> str:
-    """Everything else that `fit.json` says about the run, folded away."""
-    tables = pairs_table({k: v for k, v in about.items() if k not in ("format",)})
-    for key in ("versions", "settings"):
-        if isinstance(about.get(key), Mapping):
-            tables += pairs_table(about[key])
-    if not tables:
-        return ""
-    return f'<details class="more"><summary>Settings</summary><div>{tables}</div></details>'
+        for title, what, strip in (
+            ("Under other lights", "under {} light", light_strip(avatar)),
+            ("From other sides", "turned by {}", yaw_strip(avatar)),
+        )
+    ]

@@ -18,6 +18,7 @@ from fitme.render.picture import BACKDROP, over, to_bytes
 
 GRID = 40  # lines of the atlas across its tile
 SIDE_YAW = (-45.0, 45.0)
+PANELS = 3 + len(SIDE_YAW)
 
 
 def turned_camera(camera: Camera, centre: Tensor, yaw: float, pitch: float = 0.0) -> Camera:

@@ -21,12 +21,35 @@ function wipePhotos() {
   }
 }
 
+/** The button that gives the avatar out as a file; needs no WebGL. */
+function offerGlb(scene) {
+  const [button, note] = [element("save-glb"), element("glb-note")];
+  let busy = false;
+  button.addEventListener("click", async () => {
+    if (busy) return;
+    busy = true;
+    note.textContent = "Building the file …";
+    await new Promise((shown) => setTimeout(shown, 30));
+    try {
+      const url = URL.createObjectURL(await buildGlb(scene));
+      saveFile("avatar.glb", url);
+      setTimeout(() => URL.revokeObjectURL(url), 60000); // a slow disk may still read it
+      note.textContent = "";
+    } catch (error) {
+      note.textContent = `The file cannot be made: ${error.message}`;
+    }
+    busy = false;
+  });
+  button.parentElement.hidden = false;
+}
+
 async function start() {
   zoomPictures();
   wipePhotos();
+  const scene = JSON.parse(element("scene").textContent);
+  offerGlb(scene);
   const stage = element("stage");
   try {
-    const scene = JSON.parse(element("scene").textContent);
     const viewer = await Viewer.open(element("canvas"), scene);
     const controls = new Controls(viewer);
     window.fitme = { viewer, controls, photoCamera };

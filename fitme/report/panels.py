@@ -22,7 +22,8 @@ from fitme.render.camera import Camera
 from fitme.render.light import PRESETS, Light
 from fitme.render.picture import over, to_bytes
 from fitme.report.evidence import Evidence
-from fitme.report.overlay import head_window, photo_window, wire
+from fitme.report.overlay import head_window, wire
+from fitme.report.photos import PhotoCut, window_pixels
 
 YAWS = (-60.0, -40.0, -20.0, 0.0, 20.0, 40.0, 60.0)
 LARGEST_DIFFERENCE = 0.25  # display units; the end of the heat map
@@ -48,13 +49,14 @@ class PhotoPanels:
     difference: Pixels
     mask: Pixels | None  # None where the fit's mask is not at hand
     mean_difference: float | None  # display units, over the trusted part of the face
-    psnr: float | None  # dB, likewise; both None without the mask: hair would count as error
+    # dB, likewise; both None without the mask, as hair would count as error, or where it is empty
+    psnr: float | None
     masked: float | None  # share of the face that the fit did not trust
 
 
 def photo_panels(
     avatar: Avatar,
-    photo: Photo,
+    photo: Photo | PhotoCut,
     index: int = 0,
     evidence: Evidence | None = None,
     size: int = 512,
@@ -66,7 +68,7 @@ def photo_panels(
     """
     seen = avatar.photos[index]
     whole, window = seen.view.camera(), head_window(avatar, index, size)
-    pixels = photo_window(photo, whole, window).clamp(0, 1)
+    pixels = window_pixels(photo, whole, window).clamp(0, 1)
     out = avatar.render(window, seen.light, avatar.posed(index))
     drawn = over(out, pixels)
     wanted, got = linear_to_srgb(pixels), linear_to_srgb(drawn.clamp(0, 1))
@@ -75,7 +77,7 @@ def photo_panels(
     miss = (wanted - got).abs()
     regions = AtlasRegions(avatar.head, REGION_TEXELS) if regions is None else regions
     texel = (out.uv[0] * len(regions.skin)).long().clamp(0, len(regions.skin) - 1)
-    face = regions.skin[texel[..., 1], texel[..., 0]] * (out.part[0] == 0)
+    face = regions.skin[texel[..., 1], texel[..., 0]] * (out.part[0] == avatar.head.skin.index)
     inside = _inside_photo(whole, window) * (out.alpha[0, ..., 0] > 0.99) * face
     trusted = torch.ones_like(inside) if evidence is None else evidence.in_window(whole, window)
     measured = _measure(miss, inside, None if evidence is None else trusted)
@@ -94,16 +96,17 @@ def photo_panels(
 
 def _measure(miss: Tensor, inside: Tensor, trusted: Tensor | None) -> dict[str, float | None]:
     """mean_difference, psnr and masked from differences [H, W, C] and weights [H, W]."""
+    found: dict[str, float | None] = dict.fromkeys(("mean_difference", "psnr", "masked"))
     if trusted is None or not float(inside.sum()):
-        return dict.fromkeys(("mean_difference", "psnr", "masked"))
+        return found
     weight = inside * trusted
-    total = weight.sum().clamp_min(1e-6)
-    square = float((miss.square().mean(-1) * weight).sum() / total)
-    return {
-        "mean_difference": float((miss.mean(-1) * weight).sum() / total),
-        "psnr": -10 * math.log10(max(square, 1e-10)),
-        "masked": float(1 - weight.sum() / inside.sum()),
-    }
+    total = weight.sum()
+    found["masked"] = float(1 - total / inside.sum())
+    if float(total) >= 1:  # less than a pixel says nothing
+        square = float((miss.square().mean(-1) * weight).sum() / total)
+        found["mean_difference"] = float((miss.mean(-1) * weight).sum() / total)
+        found["psnr"] = -10 * math.log10(max(square, 1e-10))
+    return found
 
 
 def _inside_photo(whole: Camera, window: Camera) -> Tensor:

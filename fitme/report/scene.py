@@ -13,6 +13,8 @@ from torch import Tensor
 
 from fitme.avatar.model import Avatar
 from fitme.avatar.relight import casts_shadows, facing_camera, head_sphere, view_light
+from fitme.export.content import copyright_note, generator_name
+from fitme.export.mesh import DIELECTRIC_F0
 from fitme.head.model import EYE_LOOK_DEGREES
 from fitme.head.parts import Part
 from fitme.head.view import FACING_PITCH_DEG
@@ -30,7 +32,7 @@ Maps = dict[str, NDArray[np.uint8]]
 
 @dataclass(frozen=True)
 class ViewerScene:
-    """The data of the viewer, and the head's three maps that the page shows as pictures."""
+    """The data of the viewer, and the skin's three maps that the page shows as pictures."""
 
     data: dict[str, Any]
     maps: dict[str, str]  # "diffuse", "specular", "normal" -> data: URI
@@ -38,7 +40,7 @@ class ViewerScene:
 
 
 def viewer_scene(avatar: Avatar) -> ViewerScene:
-    """Everything the viewer needs. Maps of the head are given as ids of pictures in the page."""
+    """Everything the viewer needs. Maps of the skin are given as ids of pictures in the page."""
     head = avatar.head
     centre, radius = head_sphere(avatar)
     camera = facing_camera(avatar, 0.0, 0.0, 2)
@@ -60,6 +62,7 @@ def viewer_scene(avatar: Avatar) -> ViewerScene:
     names = sorted(PRESETS, key=lambda name: name != "studio")  # the viewer begins with the first
     lights = [{"name": name, "light": _light(avatar, Light.preset(name))} for name in names]
     data: dict[str, Any] = {
+        "asset": {"generator": generator_name(), "copyright": copyright_note(head)},
         "geometry": packed_geometry(avatar),
         "images": images,
         "linearImages": [n for n in images if n.endswith(("_normal", "_roughness"))],
@@ -73,6 +76,7 @@ def viewer_scene(avatar: Avatar) -> ViewerScene:
         "specularWhite": white,
         "eyeLook": EYE_LOOK_DEGREES,
         "brdf": _constants(),
+        "dielectricF0": DIELECTRIC_F0,
         "shadow": {
             "side": shadows.MAP_SIDES[1],
             "offsets": shadows.cone_offsets().tolist(),

@@ -184,10 +184,14 @@ class Viewer {
   }
 }
 
-/** An image of a data: URI, or of the <img> in the page whose id is "#id". */
+/** The data: URI of an image of the page's data, which may be "#id" of an <img> in the page. */
+function imageSource(source) {
+  return source.startsWith("#") ? document.getElementById(source.slice(1)).src : source;
+}
+
 async function decoded(source) {
   const image = new Image();
-  image.src = source.startsWith("#") ? document.getElementById(source.slice(1)).src : source;
+  image.src = imageSource(source);
   await image.decode();
   return image;
 }

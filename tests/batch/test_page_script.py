@@ -8,6 +8,7 @@ from PIL import Image
 
 from fitme.batch.index import index_html
 from fitme.batch.task import Result
+from fitme.runtime.notes import WARNING, Note
 from tests.browser import click, evaluate, open_page, screenshot, wait
 
 SHOWN = '[...document.querySelectorAll("article:not([hidden]) h2 span")].map(x => x.textContent)'
@@ -25,7 +26,9 @@ def test_a_thousand(tmp_path: Path) -> None:
     results = [Result("nobody", "nobody", "failed", "no face")]
     for i in range(1000):
         quality = {"score": i / 10, "landmark_error": (i % 7) / 100, "color_error": 0.1}
-        results.append(Result(f"s{i:03d}", f"s{i:03d}", "done", quality=quality, seconds=i))
+        notes = tuple(Note(f"number {k}", WARNING) for k in range({7: 2, 700: 1}.get(i, 0)))
+        name = f"s{i:03d}"
+        results.append(Result(name, name, "done", quality=quality, seconds=i, notes=notes))
     for name in ("s000", "s001"):
         (tmp_path / name).mkdir()
         Image.new("RGB", (384, 192), (200, 120, 90)).save(tmp_path / name / "thumb.jpg")
@@ -40,6 +43,11 @@ def test_a_thousand(tmp_path: Path) -> None:
         find(""), click('[data-show="failed"]'), evaluate(SHOWN),
         click('[data-show="bad"]'), evaluate(f"{SHOWN}.length"),
         find("no such"), evaluate("none.hidden"),
+        find(""), click('[data-show="warned"]'), evaluate(SHOWN),
+        evaluate('document.querySelectorAll("nav [aria-pressed=true]").length'),
+        choose("-warnings"), click('[data-show="all"]'), evaluate(f"{SHOWN}.slice(0, 2)"),
+        click("[data-name=s700] summary"),
+        evaluate('document.querySelector("[data-name=s700] li").checkVisibility()'),
         screenshot(tmp_path / "page.png"),
     ])  # fmt: skip
     assert not visit.errors
@@ -52,3 +60,7 @@ def test_a_thousand(tmp_path: Path) -> None:
     assert values[11] == ["nobody"]
     assert values[13] == 550
     assert values[15] is False
+    assert values[18] == ["s007", "s700"]
+    assert values[19] == 1
+    assert values[22] == ["s007", "s700"]
+    assert values[24] is True

@@ -3,85 +3,43 @@
 from __future__ import annotations
 
 import base64
-import io
 import json
 import re
 import zlib
 from dataclasses import replace
 from html import unescape
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
-from typer.testing import CliRunner
+from markupsafe import Markup, escape
 
 from fitme.avatar.model import Avatar
 from fitme.avatar.run_info import RunInfo
-from fitme.cli.main import app
 from fitme.fit.api import fit_photos
 from fitme.fit.settings import override
 from fitme.image.photo import Photo
 from fitme.report.curves import loss_chart, read_history
 from fitme.report.embed import resized, rounded, script_json
 from fitme.report.evidence import Evidence
-from fitme.report.facts import notes
 from fitme.report.geometry import packed_geometry
-from fitme.report.html import find_photos, report_html
+from fitme.report.html import report_html
 from fitme.report.panels import photo_panels, reduced
 from tests.fit.settings import QUICK
+from tests.report.sample import EVIL, HISTORY, Reader, mask, photo_of, with_run
 from tests.small_avatar import HEIGHT, WIDTH, small_avatar
-
-HISTORY = {"light": {"photometric": [2.0, 1.0, 0.5], "code": [0.0, 0.1, 0.1]}}
-EVIL = '"><script>alert(1)</script><img src=x onerror=alert(2)>&.png'
-
-
-def photo_of(avatar: Avatar) -> Photo:
-    draw = torch.Generator().manual_seed(1)
-    return Photo(avatar.photos[0].path, torch.rand(HEIGHT, WIDTH, 3, generator=draw))
-
-
-def mask(value: float = 1.0) -> Evidence:
-    """A mask of 10 x 10 pixels that covers the whole photo."""
-    to_photo = torch.diag(torch.tensor([WIDTH / 10, HEIGHT / 10, 1.0]))
-    return Evidence(torch.full((10, 10), value), to_photo)
 
 
 @pytest.fixture(scope="module")
 def page() -> str:
-    avatar = replace(small_avatar(), run=replace(small_avatar().run, history=HISTORY))
+    avatar = with_run(small_avatar(), history=HISTORY)
     return report_html(avatar, [photo_of(avatar)], [mask()])
-
-
-class _Reader(HTMLParser):
-    """Tags with their attributes, and whether every element is closed."""
-
-    VOID = ("meta", "link", "img", "input", "line", "polyline")
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.open: list[str] = []
-        self.feed(text)
-        assert not self.open, self.open
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open and self.open.pop() == tag, (tag, self.open)
 
 
 class TestPage:
     def test_elements_are_closed_and_pictures_have_texts(self, page: str) -> None:
-        tags = _Reader(page).tags
+        tags = Reader(page).tags
         pictures = [attrs for tag, attrs in tags if tag == "img"]
         assert len(pictures) > 20
         assert all(str(attrs["src"]).startswith("data:") and "alt" in attrs for attrs in pictures)
@@ -89,7 +47,7 @@ class TestPage:
         assert len(ids) == len(set(ids))
 
     def test_nothing_is_loaded(self, page: str) -> None:
-        for tag, attrs in _Reader(page).tags:
+        for tag, attrs in Reader(page).tags:
             for name in ("src", "href"):
                 assert str(attrs.get(name) or "data:").startswith("data:"), (tag, name)
         without_data = re.sub(r"data:[\w/;,+=-]*", "", page)
@@ -118,23 +76,32 @@ class TestPage:
     def test_texts_from_outside_are_escaped(self) -> None:
         one = small_avatar()
         photo = replace(one.photos[0], path=Path(EVIL))
-        run = RunInfo(
-            history={EVIL: {EVIL: [1.0, 0.5]}}, preset=EVIL, timings_s={EVIL: 1.0},
-            settings={EVIL: EVIL}, fitme=EVIL,
+        avatar = with_run(
+            replace(one, photos=(photo,)), history={EVIL: {EVIL: [1.0, 0.5]}}, preset=EVIL,
+            timings_s={EVIL: 1.0}, settings={EVIL: EVIL}, fitme=EVIL,
+            notes=[{"kind": EVIL, "severity": EVIL, "text": EVIL, "photo": 0}],
         )  # fmt: skip
-        avatar = replace(one, photos=(photo,), run=run)
         given = replace(photo_of(avatar), notes=(EVIL,))
         text = report_html(avatar, [given], [mask(0.0)])
-        tags = _Reader(text).tags
+        tags = Reader(text).tags
         assert sum(tag == "script" for tag, _ in tags) == 2
         assert not any("onerror" in attrs for _, attrs in tags)
         assert "<script>alert" not in text and "&lt;script&gt;alert" in text
+
+    @pytest.mark.parametrize("name", ["two\nlines\t.png", "\udcff\udce9.png", "\u202egnp.exe"])
+    def test_names_that_cannot_be_shown_are_spelled_out(self, name: str) -> None:
+        one = small_avatar()
+        avatar = replace(one, photos=(replace(one.photos[0], path=Path(name)),))
+        text = report_html(with_run(avatar, settings={"weights": name}), [photo_of(avatar)])
+        assert f"<h1>{escape(repr(name))}</h1>" in text
+        assert f'alt="The photo, cut around the head ({escape(repr(name))})"' in text
+        text.encode("utf-8")
 
     def test_without_photos(self) -> None:
         text = report_html(small_avatar())
         assert "Wire overlay" not in text and "From other sides" in text
         empty = report_html(replace(small_avatar(), photos=(), run=RunInfo()))
-        _Reader(empty)
+        Reader(empty)
         assert "As in the photo" not in re.sub(r"<script>.*", "", empty, flags=re.S)
 
     def test_wrong_counts(self) -> None:
@@ -150,6 +117,8 @@ class TestPanels:
         unknown = photo_panels(avatar, photo_of(avatar), 0, None, 96)
         assert all_of_it.masked == pytest.approx(0.0, abs=1e-6) and none_of_it.masked == 1.0
         assert unknown.mask is None and unknown.psnr is None
+        assert none_of_it.psnr is None and none_of_it.mean_difference is None
+        assert all_of_it.psnr is not None
         assert all_of_it.photo.shape == all_of_it.mask.shape == (96, 96, 3)  # type: ignore[union-attr]
 
     def test_a_photo_like_the_render_has_no_difference(self) -> None:
@@ -179,15 +148,6 @@ class TestPanels:
         small = reduced(small_avatar(), 8)
         assert small.materials[0].diffuse_albedo.shape == (1, 8, 8, 3)
         assert small.materials[1] is small.materials[2]
-
-    def test_notes(self) -> None:
-        avatar = small_avatar()
-        bad = replace(avatar, photos=(replace(avatar.photos[0], landmark_error=0.2),))
-        panels = photo_panels(avatar, photo_of(avatar), 0, mask(0.0), 96)
-        texts = notes(bad, [panels], [("it was rotated",)])
-        assert any("20.0 %" in t for t in texts) and any("100 %" in t for t in texts)
-        assert texts[0] == "it was rotated"
-        assert notes(avatar, [None]) == []
 
 
 class TestGeometry:
@@ -224,10 +184,19 @@ class TestGeometry:
 
 class TestCurves:
     def test_a_chart(self) -> None:
-        text = loss_chart("light", HISTORY["light"])
-        assert text.count("<polyline") == 3 and "3 steps" in text and "total" in text
-        assert "nan" not in text and "inf" not in text
-        assert loss_chart("one", {"a": [0.0]}).count("<polyline") == 1
+        chart = loss_chart("light", HISTORY["light"])
+        assert chart.steps == 3 and [row.name for row in chart.rows] == [
+            "total", "photometric", "code",
+        ]  # fmt: skip
+        assert [row.color for row in chart.rows] == [color for color, _ in chart.lines]
+        for _, points in chart.lines:
+            across = [tuple(map(float, point.split(","))) for point in points.split()]
+            assert len(across) == 3
+            assert all(0 <= x <= chart.width and 0 <= y <= chart.height for x, y in across)
+        assert len(loss_chart("one", {"a": [0.0]}).lines) == 1
+
+    def test_is_drawn(self, page: str) -> None:
+        assert page.count("<polyline") == 3 and "Losses of the stage light over 3 steps" in page
 
     @pytest.mark.parametrize(
         "data", [None, [], {"a": 3}, {"a": {"b": "text"}}, {"a": {"b": [float("nan")]}}]
@@ -239,6 +208,7 @@ class TestCurves:
 class TestEmbed:
     def test_script_json_cannot_end_its_element(self) -> None:
         text = script_json({"a": "</script><!--\u2028"})
+        assert isinstance(text, Markup)
         assert "<" not in text and "\u2028" not in text
         assert json.loads(text) == {"a": "</script><!--\u2028"}
 
@@ -265,28 +235,3 @@ class TestFit:
         values = [v for terms in history.values() for line in terms.values() for v in line]
         assert all(float(f"{v:.5g}") == v for v in values)
         assert Avatar.load(summary.out).run.history == history
-
-
-class TestCommand:
-    def test_report_of_a_loaded_avatar(self, tmp_path: Path) -> None:
-        avatar = small_avatar()
-        avatar.save(tmp_path / "a")
-        out = tmp_path / "x.html"
-        run = lambda *extra: CliRunner().invoke(  # noqa: E731
-            app, ["report", str(tmp_path / "a"), "--out", str(out), *extra]
-        )
-        done = run()
-        assert done.exit_code == 0, done.output
-        assert "Wire overlay" not in out.read_text()
-        assert run().exit_code == 2  # it exists
-        stream = io.BytesIO()
-        Image.new("RGB", (WIDTH, HEIGHT), "gray").save(stream, "PNG")
-        (tmp_path / "a" / "photo.png").write_bytes(stream.getvalue())
-        assert run("--overwrite").exit_code == 0
-        assert "Wire overlay" in out.read_text()
-
-    def test_photos_of_another_size_are_not_taken(self, tmp_path: Path) -> None:
-        Image.new("RGB", (WIDTH, HEIGHT + 1)).save(tmp_path / "photo.png")
-        assert find_photos(small_avatar(), tmp_path) == [None]
-        (tmp_path / "photo.png").write_bytes(b"no picture")
-        assert find_photos(small_avatar(), tmp_path) == [None]
