@@ -4,8 +4,9 @@ albedo, or one line that says why not."""
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ import torch
 from torch import Tensor
 
 from fitme.avatar.model import Avatar
-from fitme.fit.api import fit
+from fitme.fit import api
 from fitme.fit.models import Models
 from fitme.fit.settings import FitSettings, override
 from fitme.head.model import HeadModel
@@ -69,11 +70,26 @@ def strict() -> Iterator[None]:
         yield
 
 
-def fitted(kind: str, models: Models, astronaut: Path, folder: Path) -> tuple[Avatar, list[str]]:
+Fitted = Callable[[str], tuple[Avatar, list[str]]]
+
+
+def fit(
+    kind: str, models: Models, astronaut: Path, folder: Path
+) -> tuple[Avatar, list[str]]:  # fmt: skip
+    """The avatar, and the notes about the photo."""
     photo = draw(kind, astronaut, folder / f"{kind}.png")
     notes = Notes()
-    avatar = fit(photo, size=SIZE, preset=QUICK, progress=notes, models=models)
+    avatar = api.fit(photo, size=SIZE, preset=QUICK, progress=notes, models=models)
     return avatar, [line for line in notes.lines if str(photo) in line]
+
+
+@pytest.fixture(scope="module")
+def fitted(
+    known: Models, astronaut: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Fitted:  # fmt: skip
+    """What `fit` says of a kind of photo, each once."""
+    folder = tmp_path_factory.mktemp("hard")
+    return lru_cache(maxsize=None)(lambda kind: fit(kind, known, astronaut, folder))
 
 
 def tone(avatar: Avatar, where: Tensor) -> Tensor:
@@ -91,10 +107,8 @@ def all_finite(avatar: Avatar) -> bool:
 
 
 @pytest.mark.parametrize("kind", HARD)
-def test_a_fit_comes_of_every_photo(
-    kind: str, known: Models, astronaut: Path, tmp_path: Path
-) -> None:
-    avatar, notes = fitted(kind, known, astronaut, tmp_path)
+def test_a_fit_comes_of_every_photo(kind: str, fitted: Fitted) -> None:
+    avatar, notes = fitted(kind)
     assert all_finite(avatar)
     eyes, mouth = (
         "sunglasses: the eyes are guessed", "a mask over the mouth: mouth and chin are guessed"
@@ -104,11 +118,9 @@ def test_a_fit_comes_of_every_photo(
 
 
 @pytest.mark.parametrize("kind", ["sunglasses", "glinting_lenses"])
-def test_lenses_leave_no_black_patch(
-    kind: str, known: Models, astronaut: Path, tmp_path: Path, regions: AtlasRegions
-) -> None:
-    avatar, _ = fitted(kind, known, astronaut, tmp_path)
-    bare, _ = fitted("plain", known, astronaut, tmp_path)
+def test_lenses_leave_no_black_patch(kind: str, fitted: Fitted, regions: AtlasRegions) -> None:
+    avatar, _ = fitted(kind)
+    bare, _ = fitted("plain")
     around = torch.maximum(regions.lids, regions.spectacles)
     darker = tone(avatar, around) - tone(avatar, regions.bare)
     usual = tone(bare, around) - tone(bare, regions.bare)
@@ -116,20 +128,16 @@ def test_lenses_leave_no_black_patch(
     assert float(luminance(avatar.materials[0].diffuse_albedo)[0].min()) > 0.01
 
 
-def test_a_mask_is_not_painted(
-    known: Models, astronaut: Path, tmp_path: Path, regions: AtlasRegions
-) -> None:
-    avatar, _ = fitted("mouth_mask", known, astronaut, tmp_path)
+def test_a_mask_is_not_painted(fitted: Fitted, regions: AtlasRegions) -> None:
+    avatar, _ = fitted("mouth_mask")
     for area in (regions.lips, regions.beard, regions.flanks):
         red, _, blue = tone(avatar, area).tolist()
         assert red > blue + 0.4
 
 
 @pytest.mark.parametrize("kind", ["sunglasses", "glinting_lenses"])
-def test_hidden_eyes_are_default_eyes(
-    kind: str, known: Models, astronaut: Path, tmp_path: Path, head: HeadModel
-) -> None:
-    avatar, _ = fitted(kind, known, astronaut, tmp_path)
+def test_hidden_eyes_are_default_eyes(kind: str, fitted: Fitted, head: HeadModel) -> None:
+    avatar, _ = fitted(kind)
     found = avatar.materials[head.part_names.index("eye_L")].diffuse_albedo
     usual = eye_material(torch.zeros(1, 1), found.shape[1]).diffuse_albedo
     torch.testing.assert_close(found, usual, atol=1e-3, rtol=0)
@@ -137,15 +145,15 @@ def test_hidden_eyes_are_default_eyes(
 
 @pytest.mark.parametrize("kind", ["black", "white"])
 def test_nothing_to_see_is_one_line(
-    kind: str, known: Models, provider: LandmarkProvider, astronaut: Path, tmp_path: Path
+    kind: str, models: Models, provider: LandmarkProvider, astronaut: Path, tmp_path: Path
 ) -> None:
-    finding = replace(known, landmarks=provider)
+    finding = replace(models, landmarks=provider)
     with pytest.raises(LandmarkError, match=f"{kind}.png shows no face") as caught:
-        fitted(kind, finding, astronaut, tmp_path)
+        fit(kind, finding, astronaut, tmp_path)
     assert "\n" not in str(caught.value)
 
 
 def test_a_head_without_regions(known: Models, astronaut: Path, tmp_path: Path) -> None:
     plain = replace(known, head=replace(known.head, regions={}))
-    avatar, _ = fitted("plain", plain, astronaut, tmp_path)
+    avatar, _ = fit("plain", plain, astronaut, tmp_path)
     assert all_finite(avatar)
