@@ -18,6 +18,7 @@ from fitme.fit.align import Aligned, Aligner
 from fitme.fit.descent import History
 from fitme.fit.evidence.person import odd_photo
 from fitme.fit.fitter import Fitter
+from fitme.fit.judge import as_data, judge_avatar, judge_photos
 from fitme.fit.observation import Observation, cut
 from fitme.fit.settings import FitPreset, choose_preset
 from fitme.fit.state import FitState
@@ -164,13 +165,17 @@ def _fit(
         else:
             head, generator = models.head, models.generator
     aligned = align_photos(seen, head, progress, log)
+    usable, notes = judge_photos(seen, aligned, skip_bad, progress)
+    seen, aligned = [seen[k] for k in usable], [aligned[k] for k in usable]
     kept = check_one_person(seen, aligned, skip_bad, progress)
     seen, aligned = [seen[k] for k in kept], [aligned[k] for k in kept]
     avatar = fit_avatar(
         seen, head, generator, size=size, preset=chosen, progress=progress, log=log,
         aligned=aligned,
     ).avatar  # fmt: skip
+    notes += judge_avatar(avatar, [photo for photo, _ in seen], progress)
     about = {
+        "notes": as_data(notes),
         "fitme": installed_version() or "unknown",
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
         "preset": preset if isinstance(preset, str) else "custom",

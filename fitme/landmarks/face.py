@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -525,12 +525,15 @@ class FaceLandmarks:
     score: how sure the provider is that this is a face, 0 to 1, or None.
     spread: RMS disagreement in photo pixels of the repeated measurements whose mean `points`
         is (see the provider), or None. The error has the same order.
+    among: sizes in pixels of all faces of the photo, largest first, where there are several and
+        nobody said which to take; this is the first then.
     """
 
     points: Tensor
     depth: Tensor | None = None
     score: float | None = None
     spread: float | None = None
+    among: tuple[float, ...] = ()
 
     @property
     def box(self) -> tuple[float, float, float, float]:
@@ -592,6 +595,8 @@ def select_face(
             f"{name}: the face is only {face.size:.0f} pixels large; give a photo where it has "
             f"at least {MIN_FACE_PX} (better: 500 or more)"
         )
+    if index is None and len(faces) > 1:
+        return replace(face, among=tuple(other.size for other in faces))
     return face
 
 

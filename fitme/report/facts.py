@@ -22,19 +22,26 @@ def notes(
     avatar: Avatar, panels: Sequence[PhotoPanels | None], given: Sequence[Sequence[str]] = ()
 ) -> list[str]:
     """Sentences, not escaped, about what may be wrong; `given` are the photos' own notes."""
-    out = []
     several = len(avatar.photos) > 1
+    noted = fit_notes(avatar.about)
+    out = [
+        ("Warning: " if note["severity"] == "warning" else "")
+        + (f"{note['photo']}: " if several else "")
+        + note["text"]
+        for note in noted
+    ]
+    kinds = {note["kind"] for note in noted}
     for index, photo in enumerate(avatar.photos):
         name = f"{photo.path.name}: " if several else ""
         out += [f"{name}{note}" for note in (given[index] if index < len(given) else ())]
-        if photo.landmark_error > HIGH_LANDMARK_ERROR:
+        if "landmarks" not in kinds and photo.landmark_error > HIGH_LANDMARK_ERROR:
             out.append(
                 f"{name}The landmarks lie {100 * photo.landmark_error:.1f} % of the distance"
                 " between the eyes from where they were seen, which is more than usual: the head"
                 " may sit badly. A sharper, more frontal photo helps."
             )
         yaw = head_angles(photo.view.camera().world_to_camera[0, :3, :3])["yaw_deg"]
-        if abs(yaw) > WIDE_YAW and not several:
+        if abs(yaw) > WIDE_YAW and not several and "pose" not in kinds:
             out.append(
                 f"The head is turned by {abs(yaw):.0f}°, so one half of the face is hardly seen"
                 " and follows from the other and from the generator."
@@ -53,6 +60,17 @@ def notes(
                 " strong shadows or make-up may lie in the maps or be missing."
             )
     return out
+
+
+def fit_notes(about: Mapping[str, Any]) -> list[dict[str, str]]:
+    """What the fit noted about its photos, as far as `fit.json` has it in the right form."""
+    found = about.get("notes")
+    keys = ("kind", "severity", "text", "photo")
+    return [
+        {key: note[key] for key in keys}
+        for note in (found if isinstance(found, list) else [])
+        if isinstance(note, Mapping) and all(isinstance(note.get(key), str) for key in keys)
+    ]
 
 
 def facts(avatar: Avatar, panels: Sequence[PhotoPanels | None]) -> list[tuple[str, str]]:

@@ -177,6 +177,9 @@ class TestFit:
         assert result.stderr.count("\n") == 1
 
 
+NOTES = [{"kind": "gray", "severity": "warning", "text": "no colour", "photo": "a.jpg"}]
+
+
 class TestJson:
     """One object on stdout, and nothing else there."""
 
@@ -194,7 +197,7 @@ class TestJson:
             out=out,
             seconds={"align": 1.5, "total": 2.0},
             landmark_error=0.0125,
-            avatar=types.SimpleNamespace(photos=(photo,)),
+            avatar=types.SimpleNamespace(photos=(photo,), about={"notes": NOTES}),
         )
         module = types.ModuleType("fitme.fit.pipeline")
         module.fit_photos = lambda *args, **kwargs: summary  # type: ignore
@@ -211,6 +214,7 @@ class TestJson:
             "landmark_error": 0.0125,
             "losses": [{"invert/photometric": 0.25}],
             "photos": ["a.jpg"],
+            "notes": NOTES,
             "files": ["fit.json", "textures/normal.png"],
         }
 

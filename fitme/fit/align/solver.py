@@ -11,8 +11,13 @@ from torch import Tensor
 class Problem(Protocol):
     """What is solved for: residuals in standard deviations, and their derivatives."""
 
-    bounded: Tensor  # [P] bool: unknowns that stay within 0..1
-    robust: float  # points farther off than this many deviations lose weight
+    @property
+    def bounded(self) -> Tensor:
+        """Unknowns that stay within 0..1, [P] bool."""
+
+    @property
+    def robust(self) -> float:
+        """Points farther off than this many deviations lose weight."""
 
     def residuals(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Of points [N, 2], which are robust, and all others [M], which are not."""
