@@ -22,6 +22,7 @@ from fitme.fit.session import Session
 from fitme.fit.state import FitState
 from fitme.fit.visibility import pixels_of
 from fitme.image.color import luminance, srgb_to_linear
+from fitme.runtime.notes import Note
 
 HAIR_PIXELS = 256  # side of the crops in which hair is looked for
 CHIN = 152  # landmark
@@ -130,9 +131,10 @@ def uncovered_pixels(session: Session, state: FitState) -> Tensor:
         covers(seen, FacePixels(**dict(zip(names, own, strict=True)), head=whole, chin=chin))
         for seen, own, whole, chin in zip(crops.display, masks, inside, chins, strict=True)
     ]
-    for seen, one in zip(session.observations, found, strict=True):
-        for note in one.notes:
-            session.progress.note(f"{seen.photo.path}: {note}")
+    for index, (seen, one) in enumerate(zip(session.observations, found, strict=True)):
+        for text in one.notes:
+            session.notes.append(Note(text, kind="covered", photo=index))
+            session.progress.note(f"{seen.photo.path}: {text}")
     return torch.stack([one.free for one in found])
 
 
