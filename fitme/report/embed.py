@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from markupsafe import Markup
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -33,10 +32,10 @@ def jpeg_uri(pixels: NDArray[Any], quality: int = 86, fine: bool = False) -> str
     return "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode()
 
 
-def script_json(data: Any) -> Markup:
+def script_json(data: Any) -> str:
     """JSON that may stand inside <script>: no text in it can end the element."""
     text = json.dumps(data, separators=(",", ":"), allow_nan=False)
-    return Markup(text.replace("<", "\\u003c"))
+    return text.replace("<", "\\u003c")
 
 
 def rounded(value: Any, digits: int = 5) -> Any:

@@ -1,4 +1,4 @@
-"""HTML pages from the templates of a package. Every value is escaped unless it is `Markup`."""
+"""HTML pages from a package's templates, which escape every value but what they call safe."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from importlib import resources
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 
 def render_page(package: str, template: str, **values: Any) -> str:
@@ -20,10 +19,10 @@ def render_page(package: str, template: str, **values: Any) -> str:
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def package_text(package: str, *names: str) -> Markup:
-    """The text of files of a package, one after the other, to stand in a page as it is."""
+def package_text(package: str, *names: str) -> str:
+    """The text of files of a package, one after the other."""
     folder = resources.files(package)
-    return Markup("\n".join(folder.joinpath(name).read_text(encoding="utf-8") for name in names))
+    return "\n".join(folder.joinpath(name).read_text(encoding="utf-8") for name in names)
 
 
 @functools.cache
