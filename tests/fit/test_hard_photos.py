@@ -35,6 +35,8 @@ QUICK = override(
         "invert.steps": 2, "invert.pixels": 96, "invert.texels": 64, "tune.steps": 0,
     },
 )  # fmt: skip
+# So many that what is trusted wrongly reaches the colours of W.
+LONGER = override(QUICK, {"light.steps": 8, "invert.steps": 12, "invert.pixels": 128})
 SIZE = 128
 
 
@@ -74,12 +76,12 @@ Fitted = Callable[[str], tuple[Avatar, list[str]]]
 
 
 def fit(
-    kind: str, models: Models, astronaut: Path, folder: Path
-) -> tuple[Avatar, list[str]]:  # fmt: skip
+    kind: str, models: Models, astronaut: Path, folder: Path, settings: FitSettings = QUICK
+) -> tuple[Avatar, list[str]]:
     """The avatar, and the notes about the photo."""
     photo = draw(kind, astronaut, folder / f"{kind}.png")
     notes = Notes()
-    avatar = api.fit(photo, size=SIZE, preset=QUICK, progress=notes, models=models)
+    avatar = api.fit(photo, size=SIZE, preset=settings, progress=notes, models=models)
     return avatar, [line for line in notes.lines if str(photo) in line]
 
 
@@ -92,11 +94,11 @@ def fitted(
     return lru_cache(maxsize=None)(lambda kind: fit(kind, known, astronaut, folder))
 
 
-def tone(avatar: Avatar, where: Tensor) -> Tensor:
-    """[3]: log of the median albedo of the skin in a mask [R,R]."""
+def skin_within(avatar: Avatar, where: Tensor) -> Tensor:
+    """[N,3]: the skin's albedo in a mask [R,R]."""
     albedo = avatar.materials[0].diffuse_albedo[0]
     mask = torch.nn.functional.interpolate(where[None, None], albedo.shape[:2])[0, 0]
-    return albedo[mask > 0.5].median(0).values.log()
+    return albedo[mask > 0.5]
 
 
 def all_finite(avatar: Avatar) -> bool:
@@ -120,19 +122,20 @@ def test_a_fit_comes_of_every_photo(kind: str, fitted: Fitted) -> None:
 @pytest.mark.parametrize("kind", ["sunglasses", "glinting_lenses"])
 def test_lenses_leave_no_black_patch(kind: str, fitted: Fitted, regions: AtlasRegions) -> None:
     avatar, _ = fitted(kind)
-    bare, _ = fitted("plain")
-    around = torch.maximum(regions.lids, regions.spectacles)
-    darker = tone(avatar, around) - tone(avatar, regions.bare)
-    usual = tone(bare, around) - tone(bare, regions.bare)
-    assert float((darker - usual).abs().max()) < 0.2
-    assert float(luminance(avatar.materials[0].diffuse_albedo)[0].min()) > 0.01
+    cheeks = luminance(skin_within(avatar, regions.bare)).median()
+    for area in (regions.brows, regions.lids):  # brows are 0.20 where lenses are painted on them
+        darkest = luminance(skin_within(avatar, area)).quantile(0.02)
+        assert float(darkest / cheeks) > 0.45
 
 
-def test_a_mask_is_not_painted(fitted: Fitted, regions: AtlasRegions) -> None:
-    avatar, _ = fitted("mouth_mask")
-    for area in (regions.lips, regions.beard, regions.flanks):
-        red, _, blue = tone(avatar, area).tolist()
-        assert red > blue + 0.4
+def test_a_mask_is_not_painted(
+    known: Models, astronaut: Path, tmp_path: Path, regions: AtlasRegions
+) -> None:
+    avatar, _ = fit("mouth_mask", known, astronaut, tmp_path, LONGER)
+    for area in (regions.lips, regions.beard):
+        red, _, blue = skin_within(avatar, area).log().unbind(-1)
+        # 0.9 where W completes the lips, -0.3 where the mask is painted on them
+        assert float((red - blue).quantile(0.05)) > 0.4
 
 
 @pytest.mark.parametrize("kind", ["sunglasses", "glinting_lenses"])
