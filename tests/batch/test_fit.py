@@ -7,22 +7,20 @@ from types import SimpleNamespace
 
 import pytest
 
-from fitme.avatar.run_info import RunInfo
 from fitme.batch import Settings, Task
 from fitme.batch import fit as batch_fit
 
 
-def test_models_are_read_once(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_models_are_read_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     received = []
 
     def fit_photos(photos, folder, *, models, **options):
         received.append((models, options))
-        return SimpleNamespace(avatar=SimpleNamespace(photos=photos, run=RunInfo()))
+        return SimpleNamespace(avatar=SimpleNamespace(photos=photos))
 
     monkeypatch.setattr(batch_fit, "fit_photos", fit_photos)
     monkeypatch.setattr(batch_fit, "write_thumb", lambda folder: None)
+    monkeypatch.setattr(batch_fit, "all_notes", lambda avatar, panels: ())
     monkeypatch.setattr(batch_fit, "avatar_quality", lambda avatar, folder: {})
     batch_fit._models.cache_clear()
     settings = Settings(preset="fast", size=128, device="cpu")
