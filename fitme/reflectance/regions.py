@@ -77,6 +77,16 @@ class AtlasRegions:
         return ((LIDS[1] - nearest) / (LIDS[1] - LIDS[0])).clamp(0, 1)
 
     @cached_property
+    def right_lids(self) -> Tensor:
+        """The person's right ones of `lids`, [size,size] in 0..1."""
+        return self.lids * (self._rest[..., 0] < 0)
+
+    @cached_property
+    def left_lids(self) -> Tensor:
+        """The person's left ones of `lids`, [size,size] in 0..1."""
+        return self.lids * (self._rest[..., 0] > 0)
+
+    @cached_property
     def marked_or_lids(self) -> Tensor:
         """What may differ from skin without being something else, [size,size] in 0..1."""
         return torch.maximum(self.marked, self.lids)

@@ -43,7 +43,8 @@ def face() -> FacePixels:
         cheekbones=inner * (rows >= 66) * (rows < 84) * (columns > 6) * (columns < 26),
         bridge=inner * (rows >= 60) * (rows < 72) * (columns < 6),
         scalp=head * (1 - inner) * (rows < 50),
-        lids=ellipse(66, 49, 6, 9) + ellipse(66, 79, 6, 9),
+        right_lids=ellipse(66, 49, 6, 9),
+        left_lids=ellipse(66, 79, 6, 9),
         lips=ellipse(96, 64, 4, 11),
         head=head,
         chin=112.0,
@@ -178,6 +179,10 @@ class TestSunglasses:
         assert not covers(drawn((face.head, SKIN), *eyes(), lenses(10, 13)[0]), face).notes
         tinted = [(mask, (0.62, 0.47, 0.38)) for mask, _ in lenses(10, 13)]
         assert not covers(drawn((face.head, SKIN), *tinted, *eyes()), face).notes
+
+    def test_a_dark_eye_alone_in_profile_is_none(self, face: FacePixels) -> None:
+        profile = replace(face, left_lids=torch.zeros(SIZE, SIZE))
+        assert not covers(drawn((face.head, SKIN), lenses(10, 13)[0]), profile).notes
 
     def test_dark_irises_in_dark_skin_are_none(self, face: FacePixels) -> None:
         assert not covers(drawn((face.head, (0.30, 0.20, 0.15)), *eyes(4)), face).notes

@@ -38,7 +38,7 @@ class FacePixels:
 
     AREAS: ClassVar = (  # of `AtlasRegions`
         "bare", "beard", "brows", "overhung", "flanks", "scalp",
-        "spectacles", "cheekbones", "bridge", "lids", "lips",
+        "spectacles", "cheekbones", "bridge", "right_lids", "left_lids", "lips",
     )  # fmt: skip
 
     bare: Tensor  # cheeks and nose
@@ -50,7 +50,8 @@ class FacePixels:
     spectacles: Tensor  # skin that rims of glasses run over
     cheekbones: Tensor  # the part of it below the eyes
     bridge: Tensor  # the part of it between them
-    lids: Tensor
+    right_lids: Tensor  # the person's right
+    left_lids: Tensor
     lips: Tensor
     head: Tensor  # the silhouette with the neck
     chin: float  # row, below which the surroundings may be the neck
@@ -108,7 +109,9 @@ def _lenses(pixels: np.ndarray, face: FacePixels) -> np.ndarray:
     """[n,n] bool: the lenses of sunglasses."""
     light = luminance(srgb_to_linear(torch.from_numpy(pixels).float() / 255)).numpy()
     around = _true(face.spectacles) | _true(face.brows)
-    return dark_lenses(light, _true(face.lids), _true(face.bare), around)
+    return dark_lenses(
+        light, (_true(face.right_lids), _true(face.left_lids)), _true(face.bare), around
+    )
 
 
 def _cloth(pixels: np.ndarray, face: FacePixels, unworn: np.ndarray) -> np.ndarray:

@@ -22,16 +22,16 @@ REACH = 0.03  # of the crop: how far lenses may reach beyond brows and cheekbone
 
 
 def dark_lenses(
-    light: np.ndarray, lids: np.ndarray, cheeks: np.ndarray, around: np.ndarray
+    light: np.ndarray, lids: tuple[np.ndarray, np.ndarray], cheeks: np.ndarray, around: np.ndarray
 ) -> np.ndarray:
     """[n,n] bool: the lenses of sunglasses; nowhere where there are none.
 
-    light [n,n] is linear luminance; lids [n,n] bool are the surroundings of both eyes, cheeks
-    bare skin, around what lenses may cover besides.
+    light [n,n] is linear luminance; lids [n,n] bool are the surroundings of one eye each, cheeks
+    bare skin, around what lenses may cover besides. Of a head in profile nothing is said.
     """
     none = np.zeros(light.shape, bool)
-    eyes = _eyes(lids)
-    if eyes is None:
+    eyes = _hull(lids[0]), _hull(lids[1])
+    if min(eye.sum() for eye in eyes) < FEW:
         return none
     both = eyes[0] | eyes[1]
     cheeks = cheeks & ~both
@@ -42,7 +42,7 @@ def dark_lenses(
         return none
     lens = max(float(np.median(light[both])), BLACK * skin)
     side = len(light)
-    window = cv2.dilate((_hull(around | lids)).astype(np.uint8), _disc(REACH * side)) > 0
+    window = cv2.dilate(_hull(around | lids[0] | lids[1]).astype(np.uint8), _disc(REACH * side)) > 0
     dark = (light < (lens * skin) ** 0.5) & window
     _, labels = cv2.connectedComponents(dark.astype(np.uint8), connectivity=8)
     touching = np.unique(labels[both & dark])
@@ -52,16 +52,6 @@ def dark_lenses(
     left = np.arange(side)[None] < middle
     whole = _hull(found & left) | _hull(found & ~left) | found
     return cv2.dilate(whole.astype(np.uint8), _disc(SHADE * side)) > 0
-
-
-def _eyes(lids: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-    """Two areas [n,n] bool around an eye each; None where one is hardly seen."""
-    columns = np.flatnonzero(lids.any(0))
-    if not len(columns):
-        return None
-    left = np.arange(len(lids))[None] < (columns[0] + columns[-1] + 1) / 2
-    eyes = _hull(lids & left), _hull(lids & ~left)
-    return eyes if min(eye.sum() for eye in eyes) >= FEW else None
 
 
 def _hull(mask: np.ndarray) -> np.ndarray:
