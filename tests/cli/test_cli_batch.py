@@ -14,9 +14,9 @@ from typer.testing import CliRunner
 from fitme.cli.main import app
 
 QUICK = (
-    "--size", 64, "--set", "light_steps=2", "--set", "invert_steps=2", "--set", "tune_steps=1",
-    "--set", "light_pixels=64", "--set", "invert_pixels=160", "--set", "invert_texels=128",
-    "--set", "tune_pixels=160", "--set", "tune_texels=128",
+    "--size", 64, "--set", "light.steps=2", "--set", "invert.steps=2", "--set", "tune.steps=1",
+    "--set", "light.pixels=64", "--set", "invert.pixels=160", "--set", "invert.texels=128",
+    "--set", "tune.pixels=160", "--set", "tune.texels=128",
 )  # fmt: skip
 
 
@@ -72,7 +72,7 @@ def test_a_real_batch(people: Path, tmp_path: Path) -> None:
     ("options", "words"),
     [
         (["--preset", "slow"], "unknown preset"),
-        (["--set", "invert_steps"], "NAME=VALUE"),
+        (["--set", "invert.steps"], "NAME=VALUE"),
         (["--executor", "slurm"], "unknown executor"),
         (["--address", "auto"], "--address"),
         (["--weights", "none.safetensors"], "none.safetensors"),
