@@ -67,8 +67,10 @@ class Told(SilentProgress):
 def judged(astronaut, aligner: Aligner, provider: MediaPipeLandmarks, tmp_path: Path):
     """Notes on a changed picture of the astronaut; its own landmarks unless `again`."""
 
-    def judge(image: Image.Image, *, scale: float = 1.0, again: bool = False) -> list[Note]:
-        path = tmp_path / "made.png"
+    def judge(
+        image: Image.Image, *, scale: float = 1.0, again: bool = False, name: str = "made.png"
+    ) -> list[Note]:
+        path = tmp_path / name
         image.save(path)
         photo, face = load_photo(path), replace(astronaut[1], points=astronaut[1].points * scale)
         if again:
@@ -91,12 +93,13 @@ class TestPhoto:
         notes = judged(picture().convert("L"))
         assert kinds(notes) == {"gray": "warning"} and "skin" in notes[0].text
 
+    @pytest.mark.parametrize("name", ["made.png", "made.jpg"])
     @pytest.mark.parametrize("strength", [1.0, 0.4])
-    def test_sepia(self, judged, strength: float) -> None:
+    def test_sepia(self, judged, strength: float, name: str) -> None:
         gray = np.asarray(picture().convert("L"), np.float32)[..., None]
         tint = 1 + strength * (np.array([1.07, 0.9, 0.7], np.float32) - 1)
         sepia = Image.fromarray((gray * tint).clip(0, 255).astype(np.uint8))
-        assert kinds(judged(sepia)) == {"tinted": "warning"}
+        assert kinds(judged(sepia, name=name)) == {"tinted": "warning"}
 
     def test_blurred(self, judged) -> None:
         grades = [

@@ -244,7 +244,7 @@ class TestRuns:
 
     def test_two_photos_of_one_person(self, astronaut: Path, tmp_path: Path) -> None:
         with Image.open(astronaut) as image:
-            image.crop((60, 0, 420, 360)).save(tmp_path / "closer.png")
+            image.crop((60, 0, 420, 360)).convert("L").save(tmp_path / "closer.png")
         summary = fit_photos(
             [astronaut, tmp_path / "closer.png"], tmp_path / "out", size=64, preset=QUICK
         )
@@ -252,6 +252,8 @@ class TestRuns:
         assert [photo["width"] for photo in data["photos"]] == [512, 360]
         assert max(photo["landmark_error"] for photo in data["photos"]) < 0.03
         assert summary.avatar.identity.shape[0] == 1
+        gray = [note["photo"] for note in data["notes"] if note["kind"] == "gray"]
+        assert gray == ["closer.png"] and data["notes"] == summary.avatar.about["notes"]
         for index, size in enumerate((512, 360)):
             with Image.open(tmp_path / "out" / f"render_{index:02d}.png") as image:
                 assert image.size == (size, size)

@@ -21,10 +21,11 @@ SMALL_PX, TINY_PX = 100, 70
 LIDS = (((159, 145), (160, 144), (158, 153)), ((386, 374), (385, 380), (387, 373)))
 CORNERS = ((33, 133), (362, 263))
 SHUT = 0.12  # opening over width; the 82 photos: smallest 0.14, 5 % 0.19, median 0.26
-TINT = 0.01  # see `tint_spread`; the 82 photos: smallest 0.023, median 0.088; sepia: 0.003
+TINT = 0.012  # see `tint_spread`; 83 photos: 0.022 to 0.153; made sepia, as JPEG: 0.003 to 0.008
 # See `sharpness`. The 82 photos: smallest 0.032, median 0.071; blurred by a Gaussian of 1 % of the
 # face's size: 0.005 to 0.019, by 2 %: 0.003 to 0.011.
 BLURRED, VERY_BLURRED = 0.022, 0.010
+TINT_SIDE = 128  # pixels of the longer side
 BLUR_SIDE = 256  # pixels of the face at which sharpness is measured
 CUT = 0.02  # of the face's landmarks outside of the picture
 
@@ -109,11 +110,13 @@ def _blur(photo: Photo, face: FaceLandmarks) -> Found:
 def tint_spread(pixels: Tensor) -> float:
     """How far colours are from being a function of brightness, in display units: 0 for sepia.
 
-    RMS of R-G and G-B about their best cubics in the mean of R, G and B, over about 60,000 of the
-    linear pixels [H, W, 3].
+    RMS of R-G and G-B about their best cubics in the mean of R, G and B, over the linear pixels
+    [H, W, 3] made as small as `TINT_SIDE`, where the coarse colours of a JPEG do not count.
     """
-    step = max(1, int((pixels.shape[0] * pixels.shape[1] / 60_000) ** 0.5))
-    color = linear_to_srgb(pixels[::step, ::step]).reshape(-1, 3).double()
+    shrunk = min(1.0, TINT_SIDE / max(pixels.shape[:2]))
+    size = [max(1, round(shrunk * side)) for side in pixels.shape[:2]]
+    small = F.adaptive_avg_pool2d(linear_to_srgb(pixels).movedim(-1, 0), size)
+    color = small.movedim(0, -1).reshape(-1, 3).double()
     bright = color.mean(1)
     chroma = torch.stack([color[:, 0] - color[:, 1], color[:, 1] - color[:, 2]], 1)
     powers = torch.stack([bright**k for k in range(4)], 1)
