@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from scipy.spatial import cKDTree
 from torch import Tensor
 
-from fitme.batch.quality import ssim as similarity_map
+from fitme.fit.judge.likeness import ssim as similarity_map
 from fitme.image.color import individual_typology_angle, linear_to_srgb, luminance
 
 NOSE_RADIUS = 0.095  # metres around the tip of the nose, as in NoW-style evaluations

@@ -200,6 +200,7 @@ def _result(summary: FitSummary) -> dict[str, Any]:
         "landmark_error": summary.landmark_error,
         "losses": [dict(photo.losses) for photo in summary.avatar.photos],
         "photos": [str(photo.path) for photo in summary.avatar.photos],
+        "notes": list(summary.avatar.run.notes),
         "files": files,
     }
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from fitme.batch.task import Result
 
-QUALITY = ("score", "landmark_error", "color_error", "structure")
+QUALITY = ("score", "landmark_error", "color_error", "structure", "warnings")
 COLUMNS = ("subject", "status", "reason", *QUALITY, "seconds", "photos", "out")
 
 

@@ -17,11 +17,12 @@ from fitme.avatar.run_info import RunInfo
 from fitme.fit.align import Aligned
 from fitme.fit.evidence.eyes import color_eyes
 from fitme.fit.faces import Seen, align_photos, check_one_person, observed, open_photos
+from fitme.fit.judge import judge_avatar, judge_photos
 from fitme.fit.log import RunLog
 from fitme.fit.models import Models
 from fitme.fit.request import FitRequest
 from fitme.fit.session import Session
-from fitme.fit.settings import FitSettings
+from fitme.fit.settings import FitSettings, check_resolutions
 from fitme.fit.stages.base import Stage
 from fitme.fit.stages.invert import InvertStage
 from fitme.fit.stages.light import LightStage
@@ -42,6 +43,7 @@ from fitme.report.views import view_picture
 from fitme.runtime.device import resolve_device
 from fitme.runtime.errors import FitmeError
 from fitme.runtime.files import atomic_directory, check_output_dir, write_json
+from fitme.runtime.notes import as_data
 from fitme.runtime.progress import Progress, SilentProgress
 from fitme.runtime.versions import installed_version
 
@@ -106,11 +108,18 @@ def fit_request(
     with log.stage("kernels"):
         warm_up(device, progress)
     aligned = align_photos(seen, models.head, progress, log)
-    kept = check_one_person(seen, aligned, request.skip_bad, progress)
+    by_photo = judge_photos(seen, aligned, request.skip_bad, progress)
+    usable = list(by_photo)
+    same = check_one_person(
+        [seen[k] for k in usable], [aligned[k] for k in usable], request.skip_bad, progress
+    )
+    kept = [usable[k] for k in same]
     fitted = fit_faces(
         [seen[k] for k in kept], [aligned[k] for k in kept], models, size=request.size,
         settings=request.settings, progress=progress, log=log,
     )  # fmt: skip
+    notes = [replace(note, photo=k) for k, index in enumerate(kept) for note in by_photo[index]]
+    notes += fitted.session.notes + judge_avatar(fitted.avatar, fitted.photos, progress)
     run = RunInfo(
         fitme=installed_version() or "unknown",
         versions={"python": platform.python_version(), "torch": torch.__version__},
@@ -119,6 +128,7 @@ def fit_request(
         device=device.type,
         timings_s=log.seconds,
         history=rounded(log.history),
+        notes=as_data(notes),
     )
     return replace(fitted, avatar=replace(fitted.avatar, run=run))
 
@@ -136,9 +146,11 @@ def fit_faces(
 ) -> Fitted:  # fmt: skip
     """Aligned faces of one person to an avatar with maps of `size` texels.
 
-    Raises FitmeError where the fit diverges.
+    Raises InputError for settings that the generator cannot meet, and FitmeError where the fit
+    diverges.
     """
     log, head = log or RunLog(), models.head
+    check_resolutions(settings or FitSettings(), models.generator.config.resolutions)
     observations, identity = observed(seen, aligned)
     session = Session(models, observations, settings, progress)
     state = start(session, identity.to(head.device))

@@ -20,6 +20,7 @@ from fitme.models.stylegan2 import ReflectanceGenerator, ReflectanceMaps
 from fitme.reflectance.generated import generated_materials
 from fitme.render import RenderOutput, render
 from fitme.render.camera import Camera
+from fitme.runtime.notes import Note
 from fitme.runtime.progress import Progress, SilentProgress
 
 COARSE_TEXELS = 64  # maps of a picture that only shows where things are
@@ -41,6 +42,7 @@ class Session:
         eyes = {part.index for part in self.head.parts_with(Role.EYE)}
         is_eye = [float(index in eyes) for index in range(len(self.head.part_names))]
         self._is_eye = torch.tensor(is_eye, device=self.head.device)
+        self.notes: list[Note] = []  # what the user should know of the photos
         self._crops: dict[int, Crops] = {}
 
     def own_generator(self) -> ReflectanceGenerator:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any
 
@@ -232,6 +232,20 @@ def setting_paths(settings: Any, prefix: str = "") -> Iterator[tuple[str, float 
             yield from setting_paths(value, f"{prefix}{item.name}.")
         else:
             yield prefix + item.name, value
+
+
+def check_resolutions(settings: FitSettings, resolutions: Sequence[int]) -> None:
+    """Raise InputError unless a generator with these resolutions makes maps of the texels of every
+    stage that runs."""
+    for path, value in setting_paths(settings):
+        if getattr(getattr(settings, path.split(".")[0]), "steps", 1) == 0:
+            continue
+        if path.endswith(".texels") and value not in resolutions:
+            known = ", ".join(str(side) for side in resolutions if side >= SMALLEST_MAP)
+            raise InputError(
+                f"{path}={value}: the generator has no maps of that side; --set {path}=SIDE, "
+                f"where SIDE is one of {known}"
+            )
 
 
 def override(settings: FitSettings, changes: Mapping[str, str | float | bool]) -> FitSettings:

@@ -55,12 +55,15 @@ class FaceLandmarks:
     score: how sure the provider is that this is a face, 0 to 1, or None.
     spread: RMS disagreement in photo pixels of the repeated measurements whose mean `points`
         is (see the provider), or None. The error has the same order.
+    among: sizes in pixels of all faces of the photo, largest first, where there are several and
+        nobody said which to take; this is the first then.
     """
 
     points: Tensor
     depth: Tensor | None = None
     score: float | None = None
     spread: float | None = None
+    among: tuple[float, ...] = ()
 
     @property
     def box(self) -> tuple[float, float, float, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from fitme.landmarks.face import MIN_FACE_PX, FaceLandmarks
@@ -34,4 +35,6 @@ def select_face(
             f"{name}: the face is only {face.size:.0f} pixels large; give a photo where it has "
             f"at least {MIN_FACE_PX} (better: 500 or more)"
         )
+    if index is None and len(faces) > 1:
+        return replace(face, among=tuple(other.size for other in faces))
     return face

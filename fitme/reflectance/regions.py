@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import cached_property
 
 import torch
@@ -53,6 +54,11 @@ class AtlasRegions:
         """[size,size] in 0..1."""
         return self.masks["brows"]
 
+    @property
+    def lips(self) -> Tensor:
+        """[size,size] in 0..1."""
+        return self.masks["lips"]
+
     @cached_property
     def painted(self) -> Tensor:
         """Lips and lids, which make-up may give any colour, [size,size] in 0..1."""
@@ -81,7 +87,7 @@ class AtlasRegions:
         eyes, mouth = self._heights
         between = (self._rest[..., 1] < eyes) & (self._rest[..., 1] > 0.65 * mouth + 0.35 * eyes)
         core = between & (self._rest[..., 0].abs() < BARE_WIDTH)
-        return self.skin * core * (1 - self.masks["lips"]) * (1 - self.masks["brows"])
+        return self._divided_skin * core * (1 - self.masks["lips"]) * (1 - self.masks["brows"])
 
     @cached_property
     def overhung(self) -> Tensor:
@@ -91,7 +97,9 @@ class AtlasRegions:
         above = (self._rest[..., 1] - eyes - 0.012) / 0.006
         aside = (self._rest[..., 0].abs() - SIDE_WIDTH) / 0.006
         aside = aside.clamp(0, 1) * ((self._rest[..., 1] - mouth) / 0.01).clamp(0, 1)
-        return self.skin * torch.maximum(above, aside).clamp(0, 1) * (1 - self.masks["brows"])
+        return (
+            self._divided_skin * torch.maximum(above, aside).clamp(0, 1) * (1 - self.masks["brows"])
+        )
 
     @cached_property
     def spectacles(self) -> Tensor:
@@ -100,7 +108,7 @@ class AtlasRegions:
         eyes, _ = self._heights
         height = self._rest[..., 1] - eyes
         band = (height > -BELOW) & (height < ABOVE)
-        return self.skin * band * (1 - self.marked_or_lids)
+        return self._divided_skin * band * (1 - self.marked_or_lids)
 
     @cached_property
     def cheekbones(self) -> Tensor:
@@ -123,7 +131,7 @@ class AtlasRegions:
         0..1."""
         eyes, _ = self._heights
         aside = ((self._rest[..., 0].abs() - FLANK_WIDTH) / 0.006).clamp(0, 1)
-        return self.skin * aside * ((eyes - self._rest[..., 1]) / 0.01).clamp(0, 1)
+        return self._divided_skin * aside * ((eyes - self._rest[..., 1]) / 0.01).clamp(0, 1)
 
     @cached_property
     def beard(self) -> Tensor:
@@ -131,27 +139,44 @@ class AtlasRegions:
         eyes, mouth = self._heights
         below = self._rest[..., 1] < 0.75 * mouth + 0.25 * eyes
         core = below & (self._rest[..., 0].abs() < BARE_WIDTH)
-        return self.skin * core * (1 - self.masks["lips"])
+        return self._divided_skin * core * (1 - self.masks["lips"])
 
     @cached_property
     def scalp(self) -> Tensor:
-        """The head above the frontal face, [size,size] in 0..1."""
-        top = self._rest[..., 1][self.masks["face"] > 0.5].amax()
-        above = ((self._rest[..., 1] - top + 0.004) / 0.004).clamp(0, 1)
+        """The head above the frontal face, [size,size] in 0..1; nowhere on a head without one."""
+        above = ((self._rest[..., 1] - self._top + 0.004) / 0.004).clamp(0, 1)
         return above * (1 - self.masks["face"])
 
     @cached_property
     def crown(self) -> Tensor:
         """The top of the head behind the hairline of all who are not bald, [size,size] in 0..1."""
-        top = self._rest[..., 1][self.masks["face"] > 0.5].amax()
-        return self.scalp * ((self._rest[..., 1] - top - CROWN) / 0.004).clamp(0, 1)
+        return self.scalp * ((self._rest[..., 1] - self._top - CROWN) / 0.004).clamp(0, 1)
+
+    @cached_property
+    def _top(self) -> float:
+        """Height of the frontal face's upper end on the mean head, metres; infinite without a
+        face, so that nothing lies above it."""
+        face = self._rest[..., 1][self.masks["face"] > 0.5]
+        return float(face.amax()) if len(face) else math.inf
 
     @cached_property
     def _heights(self) -> tuple[float, float]:
-        """Of the eyes and of the mouth on the mean head, metres."""
+        """Of the eyes and of the mouth on the mean head, metres; 0 where it has none."""
+        if not self._divided:
+            return 0.0, 0.0
         brows, lips = ((self.masks[name] > 0.5) for name in ("brows", "lips"))
         brow, mouth = (float(self._rest[..., 1][at].mean()) for at in (brows, lips))
         return brow - 0.2 * (brow - mouth), mouth
+
+    @cached_property
+    def _divided(self) -> bool:
+        """Whether the head has brows and lips, which tell where on the face a texel lies."""
+        return all(bool((self.masks[name] > 0.5).any()) for name in ("brows", "lips"))
+
+    @property
+    def _divided_skin(self) -> Tensor:
+        """`skin`, nowhere on a head whose face cannot be divided; [size,size] in 0..1."""
+        return self.skin if self._divided else torch.zeros_like(self.skin)
 
     @cached_property
     def skin(self) -> Tensor:

@@ -15,7 +15,8 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from fitme.avatar.model import Avatar, AvatarPhoto
+from fitme.avatar.model import Avatar
+from fitme.avatar.photo import AvatarPhoto
 from fitme.image.color import srgb_to_linear
 from fitme.image.photo import Photo, load_photo
 from fitme.render.camera import Camera

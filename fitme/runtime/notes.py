@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
 WARNING, NOTE = "warning", "note"
@@ -15,7 +15,7 @@ class Note:
 
     text: str
     severity: str = NOTE  # or WARNING
-    kind: str = ""  # such as "yaw": what is said of a photo is said once
+    kind: str = ""  # one word, such as "yaw": what is said of a photo is said once
     photo: int | None = None  # which one it is about; None is all of them
 
 
@@ -33,6 +33,11 @@ def read_notes(data: Any) -> tuple[Note, ...]:
         for note in entries
         if isinstance(note, Mapping) and isinstance(note.get("text"), str) and note["text"]
     )
+
+
+def as_data(notes: Iterable[Note]) -> list[dict[str, Any]]:
+    """The notes as `fit.json` has them."""
+    return [asdict(note) for note in notes]
 
 
 def count_notes(notes: tuple[Note, ...]) -> str:

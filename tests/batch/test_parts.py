@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -9,13 +11,19 @@ import numpy as np
 import pytest
 import torch
 
+from fitme.avatar.run_info import RunInfo
 from fitme.batch.index import index_html
 from fitme.batch.progress import duration
-from fitme.batch.quality import compare, score, ssim
+from fitme.batch.quality import avatar_quality, score
+from fitme.batch.table import summary_csv
 from fitme.batch.task import Result
+from fitme.fit.judge.likeness import compare, ssim
 from fitme.image.color import linear_to_srgb
 from fitme.image.photo import Photo
+from fitme.image.png import encode_png
+from fitme.report.views import view_picture
 from fitme.runtime.resources import GIB, default_jobs, free_memory, usable_cores, worker_memory
+from tests.small_avatar import small_avatar
 
 OUTLINE = np.array([[20.0, 10.0], [80.0, 10.0], [80.0, 90.0], [20.0, 90.0]])
 
@@ -64,6 +72,29 @@ class TestQuality:
         assert 60 < best < 90
         for worse in ((0.03, 0.05, 0.75), (0.013, 0.1, 0.75), (0.013, 0.05, 0.4)):
             assert score(*worse) < best - 10
+
+    @pytest.mark.parametrize(
+        ("kind", "severity", "share", "count"),
+        [("shape", "warning", 0.25, 1), ("gray", "warning", 1.0, 1), ("faces", "note", 1.0, 0)],
+    )
+    def test_a_head_that_the_fit_doubts(
+        self, tmp_path: Path, kind: str, severity: str, share: float, count: int
+    ) -> None:
+        avatar = small_avatar()
+        picture = encode_png(view_picture(avatar, photo=0))
+        for name in ("render_00.png", "photo.png"):
+            (tmp_path / name).write_bytes(picture)
+        seen = replace(avatar.photos[0], path=tmp_path / "photo.png")
+        note = {"kind": kind, "severity": severity, "text": "x", "photo": 0}
+        plain = replace(avatar, photos=(seen,))
+        noted = replace(plain, run=RunInfo(notes=[note]))
+        before, after = (avatar_quality(each, tmp_path) for each in (plain, noted))
+        assert before["score"] > 50 and before["warnings"] == 0
+        assert after["score"] == pytest.approx(share * before["score"], abs=0.02)
+        assert after["warnings"] == count
+        table = summary_csv([Result("a", "a", "done", quality=after)]).decode()
+        row = next(csv.DictReader(table.splitlines()))
+        assert float(row["warnings"]) == count
 
 
 class TestJobs:

@@ -12,6 +12,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from fitme.avatar.run_info import RunInfo
 from fitme.cli.examples import EXAMPLES
 from fitme.cli.main import app
 from fitme.fit.settings import PRESETS, override
@@ -180,6 +181,9 @@ class TestFit:
         assert result.stderr.count("\n") == 1
 
 
+NOTES = [{"kind": "gray", "severity": "warning", "text": "no colour", "photo": 0}]
+
+
 class TestJson:
     """One object on stdout, and nothing else there."""
 
@@ -197,7 +201,7 @@ class TestJson:
             out=out,
             seconds={"align": 1.5, "total": 2.0},
             landmark_error=0.0125,
-            avatar=types.SimpleNamespace(photos=(photo,)),
+            avatar=types.SimpleNamespace(photos=(photo,), run=RunInfo(notes=NOTES)),
         )
         module = types.ModuleType("fitme.fit.api")
         module.fit_photos = lambda *args, **kwargs: summary  # type: ignore
@@ -214,6 +218,7 @@ class TestJson:
             "landmark_error": 0.0125,
             "losses": [{"invert/photometric": 0.25}],
             "photos": ["a.jpg"],
+            "notes": NOTES,
             "files": ["fit.json", "textures/normal.png"],
         }
 

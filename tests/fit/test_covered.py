@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
+from dataclasses import replace
+
 import pytest
 import torch
 
-from fitme.fit.evidence.covered import FacePixels, uncovered
+from fitme.fit.evidence.covered import FacePixels, covers, uncovered
 
 SIZE = 128
 SKIN, HAIR, WALL = (0.78, 0.60, 0.50), (0.16, 0.11, 0.08), (0.55, 0.62, 0.68)
@@ -40,6 +43,8 @@ def face() -> FacePixels:
         cheekbones=inner * (rows >= 66) * (rows < 84) * (columns > 6) * (columns < 26),
         bridge=inner * (rows >= 60) * (rows < 72) * (columns < 6),
         scalp=head * (1 - inner) * (rows < 50),
+        lids=ellipse(66, 49, 6, 9) + ellipse(66, 79, 6, 9),
+        lips=ellipse(96, 64, 4, 11),
         head=head,
         chin=112.0,
     )
@@ -119,6 +124,84 @@ class TestUncovered:
         free = uncovered(drawn((face.head, SKIN), (moles, (0.2, 0.1, 0.1))), face)
         assert share(free, moles) == 1
 
+    @pytest.mark.parametrize("area", [*FacePixels.AREAS, "head"])
+    def test_a_face_of_which_an_area_is_not_seen(self, face: FacePixels, area: str) -> None:
+        hidden = replace(face, **{area: torch.zeros(SIZE, SIZE)})
+        picture = drawn((face.head, SKIN), (face.scalp, HAIR))
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            free = uncovered(picture, hidden)
+        assert bool(((free >= 0) & (free <= 1)).all())
+
+    @pytest.mark.parametrize("value", [0.0, 1.0])
+    def test_black_and_white_pictures_say_nothing(self, face: FacePixels, value: float) -> None:
+        found = covers(torch.full((SIZE, SIZE, 3), value), face)
+        assert float(found.free.min()) == 1 and not found.notes
+
+    def test_nothing_seen_at_all(self, face: FacePixels) -> None:
+        nothing = torch.zeros(SIZE, SIZE)
+        empty = FacePixels(**dict.fromkeys(FacePixels.AREAS, nothing), head=nothing, chin=-10.0)
+        assert float(uncovered(drawn((face.head, SKIN)), empty).min()) == 1
+
     def test_same_picture_same_mask(self, face: FacePixels) -> None:
         picture = drawn((face.head, SKIN), (face.scalp, HAIR))
         assert torch.equal(uncovered(picture, face), uncovered(picture, face))
+
+
+def eyes(iris: float = 3.5) -> list[tuple[torch.Tensor, tuple[float, float, float]]]:
+    """Whites and dark irises."""
+    both = [(ellipse(66, x, 4, 7), (0.8, 0.78, 0.76)) for x in (49, 79)]
+    return [*both, *((ellipse(66, x, iris, iris), (0.1, 0.06, 0.04)) for x in (49, 79))]
+
+
+def lenses(ry: float, rx: float, colour: tuple[float, float, float] = (0.05, 0.05, 0.06)):
+    bar = ellipse(63, 64, 1.5, 12)
+    return [(mask, colour) for mask in (ellipse(67, 48, ry, rx), ellipse(67, 80, ry, rx), bar)]
+
+
+class TestSunglasses:
+    @pytest.mark.parametrize("skin", [SKIN, (0.42, 0.28, 0.20)])
+    @pytest.mark.parametrize("glint", [False, True])
+    def test_are_found_with_their_glints(self, face: FacePixels, skin, glint: bool) -> None:
+        shine = [(ellipse(64, x, 3, 3), (0.9, 0.95, 1.0)) for x in (45, 77)]
+        over = lenses(10, 13)
+        found = covers(drawn((face.head, skin), *eyes(), *over, *(shine if glint else [])), face)
+        assert found.notes == ("sunglasses: the eyes are guessed",)
+        for mask, _ in over[:2]:
+            assert share(found.free, mask) < 0.02
+        cheeks = face.bare * (torch.arange(SIZE)[:, None] > 79)
+        assert share(found.free, cheeks) > 0.9 and share(found.free, face.lips) == 1
+
+    def test_eyes_in_shade_clear_glasses_and_an_eye_patch_are_none(self, face: FacePixels) -> None:
+        shade = [(mask, (0.45, 0.33, 0.27)) for mask, _ in lenses(8, 11)[:2]]  # linear: a third
+        assert not covers(drawn((face.head, SKIN), *shade, *eyes()), face).notes
+        assert not covers(drawn((face.head, SKIN), *eyes(), lenses(10, 13)[0]), face).notes
+        tinted = [(mask, (0.62, 0.47, 0.38)) for mask, _ in lenses(10, 13)]
+        assert not covers(drawn((face.head, SKIN), *tinted, *eyes()), face).notes
+
+    def test_dark_irises_in_dark_skin_are_none(self, face: FacePixels) -> None:
+        assert not covers(drawn((face.head, (0.30, 0.20, 0.15)), *eyes(4)), face).notes
+
+
+class TestMask:
+    CLOTHS = ((0.59, 0.77, 0.87), (0.92, 0.93, 0.93), (0.2, 0.45, 0.3))
+
+    @pytest.mark.parametrize("colour", CLOTHS)
+    def test_is_found(self, face: FacePixels, colour: tuple[float, float, float]) -> None:
+        cloth = face.head * (torch.arange(SIZE)[:, None] > 77)
+        found = covers(drawn((face.head, SKIN), (face.scalp, HAIR), (cloth, colour)), face)
+        assert found.notes == ("a mask over the mouth: mouth and chin are guessed",)
+        assert share(found.free, cloth) < 0.05
+        above = face.bare * (torch.arange(SIZE)[:, None] < 75)
+        assert share(found.free, above) > 0.9
+
+    @pytest.mark.parametrize("colour", [HAIR, (0.6, 0.6, 0.6)])
+    def test_beards_are_none(self, face: FacePixels, colour: tuple[float, float, float]) -> None:
+        beard = face.head * (torch.arange(SIZE)[:, None] > 84)
+        lips = (face.lips, (0.7, 0.42, 0.40))
+        assert not covers(drawn((face.head, SKIN), (beard, colour), lips), face).notes
+
+    def test_bare_faces_have_none(self, face: FacePixels) -> None:
+        for tone in (SKIN, (0.42, 0.28, 0.20)):
+            lips = (face.lips, (0.7, 0.42, 0.40))
+            assert not covers(drawn((face.head, tone), lips), face).notes

@@ -16,7 +16,7 @@ from fitme.fit.models import Models
 from fitme.fit.observation import Crops, Observation, crop_size, cut
 from fitme.fit.pipeline import stages
 from fitme.fit.session import Session
-from fitme.fit.settings import PRESETS, FitSettings, override
+from fitme.fit.settings import PRESETS, FitSettings, check_resolutions, override
 from fitme.fit.stages.invert import InvertStage
 from fitme.fit.stages.maps import finished_maps
 from fitme.fit.stages.start import start
@@ -35,6 +35,7 @@ from fitme.reflectance.regions import AtlasRegions
 from fitme.render import RenderOutput, render
 from fitme.render.camera import matrix_to_axis_angle
 from fitme.render.light import Light
+from fitme.runtime.errors import InputError
 
 SETTINGS = override(
     FitSettings(),
@@ -222,6 +223,13 @@ def test_painted_lips_are_trusted_and_a_microphone_is_not(
               columns.min() - reach : columns.max() + reach] = torch.tensor(STEEL)  # fmt: skip
     trusted = float(trust(session, out, replace(crops, pixels=shown))[0][lips].mean())
     assert trusted < 0.1 if covered else trusted > 0.9
+
+
+def test_a_smaller_generator_is_one_line() -> None:
+    check_resolutions(FitSettings(), (4, 8, 16, 32, 64, 128, 256, 512, 1024))
+    with pytest.raises(InputError, match=r"^tune\.texels=512: .*one of 32, 64, 128, 256$"):
+        check_resolutions(FitSettings(), (4, 8, 16, 32, 64, 128, 256))
+    check_resolutions(PRESETS["fast"], (4, 8, 16, 32, 64, 128, 256))  # tunes nothing
 
 
 def test_codes_are_white(generator: ReflectanceGenerator) -> None:

@@ -155,8 +155,10 @@ def made_up(size: float, x: float = 0.0) -> FaceLandmarks:
 class TestSelectFace:
     def test_default_is_the_first(self) -> None:
         faces = [made_up(200), made_up(100)]
-        assert select_face(faces) is faces[0]
-        assert select_face(faces, 1) is faces[1]
+        chosen = select_face(faces)
+        assert chosen.points is faces[0].points
+        assert chosen.among == tuple(face.size for face in faces)  # nobody said which
+        assert select_face(faces, 1) is faces[1] and select_face(faces[:1]) is faces[0]
 
     @pytest.mark.parametrize("index", [9, -1, 2])
     def test_no_such_index_names_the_count(self, index: int) -> None:

@@ -49,7 +49,7 @@ class TestExtending:
         moved = target.roll(1, 2).requires_grad_()
         loss = term(step(moved))
         loss.backward()
-        assert loss.ndim == 0 and float(loss) > 0.1 and float(moved.grad.abs().sum()) > 0
+        assert loss.ndim == 0 and float(loss.detach()) > 0.1 and float(moved.grad.abs().sum()) > 0
         assert (term.name, term.weight) == ("edges", 0.5)
 
     def test_stage_is_one(self, sections: dict[str, str]) -> None:

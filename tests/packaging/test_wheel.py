@@ -47,7 +47,7 @@ def in_wheel(path: Path) -> str:
 
 @pytest.mark.parametrize(
     "suffixes",
-    [(".py", ".typed"), (".safetensors",), (".md", ".json", ".jpg"), (".html", ".css", ".js")],
+    [(".py", ".typed"), (".safetensors",), (".md", ".json", ".jpg"), (".j2", ".css", ".js")],
     ids=["modules", "weights", "cards", "pages"],
 )  # fmt: skip
 def test_every_file_is_in_the_wheel(installed: Installed, suffixes: tuple[str, ...]) -> None:

@@ -1,4 +1,4 @@
-"""Where something covers the face of an aligned photo: hair, or the rims of glasses.
+"""Where something covers the face of an aligned photo: hair, glasses, or a mask.
 
 Hair counts on forehead, temples and flanks of the face, as brows, eyes and lips do not look like
 skin either; with a beard on chin and lip, it does not count on the flanks.
@@ -14,11 +14,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fitme.fit.evidence.cloth import mouth_cloth
 from fitme.fit.evidence.glasses import rims
 from fitme.fit.evidence.hair import hair_pixels
+from fitme.fit.evidence.lenses import dark_lenses
 from fitme.fit.session import Session
 from fitme.fit.state import FitState
 from fitme.fit.visibility import pixels_of
+from fitme.image.color import luminance, srgb_to_linear
+from fitme.runtime.notes import Note
 
 HAIR_PIXELS = 256  # side of the crops in which hair is looked for
 CHIN = 152  # landmark
@@ -34,7 +38,7 @@ class FacePixels:
 
     AREAS: ClassVar = (  # of `AtlasRegions`
         "bare", "beard", "brows", "overhung", "flanks", "scalp",
-        "spectacles", "cheekbones", "bridge",
+        "spectacles", "cheekbones", "bridge", "lids", "lips",
     )  # fmt: skip
 
     bare: Tensor  # cheeks and nose
@@ -46,19 +50,38 @@ class FacePixels:
     spectacles: Tensor  # skin that rims of glasses run over
     cheekbones: Tensor  # the part of it below the eyes
     bridge: Tensor  # the part of it between them
+    lids: Tensor
+    lips: Tensor
     head: Tensor  # the silhouette with the neck
     chin: float  # row, below which the surroundings may be the neck
 
 
+@dataclass(frozen=True)
+class Covered:
+    """What covers one face, and a line for the user for each guess that it makes necessary."""
+
+    free: Tensor  # [n,n] in 0..1: 0 where something covers the face
+    notes: tuple[str, ...] = ()
+
+
 def uncovered(display: Tensor, face: FacePixels) -> Tensor:
-    """[n,n] in 0..1: 0 where hair or rims of glasses cover the face; display [n,n,3]
-    display-encoded."""
+    """[n,n] in 0..1: 0 where something covers the face, see `covers`."""
+    return covers(display, face).free
+
+
+def covers(display: Tensor, face: FacePixels) -> Covered:
+    """Hair, glasses and masks over the face in a crop [n,n,3], display-encoded."""
     pixels = (display.clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy()
     pixels = cv2.bilateralFilter(pixels, 5, 25, 3)
     inside, scalp, bare, beard = (_true(x) for x in (face.head, face.scalp, face.bare, face.beard))
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * round(AROUND * len(pixels)) + 1,) * 2)
     near = (cv2.dilate(inside.astype(np.uint8), disc) > 0) & ~inside
     near &= np.arange(len(pixels))[:, None] < face.chin
+    lenses = _lenses(pixels, face)
+    cloth = _cloth(pixels, face, ~lenses)
+    over = lenses | cloth
+    bare &= ~over
+    near &= ~over
     hair = hair_pixels(pixels, inside, bare, (scalp, near))
     area = face.overhung
     if hair[beard].sum() <= BEARD * beard.sum():
@@ -70,12 +93,33 @@ def uncovered(display: Tensor, face: FacePixels) -> Tensor:
     areas = (_true(area) for area in (face.spectacles, face.cheekbones, face.bridge))
     glasses = rims(pixels, *areas)
     rim = torch.from_numpy(glasses).to(area)
-    return (1 - soft * torch.maximum(area, face.brows * buried)) * (1 - rim)
+    free = (1 - soft * torch.maximum(area, face.brows * buried)) * (1 - rim)
+    notes = []
+    if lenses.any():
+        notes.append("sunglasses: the eyes are guessed")
+    if cloth.any():
+        notes.append("a mask over the mouth: mouth and chin are guessed")
+    if over.any():
+        free = free * (1 - torch.from_numpy(cv2.blur(over.astype(np.float32), (3, 3))).to(free))
+    return Covered(free, tuple(notes))
+
+
+def _lenses(pixels: np.ndarray, face: FacePixels) -> np.ndarray:
+    """[n,n] bool: the lenses of sunglasses."""
+    light = luminance(srgb_to_linear(torch.from_numpy(pixels).float() / 255)).numpy()
+    around = _true(face.spectacles) | _true(face.brows)
+    return dark_lenses(light, _true(face.lids), _true(face.bare), around)
+
+
+def _cloth(pixels: np.ndarray, face: FacePixels, unworn: np.ndarray) -> np.ndarray:
+    """[n,n] bool: the cloth of a mask over the mouth; unworn [n,n] bool has no lenses before it."""
+    upper = (_true(face.cheekbones) | _true(face.bridge)) & unworn
+    return mouth_cloth(pixels, _true(face.head), _true(face.lips), _true(face.beard), upper)
 
 
 @torch.no_grad()
 def uncovered_pixels(session: Session, state: FitState) -> Tensor:
-    """[P,n,n] in 0..1: 0 where hair or glasses cover the face, as the aligned head sees it."""
+    """[P,n,n] in 0..1: 0 where something covers the face, as the aligned head sees it."""
     crops = session.crops(HAIR_PIXELS, exact=True)
     out = session.view(state, crops)
     names = FacePixels.AREAS
@@ -83,10 +127,15 @@ def uncovered_pixels(session: Session, state: FitState) -> Tensor:
     skin = session.head.skin.index
     inside = out.image((out.part_points == skin)[:, None].to(masks))[..., 0]
     chins = crops.from_photo(session.landmarks(crops))[:, CHIN, 1].tolist()
-    return torch.stack([
-        uncovered(seen, FacePixels(**dict(zip(names, own, strict=True)), head=whole, chin=chin))
+    found = [
+        covers(seen, FacePixels(**dict(zip(names, own, strict=True)), head=whole, chin=chin))
         for seen, own, whole, chin in zip(crops.display, masks, inside, chins, strict=True)
-    ])  # fmt: skip
+    ]
+    for index, (seen, one) in enumerate(zip(session.observations, found, strict=True)):
+        for text in one.notes:
+            session.notes.append(Note(text, kind="covered", photo=index))
+            session.progress.note(f"{seen.photo.path}: {text}")
+    return torch.stack([one.free for one in found])
 
 
 def _nearby(values: Tensor) -> Tensor:

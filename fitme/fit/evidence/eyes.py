@@ -100,10 +100,12 @@ def _matt(values: Tensor) -> Tensor:
 
 
 def _between(values: Tensor, shares: tuple[float, float]) -> Tensor:
-    """Those of pixels [N,3] whose brightness lies between two of its quantiles."""
+    """Those of pixels [N,3], N > 0, whose brightness lies between two of its quantiles; all where
+    they are so few that none does."""
     brightness = values.mean(-1)
     least, most = brightness.quantile(brightness.new_tensor(shares))
-    return values[(brightness >= least) & (brightness <= most)]
+    between = (brightness >= least) & (brightness <= most)
+    return values[between] if bool(between.any()) else values
 
 
 def _bounded(gain: Tensor, area: int) -> Tensor:

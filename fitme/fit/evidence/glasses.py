@@ -35,7 +35,10 @@ def rims(
 
 def _on_both_sides(mask: np.ndarray, area: np.ndarray) -> bool:
     """Whether a mask [n,n] within an area [n,n] has columns left and right of the area's middle."""
-    left = np.flatnonzero(mask.any(0)) < np.flatnonzero(area.any(0)).mean()
+    columns = np.flatnonzero(mask.any(0))
+    if not len(columns):
+        return False
+    left = columns < np.flatnonzero(area.any(0)).mean()
     return bool(left.any() and not left.all())
 
 

@@ -155,7 +155,10 @@ def _bare(maps: ReflectanceMaps, regions: AtlasRegions) -> Tensor:
     """[R,R] in 0..1: skin without brows, lips and hair; hair is what is far darker than skin."""
     dark = maps.diffuse_albedo.clamp_min(1e-3).log().mean(-1)
     dark = F.adaptive_avg_pool2d(dark, regions.size)
-    dark = dark - dark[0][regions.bare > 0.5].median()
+    known = dark[0][regions.bare > 0.5]
+    if not len(known):  # a head without regions: what is skin of it nobody knows
+        return dark.new_zeros((maps.diffuse_albedo.shape[1],) * 2)
+    dark = dark - known.median()
     dark = _blurred(dark, round(regions.size * HAIR_SPREAD))[0]
     skin = ((dark - HAIR[0]) / (HAIR[1] - HAIR[0])).clamp(0, 1)
     marked = F.max_pool2d(regions.marked[None], 5, 1, 2)[0]
