@@ -50,7 +50,7 @@ def _named(note: Note, avatar: Avatar) -> Note:
 
 
 def _noticed(avatar: Avatar, index: int, panels: PhotoPanels | None) -> Iterator[Note]:
-    """What the numbers of a photo say."""
+    """What the numbers of a photo say, in the kinds of `fitme.fit.judge` where it says the same."""
     photo = avatar.photos[index]
     if photo.landmark_error > HIGH_LANDMARK_ERROR:
         yield Note(
@@ -64,7 +64,7 @@ def _noticed(avatar: Avatar, index: int, panels: PhotoPanels | None) -> Iterator
         yield Note(
             f"The head is turned by {abs(yaw):.0f}°, so one half of the face is hardly seen and"
             " follows from the other and from the generator.",
-            NOTE, "yaw", index,
+            NOTE, "pose", index,
         )  # fmt: skip
     if panels is None:
         return
@@ -78,5 +78,5 @@ def _noticed(avatar: Avatar, index: int, panels: PhotoPanels | None) -> Iterator
         yield Note(
             f"The render differs much from the photo (PSNR {panels.psnr:.1f} dB): strong shadows"
             " or make-up may lie in the maps or be missing.",
-            WARNING, "difference", index,
+            WARNING, "likeness", index,
         )  # fmt: skip

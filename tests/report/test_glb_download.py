@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 from fitme.export.bundle import avatar_glb
 from fitme.report.html import report_html
 from tests.browser import Visit, download, evaluate, open_page, wait
-from tests.export.external import load_in_three, validate
+from tests.export.external import load_in_blender, load_in_three, validate
 from tests.small_avatar import small_avatar
 
 OFFERED = wait("!document.querySelector('.get').hidden")
@@ -83,13 +84,28 @@ def test_the_validator_accepts_it(file: Path) -> None:
     assert issues["numErrors"] == issues["numWarnings"] == 0, issues["messages"][:5]
 
 
-def test_three_reads_the_same_meshes(file: Path) -> None:
-    other = file.parent / "ours.glb"
+@pytest.fixture(scope="module")
+def exported(file: Path) -> Path:
+    """The avatar.glb that `fitme fit` writes."""
+    other = file.parent / "exported.glb"
     other.write_bytes(avatar_glb(small_avatar()))
-    theirs, ours = (load_in_three(path)["meshes"] for path in (file, other))
+    return other
+
+
+@pytest.mark.parametrize(
+    ("read", "same"),
+    [
+        (load_in_three, ("attributes", "vertices", "triangles", "targets")),
+        (load_in_blender, ("parent", "triangles", "shape_keys", "shape_values", "materials")),
+    ],
+)
+def test_others_read_the_same_meshes(
+    file: Path, exported: Path, read: Callable[[Path], dict], same: tuple[str, ...]
+) -> None:
+    theirs, ours = (read(path)["meshes"] for path in (file, exported))
     assert list(theirs) == list(ours)
     for name, mesh in ours.items():
-        for key in ("attributes", "vertices", "triangles", "targets"):
+        for key in same:
             assert theirs[name][key] == mesh[key], (name, key)
 
 
