@@ -27,7 +27,6 @@ class TestSmoke:
         light = Light.preset(name)
         assert (sh_radiance(light.sh, SPHERE.float()[:500]) >= 0).all()
         assert 0.3 < light.total().mean() < 2.5
-        assert light.regularizer() >= 0
 
 
 class TestFeature:
@@ -79,13 +78,6 @@ class TestFeature:
             for first, second in zip(light.tensors(), back.tensors(), strict=True):
                 assert torch.equal(first, second)
 
-    def test_regularizer_prefers_white_ambient(self) -> None:
-        assert Light.ambient(1.0).regularizer().item() == pytest.approx(0.0, abs=1e-9)
-        red, dark = Light.ambient((1.5, 0.75, 0.75)), Light.ambient(0.1)
-        negative = Light.ambient(1.0)
-        negative.sh[0, 2] = 3.0
-        assert min(x.regularizer().item() for x in (red, dark, negative)) > 0.01
-
 
 class TestException:
     def test_shapes(self) -> None:
@@ -116,12 +108,3 @@ class TestException:
     def test_from_dict_rejects(self, broken: dict) -> None:
         with pytest.raises(ValueError, match="light:"):
             Light.from_dict(broken)
-
-
-class TestGradcheck:
-    def test_regularizer(self) -> None:
-        light = Light.preset("studio")
-        sh = (light.sh.double() + 0.05).requires_grad_()
-        colors = light.colors.double().requires_grad_()
-        run = lambda s, c: Light(s, light.directions.double(), c).regularizer()  # noqa: E731
-        assert torch.autograd.gradcheck(run, (sh, colors))
