@@ -114,7 +114,7 @@ def tint_spread(pixels: Tensor) -> float:
     [H, W, 3] made as small as `TINT_SIDE`, where the coarse colours of a JPEG do not count.
     """
     shrunk = min(1.0, TINT_SIDE / max(pixels.shape[:2]))
-    size = [max(1, round(shrunk * side)) for side in pixels.shape[:2]]
+    size = max(1, round(shrunk * pixels.shape[0])), max(1, round(shrunk * pixels.shape[1]))
     small = F.adaptive_avg_pool2d(linear_to_srgb(pixels).movedim(-1, 0), size)
     color = small.movedim(0, -1).reshape(-1, 3).double()
     bright = color.mean(1)
