@@ -86,7 +86,7 @@ class TestFiles:
 class TestJson:
     def test_head_of_the_file(self, report: dict, fitted: FitSummary) -> None:
         assert report.keys() >= {"fitme", "versions", "preset", "timings_s", "photos"}
-        assert report["seed"] == 0 and report["device"] in ("cpu", "cuda")
+        assert "seed" not in report and report["device"] in ("cpu", "cuda")
         assert report["versions"]["torch"] == torch.__version__
         assert len(report["identity"]) == fitted.avatar.identity.shape[1]
         times = report["timings_s"]
