@@ -46,7 +46,8 @@ def quiet_native_stderr() -> Iterator[None]:
     """Drop known chatter from descriptor 2 while the block runs.
 
     Blocks nest and overlap between threads. What other threads, native code and child processes
-    write to descriptor 2 meanwhile comes out at once, in its order, nothing of it is lost.
+    write to descriptor 2 meanwhile comes out at once and nothing of it is lost. Only lines written
+    in the moment in which the last block ends may change places.
     """
     _enter()
     try:

@@ -253,7 +253,7 @@ class TestRuns:
         assert max(photo["landmark_error"] for photo in data["photos"]) < 0.03
         assert summary.avatar.identity.shape[0] == 1
         gray = [note["photo"] for note in data["notes"] if note["kind"] == "gray"]
-        assert gray == ["closer.png"] and data["notes"] == summary.avatar.about["notes"]
+        assert gray == [1] and data["notes"] == list(summary.avatar.run.notes)
         for index, size in enumerate((512, 360)):
             with Image.open(tmp_path / "out" / f"render_{index:02d}.png") as image:
                 assert image.size == (size, size)

@@ -86,9 +86,9 @@ def test_threads_lose_no_line() -> None:
             thread.join()
     """
     lines = stderr_of(body).splitlines()
-    for name in ("native", "python"):
-        assert [line for line in lines if name in line] == [f"INFO: {name} {i}" for i in range(500)]
-    assert len(lines) == 1000
+    # As a set: what is written while a block ends may change places with what comes after.
+    wanted = [f"INFO: {name} {i}" for name in ("native", "python") for i in range(500)]
+    assert sorted(lines) == sorted(wanted)
 
 
 def test_overlapping_blocks_of_threads() -> None:
