@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from fitme.fit.evidence.covered import FacePixels, covers, uncovered
+from fitme.fit.evidence.covered import FacePixels, covers
 
 SIZE = 128
 SKIN, HAIR, WALL = (0.78, 0.60, 0.50), (0.16, 0.11, 0.08), (0.55, 0.62, 0.68)
@@ -57,16 +57,16 @@ def share(free: torch.Tensor, area: torch.Tensor) -> float:
 
 class TestUncovered:
     def test_bald_head_is_free(self, face: FacePixels) -> None:
-        free = uncovered(drawn((face.head, SKIN)), face)
+        free = covers(drawn((face.head, SKIN)), face).free
         assert share(free, face.overhung) > 0.99 and share(free, face.flanks) > 0.97
 
     def test_short_hair_leaves_the_face_free(self, face: FacePixels) -> None:
-        free = uncovered(drawn((face.head, SKIN), (face.scalp, HAIR)), face)
+        free = covers(drawn((face.head, SKIN), (face.scalp, HAIR)), face).free
         assert share(free, face.overhung) > 0.95
 
     def test_fringe(self, face: FacePixels) -> None:
         fringe = face.head * (torch.arange(SIZE)[:, None] < 46)
-        free = uncovered(drawn((face.head, SKIN), (fringe, HAIR)), face)
+        free = covers(drawn((face.head, SKIN), (fringe, HAIR)), face).free
         assert share(free, face.overhung * fringe) < 0.1
         assert share(free, face.overhung * (1 - fringe)) > 0.7
         assert share(free, face.bare) == 1
@@ -79,19 +79,19 @@ class TestUncovered:
         bald = length < 50
         over = [] if bald else [(fringe, HAIR)]
         picture = drawn((face.head, SKIN), (face.scalp, HAIR), (face.brows, HAIR), *over)
-        free = share(uncovered(picture, face), face.brows)
+        free = share(covers(picture, face).free, face.brows)
         assert free > 0.9 if bald else free < 0.2
 
     def test_long_hair_over_one_cheek(self, face: FacePixels) -> None:
         curtain = ellipse(80, 26, 56, 22)
-        free = uncovered(drawn((face.head, SKIN), (face.scalp, HAIR), (curtain, HAIR)), face)
+        free = covers(drawn((face.head, SKIN), (face.scalp, HAIR), (curtain, HAIR)), face).free
         assert share(free, face.flanks * curtain) < 0.15
         assert share(free, face.flanks.flip(-1) * curtain.flip(-1)) > 0.95
 
     def test_a_beard_is_no_hair_of_the_head(self, face: FacePixels) -> None:
         rows = torch.arange(SIZE)[:, None]
         beard = face.head * (rows > 84)
-        free = uncovered(drawn((face.head, SKIN), (face.scalp, HAIR), (beard, HAIR)), face)
+        free = covers(drawn((face.head, SKIN), (face.scalp, HAIR), (beard, HAIR)), face).free
         assert share(free, face.flanks * beard) == 1
 
     def test_rims_of_glasses_are_found_on_both_sides_only(self, face: FacePixels) -> None:
@@ -103,7 +103,7 @@ class TestUncovered:
         one = glasses * (x < 64)
         shown = glasses * face.spectacles
         free, half = (
-            uncovered(drawn((face.head, SKIN), (mask, (0.1, 0.1, 0.1))), face)
+            covers(drawn((face.head, SKIN), (mask, (0.1, 0.1, 0.1))), face).free
             for mask in (glasses, one)
         )
         assert share(free, shown) < 0.1 and share(free, face.spectacles) > 0.6
@@ -115,14 +115,14 @@ class TestUncovered:
         bar = ((rows >= 63) & (rows < 65) & (columns < 26)).float()
         gap = bar * (columns > 3)
         free, apart = (
-            uncovered(drawn((face.head, SKIN), (mask, (0.1, 0.1, 0.1))), face)
+            covers(drawn((face.head, SKIN), (mask, (0.1, 0.1, 0.1))), face).free
             for mask in (bar, gap)
         )
         assert share(free, bar) < 0.1 and share(apart, gap) > 0.95
 
     def test_a_mole_is_no_rim(self, face: FacePixels) -> None:
         moles = ellipse(74, 50, 2, 2) + ellipse(74, 78, 2, 2)
-        free = uncovered(drawn((face.head, SKIN), (moles, (0.2, 0.1, 0.1))), face)
+        free = covers(drawn((face.head, SKIN), (moles, (0.2, 0.1, 0.1))), face).free
         assert share(free, moles) == 1
 
     @pytest.mark.parametrize("area", [*FacePixels.AREAS, "head"])
@@ -131,7 +131,7 @@ class TestUncovered:
         picture = drawn((face.head, SKIN), (face.scalp, HAIR))
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            free = uncovered(picture, hidden)
+            free = covers(picture, hidden).free
         assert bool(((free >= 0) & (free <= 1)).all())
 
     @pytest.mark.parametrize("value", [0.0, 1.0])
@@ -142,11 +142,11 @@ class TestUncovered:
     def test_nothing_seen_at_all(self, face: FacePixels) -> None:
         nothing = torch.zeros(SIZE, SIZE)
         empty = FacePixels(**dict.fromkeys(FacePixels.AREAS, nothing), head=nothing, chin=-10.0)
-        assert float(uncovered(drawn((face.head, SKIN)), empty).min()) == 1
+        assert float(covers(drawn((face.head, SKIN)), empty).free.min()) == 1
 
     def test_same_picture_same_mask(self, face: FacePixels) -> None:
         picture = drawn((face.head, SKIN), (face.scalp, HAIR))
-        assert torch.equal(uncovered(picture, face), uncovered(picture, face))
+        assert torch.equal(covers(picture, face).free, covers(picture, face).free)
 
 
 def eyes(iris: float = 3.5) -> list[tuple[torch.Tensor, tuple[float, float, float]]]:

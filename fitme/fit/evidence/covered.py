@@ -16,7 +16,7 @@ from torch import Tensor
 
 from fitme.fit.evidence.cloth import mouth_cloth
 from fitme.fit.evidence.glasses import rims
-from fitme.fit.evidence.hair import hair_pixels
+from fitme.fit.evidence.hair import CROP_PIXELS, hair_pixels
 from fitme.fit.evidence.lenses import dark_lenses
 from fitme.fit.session import Session
 from fitme.fit.state import FitState
@@ -24,7 +24,6 @@ from fitme.fit.visibility import pixels_of
 from fitme.image.color import luminance, srgb_to_linear
 from fitme.runtime.notes import Note
 
-HAIR_PIXELS = 256  # side of the crops in which hair is looked for
 CHIN = 152  # landmark
 BEARD = 0.2  # share of chin and upper lip that looks like hair
 AROUND = 0.06  # of the crop: how far around the head hair is looked for
@@ -63,11 +62,6 @@ class Covered:
 
     free: Tensor  # [n,n] in 0..1: 0 where something covers the face
     notes: tuple[str, ...] = ()
-
-
-def uncovered(display: Tensor, face: FacePixels) -> Tensor:
-    """[n,n] in 0..1: 0 where something covers the face, see `covers`."""
-    return covers(display, face).free
 
 
 def covers(display: Tensor, face: FacePixels) -> Covered:
@@ -123,7 +117,7 @@ def _cloth(pixels: np.ndarray, face: FacePixels, unworn: np.ndarray) -> np.ndarr
 @torch.no_grad()
 def uncovered_pixels(session: Session, state: FitState) -> Tensor:
     """[P,n,n] in 0..1: 0 where something covers the face, as the aligned head sees it."""
-    crops = session.crops(HAIR_PIXELS, exact=True)
+    crops = session.crops(CROP_PIXELS, exact=True)
     out = session.view(state, crops)
     names = FacePixels.AREAS
     masks = torch.stack([pixels_of(out, getattr(session.regions, name)) for name in names], 1)

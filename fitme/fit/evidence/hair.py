@@ -10,6 +10,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+CROP_PIXELS = 256  # side of the crops in which hair is looked for
 SAMPLES = 4000  # pixels per colour model
 LIKE_SKIN = 3.0  # standard deviations within which a colour on the scalp says nothing
 FEW = 40  # unlike pixels: below, the head is bald and the wall is skin-coloured

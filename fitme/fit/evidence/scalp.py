@@ -12,6 +12,7 @@ import math
 import torch
 from torch import Tensor
 
+from fitme.fit.evidence.hair import CROP_PIXELS
 from fitme.fit.observation import Crops
 from fitme.fit.ratio import shading
 from fitme.fit.session import Session
@@ -19,7 +20,6 @@ from fitme.fit.state import FitState
 from fitme.fit.visibility import pixels_of
 from fitme.render import RenderOutput
 
-HAIR_PIXELS = 256  # side of the crops in which its colour is looked up
 FEW = 100  # pixels of the top of the head that say something
 DARKEST, LIGHTEST = 0.02, 0.5  # diffuse albedo of cropped hair and of bald heads
 CHROMA = 0.8  # of the log albedo less its mean: hats and coloured light are not followed farther
@@ -52,7 +52,7 @@ def scalp_contrast(session: Session, state: FitState) -> Tensor | None:
     show it, 0 where the head is to be bald."""
     if not session.settings.hair:
         return state.frames.tint.new_zeros(3)
-    crops = session.crops(HAIR_PIXELS, exact=True)
+    crops = session.crops(CROP_PIXELS, exact=True)
     out = session.view(state, crops)
     tone = scalp_tone(out, crops, pixels_of(out, session.regions.crown))
     if tone is None:
