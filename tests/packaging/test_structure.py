@@ -28,8 +28,10 @@ LAYERS = {
     "learned": 2,
     "models": 3,
     "landmarks": 3,
+    "segment": 4,
     "head": 4,
     "reflectance": 5,
+    "hair": 5,
     "export": 6,  # works on shape, materials and views, not on avatars
     "avatar": 7,
     "report": 8,

@@ -1,0 +1,1 @@
+"""Hair as strands: grown on the head's scalp, styled, coloured, drawn."""

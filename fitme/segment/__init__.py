@@ -1,0 +1,1 @@
+"""Which pixel of a photo is what: skin, hair, glasses, clothes, something else."""

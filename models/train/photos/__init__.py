@@ -1,0 +1,1 @@
+"""Synthetic photos of people: every pixel has its label, every vertex its place."""
