@@ -27,21 +27,21 @@ LAYERS = {
     "render": 2,  # knows nothing of heads, photos and files
     "learned": 2,
     "models": 3,
-    "landmarks": 3,
-    "segment": 4,
-    "head": 4,
-    "reflectance": 5,
-    "hair": 5,
-    "export": 6,  # works on shape, materials and views, not on avatars
-    "avatar": 7,
-    "report": 8,
-    "fit": 9,
-    "batch": 11,
-    "sample": 11,
-    "doctor": 11,
-    "cli": 12,
-    "models.train": 13,  # the recipes use everything, nothing uses them
-    "": 14,  # fitme/__init__.py: loads names when they are used
+    "segment": 4,  # the encoder's network on a photo
+    "landmarks": 5,
+    "head": 6,
+    "reflectance": 7,
+    "hair": 7,
+    "export": 8,  # works on shape, materials and views, not on avatars
+    "avatar": 9,
+    "report": 10,
+    "fit": 11,
+    "batch": 12,
+    "sample": 12,
+    "doctor": 12,
+    "cli": 13,
+    "models.train": 14,  # the recipes use everything, nothing uses them
+    "": 15,  # fitme/__init__.py: loads names when they are used
 }
 
 MEDIAN_LINES = 130

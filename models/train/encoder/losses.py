@@ -1,0 +1,58 @@
+"""What the encoder's heads are scored by."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from fitme.models.encoder.network import Encoded
+from fitme.models.train.encoder.data import Examples
+from fitme.segment.labels import Label
+
+WEIGHTS = {"labels": 1.0, "coarse": 10.0, "points": 0.25, "starts": 0.05}
+RARE = {
+    Label.GLASSES: 3.0, Label.BROWS: 2.5, Label.EYES: 2.5, Label.LIPS: 2.0, Label.MOUTH: 2.5,
+    Label.BEARD: 2.0, Label.OTHER: 1.5, Label.EARS: 1.5, Label.HAIR: 1.2,
+}  # fmt: skip
+"""Weights of classes that cover few pixels."""
+
+
+def losses(encoded: Encoded, truth: Examples) -> dict[str, Tensor]:
+    """By name, before their weights."""
+    weights = torch.ones(encoded.labels.shape[1])
+    for label, weight in RARE.items():
+        weights[label] = weight
+    labels = F.cross_entropy(encoded.labels, truth.labels, weights)
+    coarse = sum((one - truth.points).abs().mean() for one in encoded.rounds)
+    miss = (encoded.points - truth.points).square().sum(-1).add(1e-8).sqrt()
+    # A Laplacian in two dimensions: outliers count with their distance, not its square.
+    points = (miss * (-encoded.spread).exp() + 2 * encoded.spread).mean()
+    off = (encoded.starts - truth.starts) * (-encoded.starts_spread).exp()
+    starts = (0.5 * off.square().clamp_max(50) + encoded.starts_spread)[truth.known].mean()
+    return {
+        "labels": labels, "coarse": torch.as_tensor(coarse), "points": points, "starts": starts,
+    }  # fmt: skip
+
+
+def total(parts: dict[str, Tensor]) -> Tensor:
+    """The weighted sum."""
+    return torch.stack([WEIGHTS[name] * value for name, value in parts.items()]).sum()
+
+
+class Confusion:
+    """Counts of found against true labels."""
+
+    def __init__(self, classes: int) -> None:
+        self.counts = torch.zeros(classes, classes, dtype=torch.int64)
+
+    def add(self, logits: Tensor, labels: Tensor) -> None:
+        classes = len(self.counts)
+        pairs = labels.flatten() * classes + logits.argmax(1).flatten()
+        self.counts += torch.bincount(pairs, minlength=classes**2).view(classes, classes)
+
+    def iou(self) -> dict[str, float]:
+        """Intersection over union by label; not a number where a label is nowhere."""
+        both = self.counts.diagonal().double()
+        union = self.counts.sum(0) + self.counts.sum(1) - both
+        return {label.name.lower(): float(both[label] / union[label]) for label in Label}

@@ -1,0 +1,3 @@
+"""Which hair, beard, brows and lashes a synthetic person has."""
+
+from __future__ import annotations
