@@ -1,0 +1,115 @@
+"""What hair lies on: a signed distance grid of the mean head, its neck and a bust below.
+
+Distances are to the nearest skin vertex or triangle centre along its normal, a grid step fine
+enough for hair. The bust (trapezius and chest as capsules) carries long hair; it is an adult's of
+average build, measured from anthropometric tables by eye, as the head model ends at the neck.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from fitme.head.model import HeadModel
+
+Floats = NDArray[np.floating[Any]]
+Ints = NDArray[np.int32]
+
+STEP = 0.006  # metres between grid points
+LOW = np.array([-0.27, -0.42, -0.19], np.float32)  # metres, corners of the grid
+HIGH = np.array([0.27, 0.22, 0.22], np.float32)
+HEAD_BELOW = -0.17  # metres: below this height only the bust is near
+NEAR_SKIN = 0.09  # metres beyond which the nearest skin vertex is not kept
+
+# start, end (metres, of the left side; mirrored), radius at both ends
+BUST = (
+    ((0.020, -0.125, -0.035), (0.175, -0.200, -0.035), 0.042, 0.050),
+    ((0.000, -0.250, 0.000), (0.110, -0.265, -0.010), 0.085, 0.080),
+    ((0.000, -0.420, 0.015), (0.130, -0.420, 0.000), 0.110, 0.100),
+)
+
+
+@dataclass(frozen=True)
+class Collision:
+    """Signed distance [X,Y,Z] metres, positive outside, and the nearest skin vertex of the head
+    (-1 where it is far) at the points LOW + STEP * index."""
+
+    distance: Floats
+    nearest: Ints
+
+    def at(self, points: Floats) -> tuple[Floats, Floats]:
+        """Distance [...] and outward unit gradient [...,3] at points [...,3], trilinear."""
+        from fitme.hair.kernels_grow import sample_distance
+
+        flat = np.ascontiguousarray(points.reshape(-1, 3), np.float32)
+        value = np.empty(len(flat), np.float32)
+        gradient = np.empty_like(flat)
+        sample_distance(flat, self.distance, LOW, STEP, value, gradient)
+        return value.reshape(points.shape[:-1]), gradient.reshape(points.shape)
+
+    def nearest_vertex(self, points: Floats) -> Ints:
+        """Index of the skin vertex near each point [...,3], -1 for none."""
+        index = np.rint((points - LOW) / STEP).astype(np.int64)
+        limit = np.array(self.nearest.shape) - 1
+        inside = ((index >= 0) & (index <= limit)).all(-1)
+        index = index.clip(0, limit)
+        found = self.nearest[index[..., 0], index[..., 1], index[..., 2]]
+        return np.where(inside, found, -1).astype(np.int32)
+
+
+def build_collision(head: HeadModel, normals: Floats) -> Collision:
+    """The grid for the mean shape of `head`; normals [V,3] of its vertices."""
+    mean = head.mean.cpu().numpy()
+    triangles = head.part_triangles(head.skin.name).cpu().numpy()
+    outer = _outer(head)
+    triangles = triangles[outer[triangles].all(1)]
+    vertices = np.unique(triangles)
+    centres = mean[triangles].mean(1)
+    points = np.concatenate([mean[vertices], centres])
+    directions = np.concatenate([normals[vertices], normals[triangles].mean(1)])
+    owner = np.concatenate([vertices, triangles[:, 0]]).astype(np.int32)
+    counts = np.ceil((HIGH - LOW) / STEP).astype(int) + 1
+    axes = [LOW[k] + STEP * np.arange(counts[k], dtype=np.float32) for k in range(3)]
+    grid = np.stack(np.meshgrid(*axes, indexing="ij"), -1)
+    distance = _bust(grid)
+    nearest = np.full(grid.shape[:3], -1, np.int32)
+    near_head = (grid[..., 1] > HEAD_BELOW) & (np.abs(grid[..., 0]) < 0.19)
+    at = grid[near_head]
+    far, index = cKDTree(points).query(at, distance_upper_bound=0.2)
+    found = np.isfinite(far)
+    index = np.where(found, index, 0)
+    away = ((at - points[index]) * directions[index]).sum(-1)
+    signed = np.where(found, np.where(away < 0, -far, far), 0.2)
+    # the neck's open end: nothing below it is inside
+    below = (at[:, 1] < -0.10) & (points[index][:, 1] < -0.13) & (away < 0)
+    signed = np.where(below & (far > 0.004), 0.2, signed)
+    distance[near_head] = np.minimum(distance[near_head], signed)
+    nearest[near_head] = np.where(found & (far < NEAR_SKIN), owner[index], -1)
+    return Collision(np.ascontiguousarray(distance, np.float32), nearest)
+
+
+def _outer(head: HeadModel) -> NDArray[np.bool_]:
+    """Vertices [V] that hair can touch: not the inside of mouth and nostrils."""
+    hidden = np.zeros(len(head.mean), bool)
+    for name in ("mouth_inside", "nostrils"):
+        if name in head.regions:
+            hidden |= head.regions[name].cpu().numpy() > 0.5
+    return ~hidden
+
+
+def _bust(points: Floats) -> Floats:
+    """Signed distance to the capsules, [...]."""
+    mirrored = points.copy()
+    mirrored[..., 0] = np.abs(mirrored[..., 0])
+    best = np.full(points.shape[:-1], 1.0, np.float32)
+    for start, end, first, last in BUST:
+        a, b = np.array(start, np.float32), np.array(end, np.float32)
+        along = ((mirrored - a) @ (b - a) / ((b - a) @ (b - a))).clip(0, 1)
+        middle = a + along[..., None] * (b - a)
+        away = np.linalg.norm(mirrored - middle, axis=-1)
+        best = np.minimum(best, away - (first + (last - first) * along))
+    return best

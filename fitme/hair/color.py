@@ -1,0 +1,107 @@
+"""The colour of hair, from the pigments in it.
+
+Absorption per unit of eumelanin (0.419, 0.697, 1.37) and pheomelanin (0.187, 0.4, 1.05) for R, G,
+B after E. d'Eon et al., "An energy-conserving hair reflectance model", EGSR 2011; the colour of a
+tuft goes with the root of the absorption, as light is scattered many times in it (Chiang et al.,
+"A practical and controllable hair and fur model", 2016, whose factor is larger: theirs is the
+single hair's).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fitme.hair.strands import Strands
+
+Floats = NDArray[np.floating[Any]]
+
+EUMELANIN = np.array([0.419, 0.697, 1.37])
+PHEOMELANIN = np.array([0.187, 0.4, 1.05])
+GREY = np.array([0.48, 0.465, 0.435])  # linear albedo of hair without pigment
+DEPTH = 2.0  # factor of the root of the absorption
+FLOOR = 0.006  # of the albedo: black hair reflects this much
+TIP_ARC = 0.12  # metres from the root to where tips have lightened by most of it
+
+
+@dataclass(frozen=True)
+class HairColor:
+    """Amounts of pigment (black hair has 8 of eumelanin, blond 0.4), shares 0..1."""
+
+    eumelanin: float = 2.0
+    pheomelanin: float = 0.3
+    grey: float = 0.0  # share of strands without pigment
+    variation: float = 0.25  # of the pigment from strand to strand
+    dark_roots: float = 0.15
+    light_tips: float = 0.15
+    dye: tuple[float, float, float] | None = None  # linear albedo
+    dyed: float = 0.0  # share of strands
+
+    def plain(self) -> Floats:
+        """The linear albedo [3] of the average strand without grey or dye."""
+        sigma = self.eumelanin * EUMELANIN + self.pheomelanin * PHEOMELANIN
+        return (np.exp(-DEPTH * np.sqrt(sigma)) + FLOOR).astype(np.float32)
+
+    def albedo(self, strands: Strands) -> Floats:
+        """Linear albedo [N,K,3] of every point; depends on the strands alone."""
+        steps = np.sqrt((np.diff(strands.points, axis=1) ** 2).sum(-1))
+        arc = np.concatenate([np.zeros_like(steps[:, :1]), np.cumsum(steps, 1)], 1)
+        out = 1 - np.exp(-arc / TIP_ARC)
+        pigment = np.exp(self.variation * strands.tone)[:, None]
+        pigment = (
+            pigment * (1 + self.dark_roots * np.exp(-arc / 0.02)) * (1 - self.light_tips * out)
+        )
+        sigma = self.eumelanin * EUMELANIN + self.pheomelanin * PHEOMELANIN
+        colour = np.exp(-DEPTH * np.sqrt(pigment[..., None] * sigma)) + FLOOR
+        draws = _hashed(strands.tone)
+        # a grey head is no mixture of black and white only: most hairs have lost some pigment
+        lost = (
+            np.clip((self.grey - draws[:, 0]) * 3 + 0.5, 0, 1) if self.grey > 0 else 0 * draws[:, 0]
+        )
+        lost = np.maximum(lost, self.grey**2)[:, None, None]
+        colour = colour + lost * (GREY - colour)
+        if self.dye is not None:
+            dyed = (draws[:, 1] < self.dyed)[:, None] * out
+            colour = colour + dyed[..., None] * (np.array(self.dye) - colour)
+        return colour.astype(np.float32)
+
+
+def _hashed(tone: Floats) -> Floats:
+    """Two numbers [N,2] in 0..1 that go with each tone but do not follow it."""
+    spread = np.stack([tone * 9157.3, tone * 3571.9 + 0.37], -1)
+    return (spread - np.floor(spread)).astype(np.float32)
+
+
+def draw_hair_color(random: np.random.Generator) -> HairColor:
+    """A colour as people have: half of them dark, with blond, red, grey and dyed hair."""
+    kind = random.choice(
+        ["black", "dark", "brown", "light", "blond", "red", "grey", "dyed"],
+        p=[0.22, 0.20, 0.18, 0.11, 0.11, 0.05, 0.09, 0.04],
+    )
+    eumelanin, pheomelanin = {
+        "black": (random.uniform(5, 11), random.uniform(0, 0.5)),
+        "dark": (random.uniform(3, 5.5), random.uniform(0.1, 0.9)),
+        "brown": (random.uniform(1.5, 3.2), random.uniform(0.2, 1.0)),
+        "light": (random.uniform(0.75, 1.6), random.uniform(0.2, 0.7)),
+        "blond": (random.uniform(0.15, 0.75), random.uniform(0.1, 0.45)),
+        "red": (random.uniform(0.4, 1.5), random.uniform(1.4, 3.2)),
+        "grey": (random.uniform(0.6, 7), random.uniform(0, 0.4)),
+        "dyed": (random.uniform(0.3, 5), random.uniform(0.1, 0.6)),
+    }[str(kind)]
+    grey = random.uniform(0.35, 1.0) if kind == "grey" else max(0.0, random.uniform(-0.5, 0.35))
+    dye: tuple[float, float, float] | None = None
+    share = 0.0
+    if kind == "dyed":
+        hue = random.random(3)
+        dye = (0.03 + 0.55 * hue[0] ** 2, 0.03 + 0.55 * hue[1] ** 2, 0.03 + 0.55 * hue[2] ** 2)
+        share = float(random.choice([1.0, random.uniform(0.15, 0.6)]))
+    elif random.random() < 0.15:  # highlights
+        light = random.uniform(0.25, 0.5)
+        dye, share = (light, 0.68 * light, 0.36 * light), random.uniform(0.1, 0.5)
+    return HairColor(
+        float(eumelanin), float(pheomelanin), float(grey), float(random.uniform(0.12, 0.45)),
+        float(random.uniform(0, 0.4)), float(random.uniform(0, 0.45)), dye, float(share),
+    )  # fmt: skip

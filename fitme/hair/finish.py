@@ -1,0 +1,84 @@
+"""What is laid over the grown paths: clumps, curls, frizz, the taper of the single hair."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+Floats = NDArray[np.floating[Any]]
+
+
+def arc_lengths(points: Floats) -> Floats:
+    """Path length [N,K] metres from the root."""
+    steps = np.sqrt((np.diff(points, axis=1) ** 2).sum(-1))
+    return np.concatenate([np.zeros_like(steps[:, :1]), np.cumsum(steps, 1)], 1)
+
+
+def clump_of(root: Floats, group: Floats, clumps: int, random: np.random.Generator) -> Floats:
+    """For each of N strands the strand [N] int that leads its clump; groups [N] do not mix."""
+    clumps = min(clumps, len(root))
+    leaders = random.choice(len(root), clumps, replace=False)
+    features = np.concatenate([root, 0.03 * group[:, None]], 1)
+    _, nearest = cKDTree(features[leaders]).query(features)
+    return leaders[nearest]
+
+
+def gathered(
+    points: Floats, leader: Floats, tightness: float, random: np.random.Generator
+) -> Floats:
+    """Points [N,K,3] drawn towards their leader's, more so at the tips."""
+    if tightness <= 0:
+        return points
+    count, many = points.shape[:2]
+    t = np.linspace(0, 1, many, dtype=np.float32)
+    own = tightness * (0.55 + 0.45 * random.random(count, dtype=np.float32))
+    # tips stay a little apart: a clump ends in a brush, not in a needle
+    share = own[:, None] * (1 - (1 - t) ** 1.6) * (1 - 0.25 * t**3)
+    return points + share[..., None] * (points[leader] - points)
+
+
+def curled(
+    points: Floats, arc: Floats, radius: Floats, turns: Floats, phase: Floats, flat: float
+) -> Floats:
+    """Points [N,K,3] on a helix around their path: radius [N] metres, turns [N] per metre,
+    phase [N] radians; flat 1 makes a wave of it."""
+    along = np.gradient(points, axis=1)
+    along /= np.linalg.norm(along, axis=-1, keepdims=True) + 1e-9
+    # a frame that does not spin: across the path and the world's axis least along it
+    reference = np.where(np.abs(along[:, :, 1:2]) < 0.8, [[[0.0, 1.0, 0.0]]], [[[0.0, 0.0, 1.0]]])
+    mixed = np.array([0.25, 0.1, 1.0], np.float32)
+    reference = mixed + 0.0 * reference
+    across = np.cross(along, reference)
+    across /= np.linalg.norm(across, axis=-1, keepdims=True) + 1e-6
+    other = np.cross(across, along)
+    angle = 2 * np.pi * turns[:, None] * arc + phase[:, None]
+    size = radius[:, None] * (1 - np.exp(-arc / 0.02))
+    first, second = np.cos(angle) * size, np.sin(angle) * size * (1 - 0.65 * flat)
+    start = np.cos(phase)[:, None] * size, np.sin(phase)[:, None] * size * (1 - 0.65 * flat)
+    fade = np.exp(-arc / 0.01)
+    first, second = first - fade * start[0], second - fade * start[1]
+    return (points + first[..., None] * across + second[..., None] * other).astype(np.float32)
+
+
+def frizzed(points: Floats, arc: Floats, amount: Floats, random: np.random.Generator) -> Floats:
+    """Points [N,K,3] with smooth noise of `amount` [N] metres at 5 cm from the root."""
+    count, many = points.shape[:2]
+    knots = max(3, many // 5)
+    noise = random.standard_normal((count, knots, 3), dtype=np.float32)
+    at = np.linspace(0, knots - 1, many, dtype=np.float32)
+    low = at.astype(np.int64).clip(0, knots - 2)
+    t = (at - low)[:, None]
+    t = t * t * (3 - 2 * t)
+    wander = noise[:, low] * (1 - t) + noise[:, low + 1] * t
+    size = amount[:, None] * (arc / 0.05) ** 0.7
+    return points + wander * np.minimum(size, 3 * amount[:, None])[..., None]
+
+
+def taper(half_width: Floats, many: int, tip: float) -> Floats:
+    """Half-widths [N,K] that thin to the share `tip` at the end."""
+    t = np.linspace(0, 1, many, dtype=np.float32)
+    profile = (0.85 + 0.15 * np.clip(t / 0.1, 0, 1)) * (1 - (1 - tip) * np.clip(t - 0.5, 0, 1) * 2)
+    return (half_width[:, None] * profile).astype(np.float32)

@@ -1,0 +1,176 @@
+"""`grow`: the hair of a head, strand by strand, on its mean shape."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fitme.hair import guides
+from fitme.hair.collision import LOW, STEP
+from fitme.hair.finish import arc_lengths, clump_of, curled, frizzed, gathered, taper
+from fitme.hair.guides import smoothstep
+from fitme.hair.kernels_grow import grow_strands, push_out
+from fitme.hair.scalp import Roots, Scalp, draw_roots, hairline, inside_hairline, scalp_of
+from fitme.hair.strands import Anchor, Kind, Strands
+from fitme.hair.styles import HairStyle
+from fitme.head.model import HeadModel
+
+Floats = NDArray[np.floating[Any]]
+
+TOTAL_WIDTH = 5.0  # metres: number of hairs (100,000) times their width (0.08 mm), less overlap
+EDGE = 0.005  # metres over which a hairline fades in
+POINTS_STRAIGHT, POINTS_CURLY, POINTS_SHORT = 20, 40, 10
+
+
+def anchor_of(scalp: Scalp) -> Anchor:
+    """What strands keep of the mean head."""
+    line = hairline(0.0, 0.0, 0.0, 0.0)
+    skull = np.flatnonzero(inside_hairline(scalp, line) > 0.0)
+    used = np.unique(scalp.triangles)
+    skull = np.intersect1d(skull, used).astype(np.int32)
+    return Anchor(scalp.vertices, scalp.normals, scalp.triangles, skull, scalp.collision)
+
+
+def grow(head: HeadModel, style: HairStyle, seed: int, strands: int = 8000) -> Strands:
+    """`strands` hairs of the head in this style on the mean shape of `head`.
+
+    Strands stand for all of a head's hair whatever their number: fewer are wider.
+    """
+    scalp, random = scalp_of(head), np.random.default_rng(seed)
+    line = hairline(style.raised, style.recession, style.peak, style.low_nape)
+    edge = inside_hairline(scalp, line)
+    density = _density(scalp, style, edge, random)
+    share = float(density.sum() / max((edge > 0).sum(), 1))
+    count = max(int(strands * min(1.0, share + 0.15)), 16)
+    roots = draw_roots(scalp, density, count, random)
+    inside = roots.of(scalp, edge)
+    zone = guides.zones(roots, style, inside, random)
+    paths, fine, side = _paths(scalp, style, roots, zone, inside, random)
+    points = _finished(scalp, style, roots, paths, side, random)
+    width = 0.5 * TOTAL_WIDTH / strands * style.thickness * fine
+    width = width * random.uniform(0.7, 1.3, count).astype(np.float32)
+    long = points.shape[1] > POINTS_SHORT
+    half = taper(width.astype(np.float32), points.shape[1], 0.25 if long else 0.45)
+    return Strands(
+        points, half, roots.triangle, roots.barycentric,
+        random.standard_normal(count).astype(np.float32), np.full(count, int(Kind.HAIR), np.int32),
+        scalp.collision.nearest_vertex(points), anchor_of(scalp),
+    )  # fmt: skip
+
+
+def _density(scalp: Scalp, style: HairStyle, edge: Floats, random: np.random.Generator) -> Floats:
+    """Share of hairs [V] that grow: inside the hairline, which is soft and uneven."""
+    p = scalp.vertices
+    waves = random.uniform(60, 220, (3, 5)).astype(np.float32)
+    uneven = np.sin(p @ waves + random.uniform(0, 6.3, 5).astype(np.float32)).mean(1) * 0.004
+    # the front is the softest, the line around the ear sharp
+    soft = EDGE * (1 - 0.5 * smoothstep(60, 75, scalp.azimuth))
+    density = smoothstep(-0.5, 1.2, (edge + uneven) / soft)
+    density = density * (1 - smoothstep(0.15, 0.5, scalp.regions["ears"]))
+    y, z = p[:, 1], p[:, 2]
+    crown = np.exp(-(((p - np.array([0, 0.14, -0.035])) / 0.042) ** 2).sum(1))
+    density = density * (1 - style.thin_crown * np.minimum(1.2 * crown, 1) * 0.9)
+    if style.bald > 0:
+        # the ring: what lies below a plane that rises to the back
+        above = smoothstep(-0.008, 0.010, y - (0.068 - 0.10 * (z + 0.01)) + 0.4 * uneven)
+        density = density * (1 - style.bald * above * 0.995)
+    return (density * style.density).astype(np.float32)
+
+
+def _paths(
+    scalp: Scalp, style: HairStyle, roots: Roots, zone: guides.Zones, inside: Floats,
+    random: np.random.Generator,
+) -> tuple[Floats, Floats, Floats]:  # fmt: skip
+    """Grown paths [N,K,3], relative widths [N], and the side of the parting [N]."""
+    count = len(roots.position)
+    comb, side = guides.combed(roots, style, zone, random)
+    length = guides.lengths(roots, style, zone, inside, random)
+    tied = style.tie != "none"
+    flies = random.random(count) < 0.05 * style.flyaways
+    near_edge = smoothstep(0.0, 0.022, inside)
+    layer = random.random(count).astype(np.float32) ** 0.8
+    height = style.volume * (0.12 + 0.88 * layer) * (0.25 + 0.75 * near_edge)
+    height = height * (1 - 0.5 * zone.nape) * (1 + 0.35 * zone.top)
+    height = height * np.where(flies, 1.4, 1.0)
+    noise = random.standard_normal((count, 3)).astype(np.float32)
+    steep = (style.lift * (0.45 + 0.55 * near_edge))[:, None]
+    start = guides.unit(steep * roots.normal + (1.02 - steep) * comb + 0.05 * noise)
+    bend = 45.0 * (1 - 0.75 * style.lift) * comb
+    fall = style.weight * 26.0 * (0.85 + 0.3 * random.random(count))
+    fall = np.where(flies, 0.6 * fall, fall) * np.where(zone.fringe > 0, 1.2, 1.0)
+    turn = 2.0 * noise * np.where(flies, 4.0, 1.0)[:, None] * (0.3 + style.frizz)
+    long = smoothstep(0.18, 0.3, length)
+    forward = np.where(random.random(count) < style.front, 1.0, -0.5) * zone.side
+    turn[:, 2] += 1.6 * long * forward + 2.4 * style.face * zone.temple
+    turn[:, 2] -= 3.5 * style.tuck * zone.side
+    hem = np.full(count, -1.0) if style.hem is None else style.hem - 0.012 * random.random(count)
+    hold = np.where(flies, 0.2, 1.0) * style.hold
+    if tied:
+        hold, fall = np.full(count, 0.9), np.zeros(count)
+        ties, lines = guides.tails(style, scalp.collision, side)
+        tie = np.where(roots.position[:, 0] > 0, 1, 0) if len(ties) > 1 else np.zeros(count)
+    else:
+        ties = np.zeros((1, 3), np.float32)
+        lines = np.zeros((1, guides.LINES, 2, 3), np.float32)
+        tie = np.full(count, -1)
+    disc = _disc(count, style, random)
+    reach = 1 - 0.5 * style.layers * random.random(count) - 0.05 * random.random(count)
+    many = POINTS_STRAIGHT if float(length.max()) > 0.05 or tied else POINTS_SHORT
+    if style.curl_radius > 0 or style.tie in ("bun", "braid", "braids", "cornrows"):
+        many = POINTS_CURLY
+    out = np.empty((count, many, 3), np.float32)
+    grow_strands(
+        *_arrays(roots.position, start, length, height, bend, fall, hold, hem, turn),
+        np.maximum(0.015, 1.2 * height).astype(np.float32), tie.astype(np.int32), ties, lines,
+        disc, reach.astype(np.float32), scalp.collision.distance, LOW, STEP, out,
+    )  # fmt: skip
+    fine = 0.55 + 0.45 * smoothstep(-0.002, 0.012, inside)
+    return out, fine, side
+
+
+def _arrays(*values: Floats) -> list[Floats]:
+    return [np.ascontiguousarray(value, np.float32) for value in values]
+
+
+def _disc(count: int, style: HairStyle, random: np.random.Generator) -> Floats:
+    """Line of the tail and offsets in metres from it, [N,4]."""
+    line = random.integers(0, guides.LINES, count)
+    size = {"braid": 0.0065, "braids": 0.0065, "bun": 0.011}.get(style.tie, guides.TAIL_RADIUS)
+    ball = guides.unit(random.standard_normal((count, 3)).astype(np.float32))
+    ball *= (size * random.random((count, 1)) ** 0.5).astype(np.float32)
+    return np.concatenate([line[:, None], ball], 1).astype(np.float32)
+
+
+def _finished(
+    scalp: Scalp, style: HairStyle, roots: Roots, paths: Floats, side: Floats,
+    random: np.random.Generator,
+) -> Floats:  # fmt: skip
+    """Paths [N,K,3] with clumps, curls and frizz, outside of the head."""
+    count = len(paths)
+    leader = clump_of(roots.position, side, style.clumps, random)
+    points = gathered(paths, leader, style.tightness, random)
+    arc = arc_lengths(points)
+    if style.curl_radius > 0:
+        # neighbours in step: the phase of a clump follows its place on the head
+        waves = random.uniform(-1, 1, (3,)).astype(np.float32) * 25
+        ordered = roots.position[leader] @ waves
+        loose = random.uniform(0, 2 * np.pi, count)[leader]
+        own = (0.9 - 0.7 * style.tightness) * random.standard_normal(count)
+        phase = (ordered + (1 - style.curl_order) * loose + own).astype(np.float32)
+        vary = 1 + 0.25 * (random.random(count)[leader] - 0.5)
+        radius = style.curl_radius * (0.75 + 0.5 * random.random(count)[leader])
+        turns = style.curl_turns * vary
+        points = curled(
+            points, arc, radius.astype(np.float32), turns.astype(np.float32), phase,
+            style.curl_order if style.curl_turns < 25 else 0.0,
+        )  # fmt: skip
+    amount = style.frizz * 0.0035 * random.random(count) ** 1.5
+    amount = np.where(random.random(count) < 0.08 * style.flyaways, 0.006, amount)
+    points = frizzed(points, arc, amount.astype(np.float32), random)
+    points[:, 0] = roots.position
+    points = np.ascontiguousarray(points, np.float32)
+    least = np.minimum(0.0008 + 0.0 * arc, arc).astype(np.float32)
+    push_out(points, least, scalp.collision.distance, LOW, STEP)
+    return points

@@ -1,0 +1,187 @@
+"""Which way each hair of the head is combed, how long it is, and where ties hold it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fitme.hair.collision import Collision
+from fitme.hair.scalp import CROWN, Roots
+from fitme.hair.styles import HairStyle
+
+Floats = NDArray[np.floating[Any]]
+
+LINES, LINE_POINTS = 3, 48  # of a tail: three so that it can be braided
+TAIL_RADIUS = 0.017  # metres
+BRAID_TURNS = 22.0  # crossings per metre
+CORNROWS = 9  # rows over the head
+
+
+def smoothstep(low: float, high: float, value: Floats) -> Floats:
+    t = ((value - low) / (high - low)).clip(0, 1)
+    return (t * t * (3 - 2 * t)).astype(np.float32)
+
+
+def unit(vector: Floats) -> Floats:
+    return (vector / (np.linalg.norm(vector, axis=-1, keepdims=True) + 1e-9)).astype(np.float32)
+
+
+def tangent(vector: Floats, normal: Floats) -> Floats:
+    """The part of vectors [N,3] along the surface, made unit."""
+    return unit(vector - (vector * normal).sum(-1, keepdims=True) * normal)
+
+
+@dataclass(frozen=True)
+class Zones:
+    """Soft shares [N] of the places on the head."""
+
+    top: Floats
+    front: Floats  # of the top, before the crown
+    side: Floats
+    back: Floats
+    nape: Floats
+    temple: Floats  # sides before the ear
+    fringe: Floats  # 0 or 1
+
+
+def zones(roots: Roots, style: HairStyle, edge: Floats, random: np.random.Generator) -> Zones:
+    """Zones of the roots; edge [N] is the distance to the hairline in metres."""
+    y, a = roots.position[:, 1], roots.azimuth
+    top = smoothstep(0.070, 0.108, y)
+    low = 1 - top
+    side = low * (1 - smoothstep(105, 140, a))
+    nape = (low - side) * (1 - smoothstep(-0.02, 0.03, y))
+    back = low - side - nape
+    front = top * smoothstep(-0.03, 0.04, roots.position[:, 2])
+    temple = side * (1 - smoothstep(68, 84, a))
+    wobble = 4 * random.standard_normal(len(a)).astype(np.float32)
+    within = (a + wobble < style.fringe_width) & (edge < 0.045) & (y > 0.07)
+    fringe = (within & (style.fringe > 0)).astype(np.float32)
+    return Zones(top, front, side, back, nape, temple, fringe)
+
+
+def lengths(
+    roots: Roots, style: HairStyle, zone: Zones, edge: Floats, random: np.random.Generator
+) -> Floats:
+    """Length [N] metres of each hair."""
+    length = zone.top * style.top + zone.side * style.sides
+    length = length + zone.back * style.back + zone.nape * style.nape
+    faded = style.fade * (zone.side + zone.back + zone.nape)
+    height = smoothstep(-0.03, 0.085, roots.position[:, 1])
+    length = length * (1 - faded * (1 - height) ** 1.0 * 0.92)
+    length = np.where(zone.fringe > 0, style.fringe, length)
+    spread = style.layers * np.where(zone.fringe > 0, 0.6, 1.0)
+    jitter = 1 - spread * random.random(len(length)) ** 1.3
+    # the first hairs of a hairline are finer and shorter
+    first = 0.6 + 0.4 * smoothstep(-0.003, 0.008, edge)
+    return np.maximum(length * jitter * first, 0.0015).astype(np.float32)
+
+
+def combed(
+    roots: Roots, style: HairStyle, zone: Zones, random: np.random.Generator
+) -> tuple[Floats, Floats]:
+    """Unit direction [N,3] along the skin in which each hair lies, and side of the parting [N]
+    (-1 or 1)."""
+    p, normal = roots.position, roots.normal
+    count = len(p)
+    noise = random.standard_normal((count, 3)).astype(np.float32)
+    whorl = tangent(p - CROWN, normal)
+    field = 0.5 * whorl
+    x = p[:, 0] - (style.part or 0.0) + 0.0012 * noise[:, 0]
+    side = np.where(x < 0, -1.0, 1.0).astype(np.float32)
+    outward = np.zeros_like(p)
+    outward[:, 0] = side
+    if style.part is not None:
+        before_crown = smoothstep(-0.055, -0.025, p[:, 2]) * smoothstep(0.06, 0.09, p[:, 1])
+        away = outward + np.array([0, -0.2, -0.28], np.float32)
+        field = field + (2.2 * before_crown)[:, None] * away
+    field[:, 2] += style.forward * (1.2 * zone.top + 0.5 * zone.side)
+    field[:, 2] -= 1.6 * style.swept_back * (zone.top + 0.9 * zone.side)
+    field[:, 1] += style.swept_back * 0.25 * zone.front
+    field[:, 1] -= 0.8 * (zone.side + zone.back + zone.nape)
+    field[:, 2] -= 0.30 * zone.side * (1 - style.face)
+    field[:, 2] += 0.9 * style.face * zone.temple
+    field[:, 2] -= 2.2 * style.tuck * zone.side
+    falling = np.zeros_like(p)
+    falling[:, 2] = 1.0
+    falling[:, 0] = 1.2 * style.fringe_sweep + 0.25 * np.sign(p[:, 0]) + 0.12 * noise[:, 1]
+    field = np.where(zone.fringe[:, None] > 0, falling, field)
+    return tangent(tangent(field, normal) + 0.07 * noise, normal), side
+
+
+def tails(style: HairStyle, collision: Collision, side: Floats) -> tuple[Floats, Floats]:
+    """Where ties hold [M,3], and the three lines of each tail beyond them [M,LINES,P,3]."""
+    if style.tie == "bun":
+        centre = _behind(collision, 0.0, style.tie_height, 0.0)
+        return centre[None], _bun(centre, style.tail)[None]
+    if style.tie == "braids":
+        starts = [_behind(collision, x, -0.005, 0.008) for x in (-0.052, 0.052)]
+        forward = 1.0 if style.front > 0.5 else -0.2
+    else:
+        starts = [_behind(collision, 0.0, style.tie_height, 0.010)]
+        forward = 0.0
+    curves = []
+    for start in starts:
+        way = np.array([start[0] * 14, 0.05, -1.0 if forward <= 0 else -0.25])
+        middle = _hanging(collision, start, way, forward, style.tail)
+        braided = style.tie in ("braid", "braids")
+        curves.append(_plaited(middle, style.tail) if braided else np.stack([middle] * LINES))
+    return np.array(starts, np.float32), np.array(curves, np.float32)
+
+
+def _behind(collision: Collision, x: float, y: float, away: float) -> Floats:
+    """The point `away` metres off the back of the head at (x, y)."""
+    z = np.linspace(-0.16, 0.0, 161, dtype=np.float32)
+    line = np.stack([np.full_like(z, x), np.full_like(z, y), z], -1)
+    inside = collision.at(line)[0] < 0.004
+    first = int(np.argmax(inside))
+    return (line[first] - np.array([0, 0, away], np.float32)).astype(np.float32)
+
+
+def _hanging(
+    collision: Collision, start: Floats, way: Floats, forward: float, length: float
+) -> Floats:
+    """A line [P,3] that leaves `start` along `way`, falls, and lies on head and shoulders."""
+    points, at, step = [start], start.astype(np.float64), length / (LINE_POINTS - 1)
+    d = way / np.linalg.norm(way)
+    for _ in range(LINE_POINTS - 1):
+        d = d + step * np.array([0, -38.0, 0]) + step * np.array([0, 0, 9.0 * forward])
+        d = d / np.linalg.norm(d)
+        at = at + step * d
+        f, n = collision.at(at[None].astype(np.float32))
+        missing = max(0.0, TAIL_RADIUS * 0.75 - float(f[0]))
+        at = at + min(missing, 0.8 * step) * n[0]
+        if missing > 0 and d @ n[0] < 0:
+            d = d - (d @ n[0]) * n[0]
+        points.append(at.astype(np.float32))
+    return np.array(points, np.float32)
+
+
+def _plaited(middle: Floats, length: float) -> Floats:
+    """Three lines [LINES,P,3] crossing around a middle line [P,3]."""
+    along = np.linspace(0, length, LINE_POINTS)
+    fade = np.clip(along / 0.02, 0, 1) * (1 - 0.5 * np.clip(along / length, 0, 1))
+    lines = []
+    for k in range(LINES):
+        turn = 2 * np.pi * (BRAID_TURNS * along + k / LINES)
+        across = 0.011 * np.sin(turn) * fade
+        depth = 0.006 * np.sin(2 * turn) * fade
+        lines.append(middle + np.stack([across, np.zeros_like(across), depth], -1))
+    return np.array(lines, np.float32)
+
+
+def _bun(centre: Floats, radius: float) -> Floats:
+    """Lines wound around a ball of `radius` metres behind `centre`, [LINES,P,3]."""
+    middle = centre + np.array([0, 0.006, -0.75 * radius], np.float32)
+    lines = []
+    t = np.linspace(0, 1, LINE_POINTS)
+    for k in range(LINES):
+        turn = 2 * np.pi * (1.6 * t + k / LINES)
+        away = radius * np.clip(t / 0.12, 0.3, 1) * (0.62 + 0.38 * np.sin(np.pi * t))
+        depth = radius * (0.55 - 1.1 * t)
+        ring = np.stack([np.cos(turn) * away, np.sin(turn) * away, depth], -1)
+        lines.append(middle + ring)
+    return np.array(lines, np.float32)
