@@ -31,7 +31,7 @@ def color(rng: Rng, dark: float = 0.3, vivid: float = 0.35) -> Array:
 
 def hsv(hue: float, saturation: float, value: float) -> Array:
     """Linear colour [3] from hue, saturation and value in 0..1."""
-    wheel = np.abs((hue * 6 + np.array([3.0, 1.0, 5.0]) - np.array([0.0, 3.0, 3.0])) % 6 - 3) - 1
+    wheel = np.abs((hue * 6 + np.array([0.0, 4.0, 2.0])) % 6 - 3) - 1
     return value * (1 - saturation + saturation * np.clip(wheel, 0, 1))
 
 

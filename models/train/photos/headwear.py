@@ -216,8 +216,9 @@ def _brimmed(rng: Rng, measures: Measures) -> list[Prop]:
 
 
 def _headband(rng: Rng, measures: Measures) -> list[Prop]:
-    centre = _rim(measures, rng.uniform(-0.05, 0.7), rng.uniform(-0.6, -0.1), rng.uniform(0, 0.5))
-    wide = rng.uniform(0.06, 0.3)
+    front = rng.uniform(0.05, 0.6)
+    centre = _rim(measures, front, rng.uniform(-0.5, 0.1), 0.35 * front + rng.uniform(0.1, 0.3))
+    wide = rng.choice([0.12, 0.3, 0.5]) * rng.uniform(0.7, 1.2)
     at = np.array([1.0, 0.97, 0.4, -0.4, -0.97, -1.0])[:, None]
     rise = np.array([0.0, 0.004, 0.006, 0.006, 0.004, 0.0])[:, None] * rng.uniform(0.8, 1.8)
     grid = measures.surface(_azimuth()[None], centre + wide / 2 * at, rise, ears=True)
