@@ -10,6 +10,7 @@ import torch
 from fitme.head.model import HeadModel
 from fitme.models.stylegan2 import ReflectanceGenerator
 from fitme.models.train.photos.backdrops import draw_backdrop
+from fitme.models.train.photos.hair_pool import HairPool
 from fitme.models.train.photos.hairdos import Growth, hair_over
 from fitme.models.train.photos.lighting import draw_light
 from fitme.models.train.photos.people import Someone, draw_someone
@@ -38,6 +39,7 @@ class Studio:
         self.head = head
         self.regions = AtlasRegions(head, 256)
         self.skins = SkinPool(cache / "skins", head, generator, SKINS)
+        self.hair = HairPool(cache / "hair", head)
         self.points = choose_points(head)
 
     @torch.no_grad()
@@ -50,7 +52,7 @@ class Studio:
         light = draw_light(rng, seen.camera.world_to_camera[0, :3, :3])
         vertices = who.vertices[0].numpy()
         props = draw_props(rng, self.head, vertices, skin.tone)
-        growths = draw_growths(rng, self.head, vertices, skin, props)
+        growths = draw_growths(rng, self.hair, vertices, skin, props)
         iris = torch.from_numpy(rng.normal(0.3, 1.3, (1, 1))).float()
         gain = torch.from_numpy(rng.normal(0, 0.15, (1, 2, 3))).float()
         gain[:, 1] += 0.1
