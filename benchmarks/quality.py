@@ -32,7 +32,7 @@ from benchmarks.measures import (
 )
 from benchmarks.sheets import labelled
 from fitme.avatar.relight import facing_camera, posed_vertices, relit
-from fitme.fit.faces import align_photos
+from fitme.fit.faces import align_photos, encode_faces
 from fitme.fit.log import RunLog
 from fitme.fit.models import Models
 from fitme.fit.observation import crop_size, cut, display, masks_of
@@ -77,6 +77,7 @@ class Bench:
             for path in paths:
                 photo = load_photo(path)
                 seen.append((photo, select_face(self.models.landmarks.detect(photo), None, path)))
+        seen = encode_faces(seen, self.models.encoder if self.settings.encoder else None)
         aligned = align_photos(seen, self.models.head, log=log)
         fitted = fit_faces(
             seen, aligned, self.models, size=self.size, settings=self.settings, log=log

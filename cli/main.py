@@ -139,10 +139,11 @@ def fit(
         ),
     ] = None,
     landmarks: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             metavar="FILE",
-            help="Your own 478 landmarks in photo pixels (JSON or text) instead of detection.",
+            help="Your own 478 landmarks in photo pixels (JSON or text) instead of detection; or "
+            "who finds them: mediapipe (default) or encoder, fitme's own network.",
         ),
     ] = None,
     device: DeviceOption = Device.auto,

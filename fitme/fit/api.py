@@ -36,7 +36,8 @@ def fit(
         size: side of the texture maps in texels.
         device: "auto", "cpu" or "cuda".
         face: which face of each photo, counted from 0 by falling size; default: the largest.
-        landmarks: a file of your own 478 landmarks, for a single photo.
+        landmarks: a file of your own 478 landmarks, for a single photo; or who finds them:
+            "mediapipe" or "encoder", fitme's own network.
         weights: another generator than the one that comes with the package.
         skip_bad: leave out photos that cannot be used as long as one remains.
         progress: gets stages and notes, such as `fitme.TqdmProgress()`; default: silence.

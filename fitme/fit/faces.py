@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -20,6 +21,8 @@ from fitme.landmarks.provider import LandmarkProvider
 from fitme.landmarks.select import select_face
 from fitme.runtime.errors import InputError
 from fitme.runtime.progress import Progress, SilentProgress
+from fitme.segment.encoder import FaceEncoder
+from fitme.segment.frame import Frame
 
 Seen = tuple[Photo, FaceLandmarks]
 
@@ -54,6 +57,18 @@ def _face(
         faces = provider.detect(photo)
         stage.step()
     return select_face(faces, request.face, photo.path)
+
+
+def encode_faces(seen: Sequence[Seen], encoder: FaceEncoder | None) -> list[Seen]:
+    """The faces with what the encoder's network says of them; as they are without one."""
+    if encoder is None:
+        return list(seen)
+    return [
+        (photo, face)
+        if face.encoded is not None
+        else (photo, replace(face, encoded=encoder.encode(photo, Frame.around(face.box))))
+        for photo, face in seen
+    ]
 
 
 def align_photos(

@@ -16,6 +16,7 @@ from fitme.learned import LearnedLosses
 from fitme.models.stylegan2 import ReflectanceGenerator, load_generator
 from fitme.reflectance.generated import WCode
 from fitme.reflectance.regions import AtlasRegions
+from fitme.segment.encoder import FaceEncoder
 
 REGION_TEXELS = 256
 
@@ -29,12 +30,14 @@ class Models:
     generator: ReflectanceGenerator
     landmarks: LandmarkProvider = field(default_factory=MediaPipeLandmarks)
     learned: LearnedLosses = field(default_factory=LearnedLosses)
+    encoder: FaceEncoder | None = None  # labels, dense landmarks; without, landmarks alone
 
     @staticmethod
     def load(
         device: torch.device | str = "cpu", weights: Path | None = None,
         landmarks: LandmarkProvider | None = None,
         note: Callable[[str], None] | None = None,
+        encoder: FaceEncoder | None = None,
     ) -> Models:  # fmt: skip
         """From the files that come with the package, `weights` instead of its generator, and the
         learned losses that were downloaded; `note` gets a line that names those that are off.
@@ -44,6 +47,7 @@ class Models:
             load_generator(weights, device),
             landmarks or MediaPipeLandmarks(),
             LearnedLosses.load(device, note),
+            encoder or FaceEncoder.load(device=device),
         )
 
     @property

@@ -16,7 +16,14 @@ from fitme.avatar.photo import AvatarPhoto
 from fitme.avatar.run_info import RunInfo
 from fitme.fit.align import Aligned
 from fitme.fit.evidence.eyes import color_eyes
-from fitme.fit.faces import Seen, align_photos, check_one_person, observed, open_photos
+from fitme.fit.faces import (
+    Seen,
+    align_photos,
+    check_one_person,
+    encode_faces,
+    observed,
+    open_photos,
+)
 from fitme.fit.judge import judge_avatar, judge_photos
 from fitme.fit.log import RunLog
 from fitme.fit.models import Models
@@ -32,6 +39,7 @@ from fitme.fit.stages.tune import TuneStage
 from fitme.fit.state import FitState
 from fitme.image.photo import Photo
 from fitme.image.png import encode_png
+from fitme.landmarks.encoder import EncoderLandmarks
 from fitme.landmarks.mediapipe import MediaPipeLandmarks
 from fitme.reflectance.generated import generated_materials
 from fitme.render.warm_up import warm_up
@@ -46,6 +54,7 @@ from fitme.runtime.files import atomic_directory, check_output_dir, write_json
 from fitme.runtime.notes import as_data
 from fitme.runtime.progress import Progress, SilentProgress
 from fitme.runtime.versions import installed_version
+from fitme.segment.encoder import FaceEncoder
 
 
 @dataclass(frozen=True)
@@ -100,13 +109,20 @@ def fit_request(
     """Photos to an avatar; writes nothing. `models` on the device instead of loading them."""
     progress, log = progress or SilentProgress(), RunLog()
     device = resolve_device(request.device, progress.note)
+    encoder = models.encoder if models else FaceEncoder.load(device=device)
     provider = models.landmarks if models else MediaPipeLandmarks()
+    if request.finder == "encoder" and encoder is not None:
+        provider = EncoderLandmarks(encoder)
     with log.stage("photos"):
         seen = open_photos(request, provider, progress)
     with log.stage("models"):
-        models = models or Models.load(device, request.weights, provider, progress.note)
+        models = models or Models.load(
+            device, request.weights, provider, progress.note, encoder=encoder
+        )
     with log.stage("kernels"):
         warm_up(device, progress)
+    with log.stage("encoder"):
+        seen = encode_faces(seen, models.encoder if request.settings.encoder else None)
     aligned = align_photos(seen, models.head, progress, log)
     by_photo = judge_photos(seen, aligned, request.skip_bad, progress)
     usable = list(by_photo)

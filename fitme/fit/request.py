@@ -10,6 +10,7 @@ from fitme.fit.settings import FitSettings, choose_preset
 from fitme.runtime.errors import InputError
 
 MIN_SIZE, MAX_SIZE = 64, 4096  # texels
+FINDERS = ("mediapipe", "encoder")
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class FitRequest:
     device: str = "auto"  # or "cpu", "cuda"
     face: int | None = None  # of each photo, counted from 0 by falling size; default: the largest
     landmarks: Path | None = None  # a file of your own 478 landmarks, for a single photo
+    finder: str = "mediapipe"  # of faces and landmarks; or "encoder", which needs no mediapipe
     weights: Path | None = None  # another generator than the one that comes with the package
     skip_bad: bool = False  # leave out photos that cannot be used as long as one remains
 
@@ -39,6 +41,8 @@ class FitRequest:
             raise InputError(f"--size {self.size}: give {MIN_SIZE} to {MAX_SIZE} texels")
         if self.face is not None and self.face < 0:
             raise InputError(f"--face {self.face}: faces are counted from 0, the largest")
+        if self.finder not in FINDERS:
+            raise InputError(f"finder {self.finder!r}: give {' or '.join(FINDERS)}")
         choose_preset(self.preset)
 
     @staticmethod
@@ -49,8 +53,11 @@ class FitRequest:
         weights: str | Path | None = None,
         **options: object,
     ) -> FitRequest:
-        """From one path or several, as text or not; `options` are the other fields."""
+        """From one path or several, as text or not; `landmarks` a file or the name of a finder;
+        `options` are the other fields."""
         paths = [photos] if isinstance(photos, str | Path) else photos
+        if isinstance(landmarks, str) and landmarks in FINDERS:
+            options["finder"], landmarks = landmarks, None
         return FitRequest(
             tuple(Path(path) for path in paths),
             landmarks=None if landmarks is None else Path(landmarks),

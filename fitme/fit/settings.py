@@ -162,6 +162,10 @@ class TermSettings(_Checked):
     # 0.3, a weaker identity prior and the faster identity rate together
     landmark: float = 0.3
     landmark_sigma: float = 0.025  # interocular distances
+    dense: float = 0.3  # of the encoder's points
+    dense_widen: float = 3.0  # times the spread that it gives each
+    contour: float = 0.05  # of the head before background and clothes
+    contour_sigma: float = 0.02  # interocular distances
     scalp: float = 0.1  # of hair's colour on top of the head; 0.3 made skin darker
     opening: float = 0.5  # of lips and lids
     opening_sigma: float = 0.012  # interocular distances
@@ -197,6 +201,7 @@ class FitSettings(_Checked):
     specular: bool = True
     normals: bool = True  # the generator's; without them the mesh's own
     mask: bool = True  # of what is not skin
+    encoder: bool = True  # what its network sees: labels of pixels, dense landmarks, outline
     hair: bool = True  # the scalp carries the head's hair, cropped; without, it is made bald
 
 

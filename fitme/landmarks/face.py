@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from fitme.segment.encoder import EncodedFace
+
 LANDMARKS = 478
 SKIN_LANDMARKS = 468
 #: A face whose box is smaller than this is refused: there is nothing to fit.
@@ -57,6 +59,8 @@ class FaceLandmarks:
         is (see the provider), or None. The error has the same order.
     among: sizes in pixels of all faces of the photo, largest first, where there are several and
         nobody said which to take; this is the first then.
+    encoded: what the encoder's network says of the same face, if it was asked.
+    derived: whether `points` are only means of the encoder's points, and say nothing more.
     """
 
     points: Tensor
@@ -64,6 +68,8 @@ class FaceLandmarks:
     score: float | None = None
     spread: float | None = None
     among: tuple[float, ...] = ()
+    encoded: EncodedFace | None = None
+    derived: bool = False
 
     @property
     def box(self) -> tuple[float, float, float, float]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+CODE = 48  # leading whitened coordinates of W that the network guesses
+
 # name: how many numbers, and about their standard deviation among synthetic photos
 FIXED: tuple[tuple[str, int, float], ...] = (
     ("gaze", 4, 0.15),  # radians: pitch and yaw of left and right eye

@@ -30,6 +30,8 @@ class TrainedEncoder:
     barycentric: Tensor  # [N,3]
     mirror: Tensor  # [N] int64, each point's mirror image
     starts: StartLayout
+    landmark_index: Tensor  # [478,M] points whose mean, weighted, is each MediaPipe landmark
+    landmark_weight: Tensor  # [478,M]
 
 
 def save_encoder(trained: TrainedEncoder, path: Path) -> None:
@@ -42,6 +44,8 @@ def save_encoder(trained: TrainedEncoder, path: Path) -> None:
         "points.triangles": trained.triangles.int(),
         "points.barycentric": trained.barycentric.float(),
         "points.mirror": trained.mirror.int(),
+        "landmarks.index": trained.landmark_index.int(),
+        "landmarks.weight": trained.landmark_weight.float(),
     }
     kept = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
     metadata = {
@@ -81,6 +85,8 @@ def load_encoder(
             tensors["points.barycentric"],
             tensors["points.mirror"].long(),
             StartLayout(**json.loads(metadata["starts"])),
+            tensors["landmarks.index"].long(),
+            tensors["landmarks.weight"],
         )
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         line = str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -49,6 +49,7 @@ class Aligner:
         self.expression_sigma = sigma
         self.trust = head.landmark_weight.double().clone()
         self.trust[IRIS] = 0  # irises have their own residual
+        self._dense: tuple[Tensor, LandmarkModel] | None = None
 
     def align(
         self, face: FaceLandmarks, width: int, height: int, focal_px: float | None = None
@@ -63,13 +64,13 @@ class Aligner:
     def _align(
         self, face: FaceLandmarks, width: int, height: int, focal_px: float | None
     ) -> Aligned:
-        observed = face.points.double()
+        model, observed, trust = self._seen(face)
         if not torch.isfinite(observed).all():
             raise FitmeError("the landmarks are not finite numbers; give other landmarks")
         lens = lens_prior(face.scale, max(width, height), focal_px, self.weights)
-        problem = _Problem(self, observed, face.scale, width, height, lens)
+        problem = _Problem(self, model, observed, trust, face.scale, width, height, lens)
         s = self.layout.slices
-        x = self._initial(observed, width, height, lens.median)
+        x = self._initial(model.mean, observed, trust, width, height, lens.median)
         rigid = torch.zeros(self.layout.size, dtype=torch.bool)
         rigid[s["rotation"]] = rigid[s["translation"]] = True
         x = minimise(problem, x, rigid, RIGID_STEPS)
@@ -77,7 +78,7 @@ class Aligner:
         if not torch.isfinite(x).all():
             raise FitmeError("the head could not be aligned to the landmarks; give other landmarks")
         projected = self.model.project(x, width, height)
-        distance = (projected - observed).norm(dim=-1) / face.scale
+        distance = (projected - face.points.double()).norm(dim=-1) / face.scale
         view = View(
             rotation=x[s["rotation"]].float()[None],
             translation=x[s["translation"]].float()[None],
@@ -92,7 +93,24 @@ class Aligner:
             x[s["identity"]].float()[None], view, float(distance[trusted].mean()), distance.float()
         )
 
-    def _initial(self, observed: Tensor, width: int, height: int, log_focal: float) -> Tensor:
+    def _seen(self, face: FaceLandmarks) -> tuple[LandmarkModel, Tensor, Tensor]:
+        """The points of the head that were seen, where [N, 2], and the weight of each [N]."""
+        encoded = face.encoded
+        if encoded is None:
+            return self.model, face.points.double(), self.trust
+        if self._dense is None or self._dense[0] is not encoded.triangles:
+            surface = (encoded.triangles, encoded.barycentric)
+            self._dense = (encoded.triangles, LandmarkModel(self.model.head, surface))
+        spread = self.weights.dense * encoded.spread.double()
+        dense = (self.weights.landmark * face.scale / spread).square()
+        observed = torch.cat([face.points, encoded.points]).double()
+        tied = self.trust * (0.0 if face.derived else self.weights.tied)
+        return self._dense[1], observed, torch.cat([tied, dense])
+
+    def _initial(
+        self, model: Tensor, observed: Tensor, trust: Tensor, width: int, height: int,
+        log_focal: float,
+    ) -> Tensor:  # fmt: skip
         """Scaled orthography by least squares about the ray to the face, for a known lens.
 
         Orthography holds about the camera's own direction only; so the landmarks are seen by a
@@ -100,7 +118,7 @@ class Aligner:
         """
         x = torch.zeros(self.layout.size, dtype=torch.double)
         s = self.layout.slices
-        model, trust = self.model.mean, self.trust[:, None] / self.trust.sum()
+        trust = trust[:, None] / trust.sum()
         middle = observed.new_tensor([width / 2, height / 2])
         rays = (observed - middle) / math.exp(log_focal)
         rays = torch.cat([rays, torch.ones_like(rays[:, :1])], 1)
@@ -134,7 +152,9 @@ class _Problem:
     """One face as residuals: landmarks, openings and irises, and the priors."""
 
     aligner: Aligner
-    observed: Tensor  # [478, 2] pixels
+    model: LandmarkModel
+    observed: Tensor  # [N, 2] pixels, the 478 landmarks first
+    trust: Tensor  # [N]
     scale: float  # interocular distance in pixels
     width: int
     height: int
@@ -153,9 +173,9 @@ class _Problem:
     def residuals(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Landmark residuals [N, 2] and all other residuals [M], in standard deviations."""
         w, s = self.aligner.weights, self.aligner.layout.slices
-        projected = self.aligner.model.project(x, self.width, self.height)
+        projected = self.model.project(x, self.width, self.height)
         miss = (projected - self.observed) / self.scale
-        landmark = miss * self.aligner.trust.sqrt()[:, None] / w.landmark
+        landmark = miss * self.trust.sqrt()[:, None] / w.landmark
         first, second = (list(pair) for pair in zip(*OPENINGS, strict=True))
         gaze = x[s["gaze"]].reshape(2, 2)
         others = [
@@ -172,8 +192,8 @@ class _Problem:
     def jacobian(self, x: Tensor) -> Tensor:
         """Derivative of the stacked residuals [2 N + M, P]."""
         w, s = self.aligner.weights, self.aligner.layout.slices
-        miss = self.aligner.model.projection_jacobian(x) / self.scale
-        landmark = miss * self.aligner.trust.sqrt()[:, None, None] / w.landmark
+        miss = self.model.projection_jacobian(x) / self.scale
+        landmark = miss * self.trust.sqrt()[:, None, None] / w.landmark
         first, second = (list(pair) for pair in zip(*OPENINGS, strict=True))
         rows = torch.eye(self.aligner.layout.size).to(x)
         gaze = rows[s["gaze"]]

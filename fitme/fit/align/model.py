@@ -46,21 +46,26 @@ class Layout:
 
 
 class LandmarkModel:
-    """The head model restricted to its landmark points."""
+    """The head model restricted to its landmark points, and to other `surface` points after them:
+    triangles [M] and barycentric coordinates [M, 3]."""
 
-    def __init__(self, head: HeadModel) -> None:
+    def __init__(self, head: HeadModel, surface: tuple[Tensor, Tensor] | None = None) -> None:
         if not len(head.landmark_triangles):
             raise FitmeError("this head model has no landmarks; tie them first")
         self.head = head
         self.layout = Layout(head.identity.shape[0], head.expression.shape[0])
-        corners = head.triangles[head.landmark_triangles]  # [N, 3]
-        bary = head.landmark_barycentric[..., None].double()
+        triangles, barycentric = head.landmark_triangles, head.landmark_barycentric
+        if surface is not None:
+            triangles = torch.cat([triangles, surface[0]])
+            barycentric = torch.cat([barycentric, surface[1]])
+        corners = head.triangles[triangles]  # [N, 3]
+        bary = barycentric[..., None].double()
         self.mean = (head.mean[corners].double() * bary).sum(1)  # [N, 3]
         self.identity = (head.identity[:, corners].double() * bary).sum(2)  # [K, N, 3]
         self.expression = (head.expression[:, corners].double() * bary).sum(2)
         self.ring_mean = head.mean[head.eye_ring].double().mean(1)  # [2, 3]
         self.ring_identity = head.identity[:, head.eye_ring].double().mean(2)  # [K, 2, 3]
-        part = head.part[head.landmark_triangles]
+        part = head.part[triangles]
         self.eyes = [part == eye.index for eye in head.parts_with(Role.EYE)]
 
     def points(self, identity: Tensor, expression: Tensor, gaze: Tensor) -> Tensor:

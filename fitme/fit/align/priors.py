@@ -18,6 +18,8 @@ class AlignWeights:
     # Interocular distances. Of 0.012 to 0.09 this range separates people best on real photos
     # (distance between fits of one person over that of different people: 0.50 against 0.57).
     landmark: float = 0.025
+    tied: float = 1.0  # weight of the landmarks beside the encoder's points
+    dense: float = 3.0  # times the spread that the encoder gives each of its points
     opening: float = 0.012  # interocular distances
     iris: float = 0.03  # interocular distances
     identity: float = 1.0

@@ -17,7 +17,9 @@ from torch import Tensor
 from fitme.fit.evidence.cloth import mouth_cloth
 from fitme.fit.evidence.glasses import rims
 from fitme.fit.evidence.hair import CROP_PIXELS, hair_pixels
+from fitme.fit.evidence.labels import free_pixels
 from fitme.fit.evidence.lenses import dark_lenses
+from fitme.fit.observation import Crops
 from fitme.fit.session import Session
 from fitme.fit.state import FitState
 from fitme.fit.visibility import pixels_of
@@ -64,8 +66,9 @@ class Covered:
     notes: tuple[str, ...] = ()
 
 
-def covers(display: Tensor, face: FacePixels) -> Covered:
-    """Hair, glasses and masks over the face in a crop [n,n,3], display-encoded."""
+def covers(display: Tensor, face: FacePixels, labelled: Tensor | None = None) -> Covered:
+    """Hair, glasses and masks over the face in a crop [n,n,3], display-encoded; `labelled` [n,n] in
+    0..1 is 0 where something is already known to cover it, None where that has to be found."""
     pixels = (display.clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy()
     pixels = cv2.bilateralFilter(pixels, 5, 25, 3)
     inside, scalp, bare, beard = (_true(x) for x in (face.head, face.scalp, face.bare, face.beard))
@@ -75,20 +78,13 @@ def covers(display: Tensor, face: FacePixels) -> Covered:
     lenses = _lenses(pixels, face)
     cloth = _cloth(pixels, face, ~lenses)
     over = lenses | cloth
-    bare &= ~over
-    near &= ~over
-    hair = hair_pixels(pixels, inside, bare, (scalp, near))
-    area = face.overhung
-    if hair[beard].sum() <= BEARD * beard.sum():
-        area = torch.maximum(area, face.flanks)
-    soft = torch.from_numpy(cv2.blur(hair.astype(np.float32), (3, 3)))
-    soft = soft.to(area)
-    around = _nearby(soft * face.overhung) / _nearby(face.overhung).clamp_min(1e-3)
-    buried = ((around - BURIED[0]) / (BURIED[1] - BURIED[0])).clamp(0, 1)
-    areas = (_true(area) for area in (face.spectacles, face.cheekbones, face.bridge))
-    glasses = rims(pixels, *areas)
-    rim = torch.from_numpy(glasses).to(area)
-    free = (1 - soft * torch.maximum(area, face.brows * buried)) * (1 - rim)
+    rim = torch.from_numpy(rims(pixels, *(_true(x) for x in (
+        face.spectacles, face.cheekbones, face.bridge
+    )))).to(face.bare)  # fmt: skip
+    if labelled is None:
+        hair = hair_pixels(pixels, inside, bare & ~over, (scalp, near & ~over))
+        labelled = 1 - _over_the_face(hair, beard, face)
+    free = labelled * (1 - rim)
     notes = []
     if lenses.any():
         notes.append("sunglasses: the eyes are guessed")
@@ -97,6 +93,18 @@ def covers(display: Tensor, face: FacePixels) -> Covered:
     if over.any():
         free = free * (1 - torch.from_numpy(cv2.blur(over.astype(np.float32), (3, 3))).to(free))
     return Covered(free, tuple(notes))
+
+
+def _over_the_face(hair: np.ndarray, beard: np.ndarray, face: FacePixels) -> Tensor:
+    """[n,n] in 0..1: the part of hair [n,n] that hangs over the face; beard [n,n] is where one
+    grows."""
+    area = face.overhung
+    if hair[beard].sum() <= BEARD * beard.sum():
+        area = torch.maximum(area, face.flanks)
+    soft = torch.from_numpy(cv2.blur(hair.astype(np.float32), (3, 3))).to(area)
+    around = _nearby(soft * face.overhung) / _nearby(face.overhung).clamp_min(1e-3)
+    buried = ((around - BURIED[0]) / (BURIED[1] - BURIED[0])).clamp(0, 1)
+    return soft * torch.maximum(area, face.brows * buried)
 
 
 def _lenses(pixels: np.ndarray, face: FacePixels) -> np.ndarray:
@@ -125,14 +133,27 @@ def uncovered_pixels(session: Session, state: FitState) -> Tensor:
     inside = out.image((out.part_points == skin)[:, None].to(masks))[..., 0]
     chins = crops.from_photo(session.landmarks(crops))[:, CHIN, 1].tolist()
     found = [
-        covers(seen, FacePixels(**dict(zip(names, own, strict=True)), head=whole, chin=chin))
-        for seen, own, whole, chin in zip(crops.display, masks, inside, chins, strict=True)
+        covers(
+            seen, FacePixels(**dict(zip(names, own, strict=True)), head=whole, chin=chin), known
+        )
+        for seen, own, whole, chin, known in zip(
+            crops.display, masks, inside, chins, _labelled(session, crops), strict=True
+        )
     ]
     for index, (seen, one) in enumerate(zip(session.observations, found, strict=True)):
         for text in one.notes:
             session.notes.append(Note(text, kind="covered", photo=index))
             session.progress.note(f"{seen.photo.path}: {text}")
     return torch.stack([one.free for one in found])
+
+
+def _labelled(session: Session, crops: Crops) -> list[Tensor | None]:
+    """Per photo what the encoder's labels say, see `free_pixels`; None where it was not asked."""
+    faces = [seen.face.encoded for seen in session.observations]
+    return [
+        None if one is None else free_pixels(one, matrix, crops.size).to(crops.pixels)
+        for one, matrix in zip(faces, crops.to_photo, strict=True)
+    ]
 
 
 def _nearby(values: Tensor) -> Tensor:

@@ -15,6 +15,8 @@ from fitme.fit.session import Session
 from fitme.fit.settings import InvertSettings
 from fitme.fit.state import FitState
 from fitme.fit.terms.base import Step, Term, priors, weighted
+from fitme.fit.terms.contour import Contour
+from fitme.fit.terms.dense import Dense
 from fitme.fit.terms.landmarks import Landmarks, Openings
 from fitme.fit.terms.learned import learned
 from fitme.fit.terms.photometric import appearance
@@ -72,4 +74,8 @@ class InvertStage:
         ]
         if contrast is not None:
             terms.insert(1, Scalp(weights.scalp, crown, cheeks, contrast))
-        return terms
+        seen = (
+            Dense.of(session, weights.dense, weights.dense_widen),
+            Contour.of(session, weights.contour, weights.contour_sigma),
+        )
+        return terms + [term for term in seen if term is not None]

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from fitme.head.model import load_head
 from fitme.models.encoder.network import Encoder, EncoderConfig
-from fitme.models.encoder.starts import StartLayout
+from fitme.models.encoder.starts import CODE, StartLayout
 from fitme.models.train.checkpoint import (
     adam_tensors,
     list_checkpoints,
@@ -37,7 +37,6 @@ from fitme.segment.labels import Label
 
 RATE, DECAY, WARM = 1.5e-3, 0.02, 300  # AdamW: rate, weight decay, steps until the full rate
 AVERAGE = 0.998  # of the moving average, per step
-CODE = 48  # leading coordinates of W that the network guesses
 VALIDATION_SHARDS = 2
 
 

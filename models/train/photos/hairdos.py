@@ -36,7 +36,8 @@ def hair_over(
     props are the opaque ones, in the picture's order."""
     depth = _yielding(picture, props)
     color, labels, alpha = picture.color, picture.labels, picture.alpha
-    share = _light_through(picture, [growth.strands for growth in growths], light)
+    shading = [growth.strands for growth in growths if growth.label == Label.HAIR]
+    share = _light_through(picture, shading, light)
     color = color * share[..., None]
     nearest = picture.depth
     for growth in growths:

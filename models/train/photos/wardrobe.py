@@ -14,7 +14,8 @@ from fitme.models.train.photos.prop import Prop
 from fitme.models.train.photos.skins import Skin
 from fitme.segment.labels import Label
 
-HAIRLESS, BEARDED, OWN_BROWS = 0.06, 0.24, 0.5  # shares of people
+HAIRLESS, BEARDED, OWN_BROWS = 0.06, 0.24, 0.35  # shares of people; others' brows are painted
+OWN_LASHES = 0.5  # of those with brows
 DARK_SKIN = 0.16  # mean linear albedo of the cheeks below which hair is mostly black
 BLACK = 6.0  # eumelanin
 
@@ -38,7 +39,8 @@ def draw_growths(
     if rng.random() < OWN_BROWS:
         darker = replace(color, eumelanin=1.3 * color.eumelanin + 0.3, dyed=0.0)
         add("brows", darker)
-        add("lashes", replace(darker, grey=0.0))
+        if rng.random() < OWN_LASHES:
+            add("lashes", replace(darker, grey=0.0))
     return growths
 
 

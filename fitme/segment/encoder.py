@@ -1,0 +1,77 @@
+"""The encoder on a photo: labels of pixels, dense landmarks, start values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from fitme.image.photo import Photo
+from fitme.models.encoder.weights import TrainedEncoder, load_encoder
+from fitme.segment.frame import Frame, sampled
+from fitme.segment.labels import Label
+
+SKIN_POINTS = 468  # of MediaPipe's landmarks; the irises follow
+
+
+@dataclass(frozen=True)
+class EncodedFace:
+    """What the network says of one face."""
+
+    frame: Frame
+    labels: Tensor  # [C,h,w] probabilities over the frame, see `Label`
+    points: Tensor  # [N,2] photo pixels
+    spread: Tensor  # [N] photo pixels, their expected deviation
+    starts: Tensor  # [M], see `StartLayout`
+    starts_spread: Tensor  # [M] their standard deviation
+    triangles: Tensor  # [N] of the head's template, on which the points lie
+    barycentric: Tensor  # [N,3]
+
+    def probability(self, labels: tuple[Label, ...], points: Tensor) -> Tensor:
+        """[...]: how likely photo points [...,2] show one of these labels."""
+        chosen = self.labels[list(labels)].sum(0, keepdim=True)
+        return sampled(chosen, self.frame, points)[..., 0]
+
+
+class FaceEncoder:
+    """Runs the network; keep one for many photos."""
+
+    def __init__(self, trained: TrainedEncoder) -> None:
+        self.trained = trained
+
+    @staticmethod
+    def load(path: Path | None = None, device: torch.device | str = "cpu") -> FaceEncoder:
+        """The one that comes with the package, or of a file. Raises ModelError."""
+        return FaceEncoder(load_encoder(path, device))
+
+    @torch.no_grad()
+    def encode(self, photo: Photo, frame: Frame) -> EncodedFace:
+        """The face within a frame; the mean of the crop and its mirror image."""
+        trained = self.trained
+        crop, frame = frame.cut(photo, trained.network.config.size)
+        device = trained.network.mean_points.device
+        found = trained.network(torch.stack([crop, crop.flip(-1)]).to(device))
+        labels = found.labels.softmax(1)
+        labels = (labels[0] + labels[1].flip(-1)) / 2
+        mirrored = found.points[1][trained.mirror] * found.points.new_tensor([-1.0, 1.0])
+        points = (found.points[0] + mirrored) / 2
+        spread = (found.spread[0].exp() + found.spread[1][trained.mirror].exp()) / 2
+        scale = trained.starts.scale().to(found.starts)
+        return EncodedFace(
+            frame, labels.cpu(), frame.to_photo(points).cpu(), (spread * frame.side).cpu(),
+            (found.starts[0] * scale).cpu(), (found.starts_spread[0].exp() * scale).cpu(),
+            trained.triangles.cpu(), trained.barycentric.cpu(),
+        )  # fmt: skip
+
+    def landmarks(self, encoded: EncodedFace) -> Tensor:
+        """MediaPipe's 478 landmarks [478,2], photo pixels, as means of the network's points."""
+        near = encoded.points[self.trained.landmark_index.cpu()]
+        return (near * self.trained.landmark_weight.cpu()[..., None]).sum(1)
+
+    def settled(self, photo: Photo, frame: Frame, passes: int = 3) -> EncodedFace:
+        """The face after looking again where its own landmarks are: for a rough frame."""
+        for _ in range(passes - 1):
+            frame = Frame.around_points(self.landmarks(self.encode(photo, frame))[:SKIN_POINTS])
+        return self.encode(photo, frame)

@@ -1,0 +1,62 @@
+"""The square of a photo that the encoder looks at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from fitme.image.color import linear_to_srgb
+from fitme.image.photo import Photo
+
+SIDE = 2.0  # over the height of the face, brow to chin or hairline to chin: what training showed
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A square in photo pixels."""
+
+    left: float
+    top: float
+    side: float
+
+    @staticmethod
+    def around(box: tuple[float, float, float, float]) -> Frame:
+        """Around a face's box (x0, y0, x1, y1), photo pixels, see `FaceLandmarks.box`."""
+        x0, y0, x1, y1 = box
+        side = max(8.0, SIDE * max(x1 - x0, y1 - y0))
+        return Frame((x0 + x1 - side) / 2, (y0 + y1 - side) / 2, side)
+
+    def cut(self, photo: Photo, size: int) -> tuple[Tensor, Frame]:
+        """[3,size,size] sRGB in 0..1, black outside of the photo, and the square of whole pixels
+        that it shows."""
+        left, top, side = round(self.left), round(self.top), max(8, round(self.side))
+        crop = photo.crop(left, top, side, side, (size, size))
+        shown = linear_to_srgb(crop.pixels.clamp(0, 1)).permute(2, 0, 1)
+        return shown.contiguous(), Frame(float(left), float(top), float(side))
+
+    def to_photo(self, places: Tensor) -> Tensor:
+        """Places [...,2], shares of the side from the middle, in photo pixels."""
+        corner = places.new_tensor([self.left, self.top])
+        return (places + 0.5) * self.side + corner
+
+    def from_photo(self, points: Tensor) -> Tensor:
+        """The inverse of `to_photo`."""
+        corner = points.new_tensor([self.left, self.top])
+        return (points - corner) / self.side - 0.5
+
+    @staticmethod
+    def around_points(points: Tensor) -> Frame:
+        """Around points [N,2] of a face, photo pixels."""
+        low, high = points.amin(0), points.amax(0)
+        return Frame.around((float(low[0]), float(low[1]), float(high[0]), float(high[1])))
+
+
+def sampled(values: Tensor, frame: Frame, points: Tensor) -> Tensor:
+    """Values [C,h,w] over a frame at photo points [...,2] -> [...,C]; those of the border beyond."""
+    grid = (2 * frame.from_photo(points)).reshape(1, 1, -1, 2).to(values)
+    found = torch.nn.functional.grid_sample(
+        values[None], grid, padding_mode="border", align_corners=False
+    )
+    return found[0, :, 0].T.reshape(*points.shape[:-1], -1)
