@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
 from scipy.spatial import cKDTree
 
 from fitme.head.model import HeadModel
@@ -23,6 +24,7 @@ STEP = 0.006  # metres between grid points
 LOW = np.array([-0.27, -0.42, -0.19], np.float32)  # metres, corners of the grid
 HIGH = np.array([0.27, 0.22, 0.22], np.float32)
 HEAD_BELOW = -0.17  # metres: below this height only the bust is near
+SOFT_STEPS = 2.5  # standard deviation of the filter that fills hollows, grid steps
 NEAR_SKIN = 0.09  # metres beyond which the nearest skin vertex is not kept
 
 # start, end (metres, of the left side; mirrored), radius at both ends
@@ -40,6 +42,7 @@ class Collision:
 
     distance: Floats
     nearest: Ints
+    soft: Floats  # the same with what is hollow around the ears filled, for long hair
 
     def at(self, points: Floats) -> tuple[Floats, Floats]:
         """Distance [...] and outward unit gradient [...,3] at points [...,3], trilinear."""
@@ -85,11 +88,13 @@ def build_collision(head: HeadModel, normals: Floats) -> Collision:
     away = ((at - points[index]) * directions[index]).sum(-1)
     signed = np.where(found, np.where(away < 0, -far, far), 0.2)
     # the neck's open end: nothing below it is inside
-    below = (at[:, 1] < -0.10) & (points[index][:, 1] < -0.13) & (away < 0)
-    signed = np.where(below & (far > 0.004), 0.2, signed)
+    middle, down = _neck_end(mean, triangles)
+    signed = np.where(((at - middle) @ down > 0.003) & (away < 0), 0.2, signed)
     distance[near_head] = np.minimum(distance[near_head], signed)
     nearest[near_head] = np.where(found & (far < NEAR_SKIN), owner[index], -1)
-    return Collision(np.ascontiguousarray(distance, np.float32), nearest)
+    filled = gaussian_filter(distance, SOFT_STEPS)
+    soft = np.minimum(distance, filled + 0.002)
+    return Collision(distance.astype(np.float32), nearest, soft.astype(np.float32))
 
 
 def _outer(head: HeadModel) -> NDArray[np.bool_]:
@@ -99,6 +104,21 @@ def _outer(head: HeadModel) -> NDArray[np.bool_]:
         if name in head.regions:
             hidden |= head.regions[name].cpu().numpy() > 0.5
     return ~hidden
+
+
+def _neck_end(mean: Floats, triangles: Ints) -> tuple[Floats, Floats]:
+    """Centre and downward unit normal of the plane through the lower edge of the neck."""
+    edges = np.sort(
+        np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
+    )
+    found, times = np.unique(edges, axis=0, return_counts=True)
+    rim = mean[np.unique(found[times == 1])]
+    rim = rim[rim[:, 1] < -0.08]
+    if len(rim) < 3:
+        return mean.min(0), np.array([0, -1, 0], np.float32)
+    middle = rim.mean(0)
+    normal = np.linalg.svd(rim - middle)[2][2]
+    return middle, normal if normal[1] < 0 else -normal
 
 
 def _bust(points: Floats) -> Floats:

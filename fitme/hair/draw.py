@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 
 from fitme.hair.color import HairColor
-from fitme.hair.kernels_draw import place, refine, ribbons, shade
-from fitme.hair.shadow import hair_volume
+from fitme.hair.kernels_draw import place, refine, ribbons
+from fitme.hair.shadow import Volume, hair_volume
 from fitme.hair.strands import Strands
 from fitme.render.camera import Camera
 from fitme.render.light import Light, fibonacci_sphere, sh_radiance
@@ -22,8 +22,7 @@ LEAST_HALF_WIDTH = 0.35  # pixels; thinner strands are drawn fainter
 BIAS = 0.0015  # metres behind the skin that a strand is still seen: it lies on triangles
 SEGMENT_PX = 5.0  # longest straight piece of a curve
 AMBIENT_DIRECTIONS = 12
-AMBIENT_STEP = 0.010  # metres between grid points of the ambient light
-AMBIENT_GAIN = 0.85
+AMBIENT_GAIN = 0.64  # a thin cylinder shows less than a plate
 LEAST_LIGHT = 0.04  # share of the ambient light in the depth of hair, scattered many times
 
 
@@ -62,7 +61,8 @@ def draw_hair(
     intrinsics = camera.K[0].double().cpu().numpy()
     eye = -matrix[:3, :3].T @ matrix[:3, 3]
     albedo = color.albedo(strands) if isinstance(color, HairColor) else color
-    shown = shaded(strands, np.ascontiguousarray(albedo, np.float32), light, eye)
+    albedo = np.ascontiguousarray(albedo, np.float32)
+    lit = _lighting(strands, light)
     factor = _factor(strands, matrix, intrinsics)
     points = strands.points
     if factor > 1:
@@ -78,7 +78,11 @@ def draw_hair(
         float(z.min()), float(z.max()),
     )  # fmt: skip
     order = np.argsort(key, kind="stable")
-    ribbons(order, key, many, factor, nodes, shown, depth, BIAS, opacity, image, left, found)
+    color_now, shaded = np.empty_like(strands.points), np.zeros(strands.points.shape[:2], bool)
+    ribbons(
+        order, key, many, factor, nodes, strands.points, albedo, strands.tone, eye, *lit,
+        depth, BIAS, opacity, color_now, shaded, image, left, found,
+    )  # fmt: skip
     return HairImage(image, 1 - left, found)
 
 
@@ -91,18 +95,18 @@ def _factor(strands: Strands, matrix: Floats, intrinsics: Floats) -> int:
     return int(np.clip(np.ceil(pixels / SEGMENT_PX), 1, 4))
 
 
-def shaded(strands: Strands, albedo: Floats, light: Light, eye: Floats) -> Floats:
-    """Radiance [N,K,3] towards the eye [3], with the shadows of hair and head on hair."""
-    flat = np.ascontiguousarray(strands.points.reshape(-1, 3))
-    directions, colors = _directional(light, flat.mean(0))
+def _lighting(strands: Strands, light: Light) -> tuple[Any, ...]:
+    """What `kernels_draw.shade` needs: lights [L,6], optical depths [L,X,Y,Z], their grid's corner
+    and step, and the same of the ambient light [3,X,Y,Z]."""
+    middle = strands.points[:, strands.points.shape[1] // 2].mean(0)
+    directions, colors = _directional(light, middle)
     volume = hair_volume(strands, with_head=True)
-    depths = np.empty((len(directions), len(flat)), np.float32)
+    depths = np.empty((len(directions), *volume.density.shape), np.float32)
     for index, direction in enumerate(directions):
-        depths[index] = volume.at(volume.depth_towards(direction), flat)
-    ambient = _ambient(strands, light, flat)
-    out = np.empty_like(strands.points)
-    shade(strands.points, albedo, strands.tone, eye, directions, colors, depths, ambient, out)
-    return out
+        depths[index] = volume.depth_towards(direction)
+    lights = np.concatenate([directions, colors], 1).astype(np.float32)
+    coarse = volume.coarser()
+    return lights, depths, volume.low, volume.step, _ambient(coarse, light), coarse.low, coarse.step
 
 
 def _directional(light: Light, middle: Floats) -> tuple[Floats, Floats]:
@@ -115,16 +119,15 @@ def _directional(light: Light, middle: Floats) -> tuple[Floats, Floats]:
     return directions.double().numpy(), colors.double().numpy()
 
 
-def _ambient(strands: Strands, light: Light, flat: Floats) -> Floats:
-    """What a white hair shows at the points [M,3] under the spherical harmonics alone, [M,3]."""
+def _ambient(volume: Volume, light: Light) -> Floats:
+    """What a white hair shows at the grid points under the spherical harmonics alone, [3,X,Y,Z]."""
     directions = fibonacci_sphere(AMBIENT_DIRECTIONS)
     radiance = sh_radiance(light.sh[0].cpu(), directions).clamp_min(0).numpy()
-    volume = hair_volume(strands, AMBIENT_STEP, with_head=True)
-    total = np.zeros((*volume.density.shape, 3), np.float32)
+    total = np.zeros((3, *volume.density.shape), np.float32)
     for direction, color in zip(directions.numpy(), radiance, strict=True):
         passed = np.exp(-0.8 * volume.depth_towards(direction))
-        total += passed[..., None] * (color / AMBIENT_DIRECTIONS)
-    least = LEAST_LIGHT * radiance.mean(0)
+        for c in range(3):
+            total[c] += passed * color[c]
     # half of all directions is all that the outermost hair of a head can see
-    found = [volume.at(np.ascontiguousarray(total[..., c]), flat) for c in range(3)]
-    return (2 * AMBIENT_GAIN * np.stack(found, -1) * 0.75 + least).astype(np.float32)
+    total *= 2 * AMBIENT_GAIN / AMBIENT_DIRECTIONS
+    return total + (LEAST_LIGHT * radiance.mean(0))[:, None, None, None]

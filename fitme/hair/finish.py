@@ -77,6 +77,20 @@ def frizzed(points: Floats, arc: Floats, amount: Floats, random: np.random.Gener
     return points + wander * np.minimum(size, 3 * amount[:, None])[..., None]
 
 
+def cornrowed(points: Floats, outward: Floats, line: Floats) -> Floats:
+    """Paths [N,K,3] plaited over the head: outward [N,K,3] is its normal, line [N] which of the
+    three lines of a plait a strand belongs to."""
+    across = np.gradient(points, axis=1)
+    across = np.cross(across, outward)
+    across /= np.linalg.norm(across, axis=-1, keepdims=True) + 1e-9
+    along = np.arctan2(-points[..., 2], points[..., 1] - 0.03) * 0.1
+    turn = 2 * np.pi * (55.0 * along + line[:, None] / 3)
+    start = np.clip(np.linspace(0, 6, points.shape[1]), 0, 1)
+    side = (0.0032 * np.sin(turn)) * start
+    rise = (0.0025 * (1 + np.sin(2 * turn))) * start
+    return points + side[..., None] * across + rise[..., None] * outward
+
+
 def taper(half_width: Floats, many: int, tip: float) -> Floats:
     """Half-widths [N,K] that thin to the share `tip` at the end."""
     t = np.linspace(0, 1, many, dtype=np.float32)

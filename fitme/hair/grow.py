@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from fitme.hair import guides
 from fitme.hair.collision import LOW, STEP
-from fitme.hair.finish import arc_lengths, clump_of, curled, frizzed, gathered, taper
+from fitme.hair.finish import arc_lengths, clump_of, cornrowed, curled, frizzed, gathered, taper
 from fitme.hair.guides import smoothstep
-from fitme.hair.kernels_grow import grow_strands, push_out
+from fitme.hair.kernels_grow import SHOULDERS, grow_strands, push_out
 from fitme.hair.scalp import Roots, Scalp, draw_roots, hairline, inside_hairline, scalp_of
 from fitme.hair.strands import Anchor, Kind, Strands
 from fitme.hair.styles import HairStyle
@@ -19,9 +19,9 @@ from fitme.head.model import HeadModel
 
 Floats = NDArray[np.floating[Any]]
 
-TOTAL_WIDTH = 5.0  # metres: number of hairs (100,000) times their width (0.08 mm), less overlap
+TOTAL_WIDTH = 6.5  # metres: number of hairs (100,000) times their width (0.08 mm), less overlap
 EDGE = 0.005  # metres over which a hairline fades in
-POINTS_STRAIGHT, POINTS_CURLY, POINTS_SHORT = 20, 40, 10
+POINTS_STRAIGHT, POINTS_CURLY, POINTS_SHORT, POINTS_CROPPED = 20, 40, 10, 6
 
 
 def anchor_of(scalp: Scalp) -> Anchor:
@@ -43,13 +43,20 @@ def grow(head: HeadModel, style: HairStyle, seed: int, strands: int = 8000) -> S
     edge = inside_hairline(scalp, line)
     density = _density(scalp, style, edge, random)
     share = float(density.sum() / max((edge > 0).sum(), 1))
-    count = max(int(strands * min(1.0, share + 0.15)), 16)
-    roots = draw_roots(scalp, density, count, random)
+    # a cropped head shows every hair: more and finer ones
+    more = 1 + 2 * float(smoothstep(0.045, 0.012, np.float32(0.5 * (style.top + style.sides))))
+    count = max(int(strands * more * min(1.0, share + 0.15)), 16)
+    if style.tie == "cornrows":
+        roots = draw_roots(scalp, density, 2 * count, random)
+        roots = roots.take(np.abs(guides.cornrow(roots.position)[1]) < 0.55)
+        count = len(roots.position)
+    else:
+        roots = draw_roots(scalp, density, count, random)
     inside = roots.of(scalp, edge)
     zone = guides.zones(roots, style, inside, random)
     paths, fine, side = _paths(scalp, style, roots, zone, inside, random)
     points = _finished(scalp, style, roots, paths, side, random)
-    width = 0.5 * TOTAL_WIDTH / strands * style.thickness * fine
+    width = 0.5 * TOTAL_WIDTH / (strands * more) * style.thickness * fine
     width = width * random.uniform(0.7, 1.3, count).astype(np.float32)
     long = points.shape[1] > POINTS_SHORT
     half = taper(width.astype(np.float32), points.shape[1], 0.25 if long else 0.45)
@@ -70,6 +77,9 @@ def _density(scalp: Scalp, style: HairStyle, edge: Floats, random: np.random.Gen
     density = smoothstep(-0.5, 1.2, (edge + uneven) / soft)
     density = density * (1 - smoothstep(0.15, 0.5, scalp.regions["ears"]))
     y, z = p[:, 1], p[:, 2]
+    if style.tie != "none":  # what grows before the ears is too short for a tie
+        before = (1 - smoothstep(82, 88, scalp.azimuth)) * (1 - smoothstep(0.035, 0.06, y))
+        density = density * (1 - 0.93 * before)
     crown = np.exp(-(((p - np.array([0, 0.14, -0.035])) / 0.042) ** 2).sum(1))
     density = density * (1 - style.thin_crown * np.minimum(1.2 * crown, 1) * 0.9)
     if style.bald > 0:
@@ -93,6 +103,9 @@ def _paths(
     layer = random.random(count).astype(np.float32) ** 0.8
     height = style.volume * (0.12 + 0.88 * layer) * (0.25 + 0.75 * near_edge)
     height = height * (1 - 0.5 * zone.nape) * (1 + 0.35 * zone.top)
+    if style.part is not None:
+        away = np.abs(roots.position[:, 0] - style.part)
+        height = height * (1 - 0.75 * zone.top * (1 - smoothstep(0.0, 0.04, away)))
     height = height * np.where(flies, 1.4, 1.0)
     noise = random.standard_normal((count, 3)).astype(np.float32)
     steep = (style.lift * (0.45 + 0.55 * near_edge))[:, None]
@@ -109,6 +122,7 @@ def _paths(
     hold = np.where(flies, 0.2, 1.0) * style.hold
     if tied:
         hold, fall = np.full(count, 0.9), np.zeros(count)
+        hem = np.full(count, -0.075)
         ties, lines = guides.tails(style, scalp.collision, side)
         tie = np.where(roots.position[:, 0] > 0, 1, 0) if len(ties) > 1 else np.zeros(count)
     else:
@@ -117,14 +131,17 @@ def _paths(
         tie = np.full(count, -1)
     disc = _disc(count, style, random)
     reach = 1 - 0.5 * style.layers * random.random(count) - 0.05 * random.random(count)
-    many = POINTS_STRAIGHT if float(length.max()) > 0.05 or tied else POINTS_SHORT
+    longest = float(length.max())
+    many = POINTS_STRAIGHT if longest > 0.05 or tied else POINTS_SHORT
+    many = POINTS_CROPPED if longest < 0.015 else many
     if style.curl_radius > 0 or style.tie in ("bun", "braid", "braids", "cornrows"):
         many = POINTS_CURLY
     out = np.empty((count, many, 3), np.float32)
     grow_strands(
         *_arrays(roots.position, start, length, height, bend, fall, hold, hem, turn),
         np.maximum(0.015, 1.2 * height).astype(np.float32), tie.astype(np.int32), ties, lines,
-        disc, reach.astype(np.float32), scalp.collision.distance, LOW, STEP, out,
+        disc, reach.astype(np.float32), scalp.collision.soft if float(length.max()) > 0.1
+        else scalp.collision.distance, LOW, STEP, out,
     )  # fmt: skip
     fine = 0.55 + 0.45 * smoothstep(-0.002, 0.012, inside)
     return out, fine, side
@@ -150,8 +167,15 @@ def _finished(
     """Paths [N,K,3] with clumps, curls and frizz, outside of the head."""
     count = len(paths)
     leader = clump_of(roots.position, side, style.clumps, random)
-    points = gathered(paths, leader, style.tightness, random)
+    # the lines of a plait do not mix
+    tightness = style.tightness if style.tie in ("none", "pony") else 0.0
+    points = gathered(paths, leader, tightness, random)
     arc = arc_lengths(points)
+    if style.tie == "cornrows":
+        outward = scalp.collision.at(points)[1]
+        on_head = (points[..., 2:] > -0.10) & (points[..., 1:2] > -0.02)
+        rows = cornrowed(points, outward, random.integers(0, 3, count))
+        points = np.where(on_head, rows, points)
     if style.curl_radius > 0:
         # neighbours in step: the phase of a clump follows its place on the head
         waves = random.uniform(-1, 1, (3,)).astype(np.float32) * 25
@@ -167,10 +191,15 @@ def _finished(
             style.curl_order if style.curl_turns < 25 else 0.0,
         )  # fmt: skip
     amount = style.frizz * 0.0035 * random.random(count) ** 1.5
-    amount = np.where(random.random(count) < 0.08 * style.flyaways, 0.006, amount)
+    astray = random.random(count) < 0.08 * style.flyaways
+    amount = np.where(astray, 0.006 if style.tie == "none" else 0.0015, amount)
     points = frizzed(points, arc, amount.astype(np.float32), random)
     points[:, 0] = roots.position
     points = np.ascontiguousarray(points, np.float32)
-    least = np.minimum(0.0008 + 0.0 * arc, arc).astype(np.float32)
+    # below the jaw hair may press into what it lies on, and tails keep their shape
+    least = np.where(points[..., 1] < SHOULDERS, -1.0, np.minimum(0.0008, arc))
+    if style.tie != "none":
+        least = np.where(points[..., 2] < -0.09, -1.0, least)
+    least = least.astype(np.float32)
     push_out(points, least, scalp.collision.distance, LOW, STEP)
     return points

@@ -17,7 +17,7 @@ Floats = NDArray[np.floating[Any]]
 LINES, LINE_POINTS = 3, 48  # of a tail: three so that it can be braided
 TAIL_RADIUS = 0.017  # metres
 BRAID_TURNS = 22.0  # crossings per metre
-CORNROWS = 9  # rows over the head
+CORNROW_DEGREES = 17.0  # from row to row, around the axis from the face to the back
 
 
 def smoothstep(low: float, high: float, value: Floats) -> Floats:
@@ -96,8 +96,13 @@ def combed(
     outward[:, 0] = side
     if style.part is not None:
         before_crown = smoothstep(-0.055, -0.025, p[:, 2]) * smoothstep(0.06, 0.09, p[:, 1])
-        away = outward + np.array([0, -0.2, -0.28], np.float32)
+        away = outward + np.array([0, -0.2, -0.5], np.float32)
         field = field + (2.2 * before_crown)[:, None] * away
+    else:
+        # long hair without a parting leaves the face free all the same
+        long = smoothstep(0.07, 0.14, np.float32(style.top)) * (1 - style.swept_back)
+        away = outward * smoothstep(0.0, 0.035, np.abs(p[:, 0]))[:, None]
+        field = field + (long * zone.front)[:, None] * (1.6 * away + [0, 0, -1.5])
     field[:, 2] += style.forward * (1.2 * zone.top + 0.5 * zone.side)
     field[:, 2] -= 1.6 * style.swept_back * (zone.top + 0.9 * zone.side)
     field[:, 1] += style.swept_back * 0.25 * zone.front
@@ -107,9 +112,17 @@ def combed(
     field[:, 2] -= 2.2 * style.tuck * zone.side
     falling = np.zeros_like(p)
     falling[:, 2] = 1.0
-    falling[:, 0] = 1.2 * style.fringe_sweep + 0.25 * np.sign(p[:, 0]) + 0.12 * noise[:, 1]
+    falling[:, 0] = 1.2 * style.fringe_sweep + 5.0 * p[:, 0] + 0.12 * noise[:, 1]
     field = np.where(zone.fringe[:, None] > 0, falling, field)
     return tangent(tangent(field, normal) + 0.07 * noise, normal), side
+
+
+def cornrow(points: Floats) -> tuple[Floats, Floats]:
+    """The row [...] int that points [...,3] belong to, and how far from its middle they lie, -1..1
+    of half the distance to the next."""
+    turn = np.degrees(np.arctan2(points[..., 0], points[..., 1] - 0.03)) / CORNROW_DEGREES
+    row = np.rint(turn)
+    return row, 2 * (turn - row)
 
 
 def tails(style: HairStyle, collision: Collision, side: Floats) -> tuple[Floats, Floats]:

@@ -18,7 +18,7 @@ SHIFT_TT, WIDTH_TT = 0.06, 0.16
 STRENGTH_R, STRENGTH_TRT, STRENGTH_TT = 0.16, 0.35, 0.45  # radiance per white Lambertian's
 DIFFUSE = 0.75
 JITTER = 0.05  # radians by which cuticles of hairs differ
-OPAQUE = 0.004  # a pixel with less left to see through is done
+OPAQUE = 0.01  # a pixel with less left to see through is done
 
 
 @kernel
@@ -43,64 +43,72 @@ def refine(points, factor, out):
 
 
 @kernel
-def shade(points, albedo, tone, eye, directions, colors, depths, ambient, out):
-    """Radiance [N,K,3] of points [N,K,3]: L lights directions, colors [L,3] behind optical depths
-    [L,N*K]; ambient [N*K,3] is what a white hair would show."""
-    many = points.shape[1]
-    for n in range(points.shape[0]):
-        shift = JITTER * tone[n]
-        for k in range(many):
-            a, b = max(k - 1, 0), min(k + 1, many - 1)
-            tx = points[n, b, 0] - points[n, a, 0]
-            ty = points[n, b, 1] - points[n, a, 1]
-            tz = points[n, b, 2] - points[n, a, 2]
-            size = math.sqrt(tx * tx + ty * ty + tz * tz) + 1e-12
-            tx, ty, tz = tx / size, ty / size, tz / size
-            vx, vy, vz = (
-                eye[0] - points[n, k, 0],
-                eye[1] - points[n, k, 1],
-                eye[2] - points[n, k, 2],
-            )
-            size = math.sqrt(vx * vx + vy * vy + vz * vz) + 1e-12
-            vx, vy, vz = vx / size, vy / size, vz / size
-            along_v = tx * vx + ty * vy + tz * vz
-            theta_v = math.asin(min(max(along_v, -1.0), 1.0))
-            flat = n * many + k
-            r = ambient[flat, 0] * albedo[n, k, 0]
-            g = ambient[flat, 1] * albedo[n, k, 1]
-            b_ = ambient[flat, 2] * albedo[n, k, 2]
-            for l in range(directions.shape[0]):
-                lx, ly, lz = directions[l, 0], directions[l, 1], directions[l, 2]
-                along_l = tx * lx + ty * ly + tz * lz
-                sine = math.sqrt(max(0.0, 1 - along_l * along_l))
-                theta = 0.5 * (math.asin(min(max(along_l, -1.0), 1.0)) + theta_v) + shift
-                # azimuth between light and eye around the hair
-                cosine = (lx * vx + ly * vy + lz * vz) - along_l * along_v
-                cosine /= sine * math.sqrt(max(1e-6, 1 - along_v * along_v)) + 1e-6
-                cosine = min(max(cosine, -1.0), 1.0)
-                m_r = math.exp(-0.5 * ((theta - SHIFT_R) / WIDTH_R) ** 2)
-                m_trt = math.exp(-0.5 * ((theta - SHIFT_TRT) / WIDTH_TRT) ** 2)
-                m_tt = math.exp(-0.5 * ((theta - SHIFT_TT) / WIDTH_TT) ** 2)
-                spec = STRENGTH_R * m_r * math.sqrt(0.5 * (1 + cosine)) * sine
-                inner = STRENGTH_TRT * m_trt * (0.25 + 0.75 * max(cosine, 0.0) ** 2) * sine
-                through = STRENGTH_TT * m_tt * max(-cosine, 0.0) ** 4 * sine
-                tau = depths[l, flat]
-                for c in range(3):
-                    own = albedo[n, k, c]
-                    root = math.sqrt(own)
-                    # light in fair hair goes on after many scatterings
-                    passed = math.exp(-tau * (1 - 0.55 * root))
-                    value = (
-                        DIFFUSE * sine * own + spec + inner * own * root**0.5 + through * root * own
-                    )
-                    value *= passed * colors[l, c]
-                    if c == 0:
-                        r += value
-                    elif c == 1:
-                        g += value
-                    else:
-                        b_ += value
-            out[n, k, 0], out[n, k, 1], out[n, k, 2] = r, g, b_
+def _cell(low, step, shape, point):
+    """Index of the grid cell of a point [3], and the place in it; the nearest cell outside."""
+    x = min(max((point[0] - low[0]) / step, 0.0), shape[0] - 1.001)
+    y = min(max((point[1] - low[1]) / step, 0.0), shape[1] - 1.001)
+    z = min(max((point[2] - low[2]) / step, 0.0), shape[2] - 1.001)
+    i, j, k = int(x), int(y), int(z)
+    return i, j, k, x - i, y - j, z - k
+
+
+@kernel
+def _mix(grid, i, j, k, u, v, w):
+    """Trilinear value of grid [X,Y,Z]."""
+    a = (1 - v) * ((1 - w) * grid[i, j, k] + w * grid[i, j, k + 1])
+    a += v * ((1 - w) * grid[i, j + 1, k] + w * grid[i, j + 1, k + 1])
+    b = (1 - v) * ((1 - w) * grid[i + 1, j, k] + w * grid[i + 1, j, k + 1])
+    b += v * ((1 - w) * grid[i + 1, j + 1, k] + w * grid[i + 1, j + 1, k + 1])
+    return (1 - u) * a + u * b
+
+
+@kernel
+def shade(n, k, points, albedo, tone, eye, lights, depths, low, step, ambient, low_a, step_a, out):
+    """Radiance of point k of strand n towards the eye [3] into out [N,K,3].
+
+    points, albedo [N,K,3]; lights [L,6] are unit directions and colours; depths [L,X,Y,Z] optical
+    depth towards each on a grid; ambient [3,X,Y,Z] what a white hair shows of all other light.
+    """
+    a, b = max(k - 1, 0), min(k + 1, points.shape[1] - 1)
+    tx = points[n, b, 0] - points[n, a, 0]
+    ty = points[n, b, 1] - points[n, a, 1]
+    tz = points[n, b, 2] - points[n, a, 2]
+    size = math.sqrt(tx * tx + ty * ty + tz * tz) + 1e-12
+    tx, ty, tz = tx / size, ty / size, tz / size
+    vx, vy, vz = eye[0] - points[n, k, 0], eye[1] - points[n, k, 1], eye[2] - points[n, k, 2]
+    size = math.sqrt(vx * vx + vy * vy + vz * vz) + 1e-12
+    vx, vy, vz = vx / size, vy / size, vz / size
+    along_v = min(max(tx * vx + ty * vy + tz * vz, -1.0), 1.0)
+    theta_v = math.asin(along_v) + 2 * JITTER * tone[n]
+    sine_v = math.sqrt(max(1e-6, 1 - along_v * along_v))
+    i, j, m, u, v, w = _cell(low_a, step_a, ambient.shape[1:], points[n, k])
+    for c in range(3):
+        out[n, k, c] = albedo[n, k, c] * _mix(ambient[c], i, j, m, u, v, w)
+    i, j, m, u, v, w = _cell(low, step, depths.shape[1:], points[n, k])
+    for l in range(lights.shape[0]):
+        lx, ly, lz = lights[l, 0], lights[l, 1], lights[l, 2]
+        tau = _mix(depths[l], i, j, m, u, v, w)
+        if tau > 14:
+            continue
+        along_l = min(max(tx * lx + ty * ly + tz * lz, -1.0), 1.0)
+        sine = math.sqrt(1 - along_l * along_l)
+        theta = 0.5 * (math.asin(along_l) + theta_v)
+        # azimuth between light and eye around the hair
+        cosine = (lx * vx + ly * vy + lz * vz) - along_l * along_v
+        cosine = min(max(cosine / (sine * sine_v + 1e-6), -1.0), 1.0)
+        spec = STRENGTH_R * math.exp(-0.5 * ((theta - SHIFT_R) / WIDTH_R) ** 2)
+        spec *= math.sqrt(0.5 * (1 + cosine))
+        inner = STRENGTH_TRT * math.exp(-0.5 * ((theta - SHIFT_TRT) / WIDTH_TRT) ** 2)
+        inner *= 0.25 + 0.75 * max(cosine, 0.0) ** 2
+        through = STRENGTH_TT * math.exp(-0.5 * ((theta - SHIFT_TT) / WIDTH_TT) ** 2)
+        through *= max(-cosine, 0.0) ** 4
+        for c in range(3):
+            own = albedo[n, k, c]
+            root = math.sqrt(own)
+            # light in fair hair goes on after many scatterings
+            passed = math.exp(-tau * (1 - 0.55 * root)) * sine * lights[l, 3 + c]
+            value = own * (DIFFUSE + inner * math.sqrt(root) + through * root) + spec
+            out[n, k, c] += passed * value
 
 
 @kernel
@@ -138,11 +146,16 @@ def place(points, half_width, factor, matrix, intrinsics, least, nodes, key, nea
 
 
 @kernel
-def ribbons(order, key, many, factor, nodes, color, depth, bias, opacity, image, left, found):
+def ribbons(
+    order, key, many, factor, nodes, points, albedo, tone, eye, lights, depths, low, step,
+    ambient, low_a, step_a, depth, bias, opacity, color, shaded, image, left, found,
+):  # fmt: skip
     """Draw segments in `order` (near ones first) into image [H,W,3] (premultiplied), left [H,W]
     (share of what lies behind that is still seen; 1 at first) and found [H,W] (depth at which
-    half is covered; inf at first). color [N,K0,3] is sampled every `factor` nodes; depth [H,W] of
-    what is drawn already, in front of which hair counts up to `bias` metres behind."""
+    half is covered; inf at first). Points that something is seen of are shaded into color
+    [N,K,3], every `factor`th node, and marked in shaded [N,K]; the arguments up to step_a are
+    those of `shade`. depth [H,W] of what is drawn already: hair counts up to `bias` metres behind
+    it."""
     height, width = depth.shape
     last_color = color.shape[1] - 2
     for o in range(order.shape[0]):
@@ -163,13 +176,14 @@ def ribbons(order, key, many, factor, nodes, color, depth, bias, opacity, image,
         slope = dy / dx
         # distances across the ribbon are shorter than along the pixel column
         across = 1.0 / math.sqrt(1 + slope * slope)
-        low, high = min(x0, x1), max(x0, x1)
-        first = max(math.ceil(low - 0.5), 0)
-        last = min(math.ceil(high - 0.5), limit_a)  # half open: joints are drawn once
+        near, far = min(x0, x1), max(x0, x1)
+        first = max(math.ceil(near - 0.5), 0)
+        last = min(math.ceil(far - 0.5), limit_a)  # half open: joints are drawn once
         if first >= last:
             continue
         c0 = min(k // factor, last_color)
         base = k / factor - c0
+        ready = False
         for a in range(first, last):
             t = (a + 0.5 - x0) / dx
             centre = y0 + t * dy
@@ -189,6 +203,15 @@ def ribbons(order, key, many, factor, nodes, color, depth, bias, opacity, image,
                 cover = min(min(half + 0.5 - away, 1.0), 2 * half)
                 if cover <= 0:
                     continue
+                if not ready:
+                    ready = True
+                    for e in range(c0, c0 + 2):
+                        if not shaded[n, e]:
+                            shaded[n, e] = True
+                            shade(
+                                n, e, points, albedo, tone, eye, lights, depths, low, step,
+                                ambient, low_a, step_a, color,
+                            )  # fmt: skip
                 alpha = cover * opaque
                 share = seen * alpha
                 for c in range(3):

@@ -10,6 +10,8 @@ from fitme.render.backends.cpu.compile import kernel
 
 MOST_STEPS = 120  # of one strand on the head
 TIE_RADIUS = 0.012  # metres around a tie within which a strand is caught by it
+SHOULDERS = -0.095  # metres, height below which hair meets the bust and no longer the head
+SHOULDER_Z = -0.035  # metres, their ridge
 FAR_FROM_TIE = 0.45  # metres of path after which a strand gives up
 
 
@@ -115,16 +117,25 @@ def grow_strands(
             f, nx, ny, nz = _distance(grid, low, step, qx, qy, qz)
             size = math.sqrt(nx * nx + ny * ny + nz * nz) + 1e-12
             nx, ny, nz = nx / size, ny / size, nz / size
+            share = 1.0
+            if qy < SHOULDERS:
+                forward = qz > SHOULDER_Z - (0.03 if turn[n, 2] > 0 else -0.03)
+                # hair slides off a shoulder to the front or to the back, not over its end
+                ax, ay, az = 0.25 * nx, 0.3 * ny, nz + (0.9 if forward else -0.9)
+                size = math.sqrt(ax * ax + ay * ay + az * az) + 1e-12
+                ax, ay, az = ax / size, ay / size, az / size
+                share = max(0.35, ax * nx + ay * ny + az * nz)
+                nx, ny, nz = ax, ay, az
             wanted = 0.0006 + height[n] * (1 - math.exp(-arc / rise[n]))
             by = 0.0
             if f < wanted:
-                by = wanted - f
+                by = (wanted - f) / share
                 if by > 0.7 * ds and f > 0:
                     by = 0.7 * ds  # rise gradually where the head is not entered
                 against = dx * nx + dy * ny + dz * nz
                 if against < 0:
                     dx, dy, dz = dx - against * nx, dy - against * ny, dz - against * nz
-            elif f < 0.05 and hold[n] > 0:
+            elif f < 0.05 and hold[n] > 0 and share == 1.0:
                 by = -hold[n] * min(f - wanted, ds)
                 against = dx * nx + dy * ny + dz * nz
                 if against > 0:
@@ -134,6 +145,8 @@ def grow_strands(
             path[used, 0], path[used, 1], path[used, 2] = px, py, pz
             used += 1
             if py < hem[n]:
+                break
+            if tied and s > 60 and not caught and f > 0.06:
                 break
         if caught:
             line = int(disc[n, 0])

@@ -8,6 +8,18 @@ from fitme.render.backends.cpu.compile import kernel
 
 
 @kernel
+def bounds(points, low, high):
+    """The smallest and largest coordinates [3] of points [N,K,3]."""
+    low[:] = 1e9
+    high[:] = -1e9
+    for n in range(points.shape[0]):
+        for k in range(points.shape[1]):
+            for c in range(3):
+                low[c] = min(low[c], points[n, k, c])
+                high[c] = max(high[c], points[n, k, c])
+
+
+@kernel
 def deposit(points, half_width, low, step, density):
     """Add each segment's shadowed area per volume (1/m) to density [X,Y,Z]; points [N,K,3]."""
     scale = 1.0 / (step * step * step)

@@ -8,7 +8,7 @@ sideburn before the ear, around the ear, and down to the nape.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -119,6 +119,9 @@ class Roots:
     position: Floats  # [N,3]
     normal: Floats  # [N,3] unit
     azimuth: Floats  # [N] degrees
+
+    def take(self, chosen: NDArray[np.bool_]) -> Roots:
+        return Roots(*(getattr(self, field.name)[chosen] for field in fields(self)))
 
     def of(self, scalp: Scalp, per_vertex: Floats) -> Floats:
         """Values [V] of the head's vertices at the roots [N]."""

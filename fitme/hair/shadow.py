@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fitme.hair.kernels_shadow import deposit, lookup, march, sweep
+from fitme.hair.kernels_shadow import bounds, deposit, lookup, march, sweep
 from fitme.hair.strands import Strands
 
 Floats = NDArray[np.floating[Any]]
 
 STEP = 0.007  # metres between grid points
 HEAD_DENSITY = 500.0  # per metre inside of the head, which is opaque
+DENSEST = 400.0  # per metre: a tie is finer than the grid, whose points would all lie inside it
 SKIN_START = 0.003  # metres above the skin where shadows on it begin to count
 FORWARD = 0.35  # share of the light that meets a hair and goes on
 
@@ -46,6 +47,17 @@ class Volume:
         back = np.argsort([axis, *others])
         return np.ascontiguousarray(depth[::forward].transpose(back))
 
+    def coarser(self) -> Volume:
+        """The same at every second point, each the mean of its surroundings."""
+        d = np.pad(self.density, [(1, 2)] * 3)
+        for axis in range(3):
+            d = np.moveaxis(d, axis, 0)
+            many = (len(d) - 1) // 2
+            middle = d[1 : 1 + 2 * many : 2]
+            d = 0.25 * (d[0 : 2 * many : 2] + d[2 : 2 + 2 * many : 2]) + 0.5 * middle
+            d = np.moveaxis(d, 0, axis)
+        return Volume(np.ascontiguousarray(d), self.low, 2 * self.step)
+
     def at(self, values: Floats, points: Floats) -> Floats:
         """Trilinear values [N] of a grid [X,Y,Z] at points [N,3]."""
         out = np.empty(len(points), np.float32)
@@ -55,13 +67,14 @@ class Volume:
 
 def hair_volume(strands: Strands, step: float = STEP, with_head: bool = False) -> Volume:
     """The density of strands; `with_head` the head and the shoulders are opaque."""
-    low = strands.points.min((0, 1)) - 2 * step
-    high = strands.points.max((0, 1)) + 2 * step
+    low, high = np.empty(3, np.float32), np.empty(3, np.float32)
+    bounds(strands.points, low, high)
+    low, high = low - 2 * step, high + 2 * step
     counts = np.ceil((high - low) / step).astype(int) + 1
     density = np.zeros(counts, np.float32)
     low = low.astype(np.float32)
     deposit(strands.points, strands.half_width, low, step, density)
-    density *= 1 - FORWARD
+    density = (DENSEST * (1 - np.exp(-density / DENSEST))) * (1 - FORWARD)
     if with_head:
         axes = [low[k] + step * np.arange(counts[k], dtype=np.float32) for k in range(3)]
         grid = np.stack(np.meshgrid(*axes, indexing="ij"), -1)
