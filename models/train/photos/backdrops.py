@@ -137,7 +137,9 @@ def _bokeh(rng: Rng) -> Array:
 def _window(rng: Rng) -> Array:
     x, y = _grid()
     sky = _tinted(rng.uniform(0.8, 2.0) * (1 - 0.3 * y) + 0 * x, np.array([0.85, 0.95, 1.1]))
-    view = sky + 0.3 * _tinted(np.clip(_fractal(rng, 6), 0, 1) * (y > 0.5), np.array([0.2, 0.5, 0.1]))
+    view = sky + 0.3 * _tinted(
+        np.clip(_fractal(rng, 6), 0, 1) * (y > 0.5), np.array([0.2, 0.5, 0.1])
+    )
     room = _tinted(0.15 + 0.05 * _fractal(rng, 2, 0.5, 2), color(rng, 0.1, 0.2) + 0.05)
     left, right = sorted(rng.uniform(-0.2, 1.2, 2))
     open_ = (x > left) & (x < max(right, left + 0.3)) & (y < rng.uniform(0.6, 1.1))
@@ -199,7 +201,9 @@ def _horizon(rng: Rng) -> Array:
     sky = deep + share * (pale - deep) + np.zeros((DRAWN, DRAWN, 1))
     clouds = np.clip(0.5 * _fractal(rng, 4) - rng.uniform(0.0, 0.7), 0, 1)[..., None]
     sky = sky + clouds * (0.95 - sky)
-    land_rgb = hsv(rng.choice([0.1, 0.25, 0.3, 0.58]), rng.uniform(0.1, 0.6), rng.uniform(0.08, 0.35))
+    land_rgb = hsv(
+        rng.choice([0.1, 0.25, 0.3, 0.58]), rng.uniform(0.1, 0.6), rng.uniform(0.08, 0.35)
+    )
     land = _tinted(1 + 0.25 * _fractal(rng, 12, 0.8, 3), land_rgb)
     ridge = line + 0.05 * smooth_noise(rng, (1, 5))[:1] * rng.uniform(0, 2)
     if rng.random() < 0.35:  # houses
@@ -219,7 +223,9 @@ def _people(rng: Rng) -> Array:
         r = int(rng.integers(10, 34))
         skin = np.array([0.55, 0.33, 0.23]) * rng.uniform(0.12, 1.1)
         hair = hsv(0.08, rng.uniform(0.2, 0.7), rng.uniform(0.01, 0.25))
-        cv2.ellipse(picture, (x, y + 3 * r), (int(2.1 * r), 2 * r), 0, 0, 360, color(rng).tolist(), -1)
+        cv2.ellipse(
+            picture, (x, y + 3 * r), (int(2.1 * r), 2 * r), 0, 0, 360, color(rng).tolist(), -1
+        )
         cv2.ellipse(picture, (x, y + r), (r // 2, r), 0, 0, 360, (0.7 * skin).tolist(), -1)
         cv2.ellipse(picture, (x, y - r // 5), (int(0.95 * r), int(1.2 * r)), 0, 0, 360,
                     hair.tolist(), -1)  # fmt: skip

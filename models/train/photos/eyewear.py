@@ -61,12 +61,19 @@ class Front:
 
 
 def draw_glasses(
-    rng: np.random.Generator, head: HeadModel, vertices: Array, *, sunglasses: bool = False
+    rng: np.random.Generator,
+    head: HeadModel,
+    vertices: Array,
+    *,
+    sunglasses: bool = False,
+    measures: Measures | None = None,
 ) -> list[Prop]:
-    """One pair: frame and two lenses, fitted to vertices [V,3] of a head, metres."""
-    measures = Measures.of(head, vertices)
+    """One pair: frame and two lenses, fitted to vertices [V,3] of a head, metres. `measures` are the head's, if already taken."""
+    measures = measures or Measures.of(head, vertices)
     chances = _CHANCE_SUN if sunglasses else _CHANCE
-    kind = str(rng.choice(list(chances), p=np.array(list(chances.values())) / sum(chances.values())))
+    kind = str(
+        rng.choice(list(chances), p=np.array(list(chances.values())) / sum(chances.values()))
+    )
     style = str(
         rng.choice(["acetate", "wire", "half", "rimless"],
                    p=[0.7, 0.3, 0, 0] if sunglasses else [0.34, 0.34, 0.18, 0.14])
@@ -141,16 +148,14 @@ def _front(
         middle = np.array([nose_x + side * offset, middle_y, z])
         across = np.array([np.cos(wrap), 0.0, -side * np.sin(wrap)])
         sag = (local**2).sum(1) / (2 * BASE_RADIUS)
-        rims.append(
-            middle + local[:, :1] * across + local[:, 1:] * upward - sag[:, None] * forward
-        )
+        rims.append(middle + local[:, :1] * across + local[:, 1:] * upward - sag[:, None] * forward)
         middles.append(middle)
     rim = np.stack(rims)
     # Lids, cheeks and brows stay behind the rims; the nose is between them.
     behind = measures.depth_of_face(rim[..., :2]) + thick + 0.0008 - rim[..., 2]
     shift = float(np.clip(behind.max(), 0.0, 0.012))
     rim[..., 2] += shift
-    return Front(rim, np.stack(middles) + (0, 0, shift), forward, upward)
+    return Front(rim, (*np.stack(middles), 0, 0, shift), forward, upward)
 
 
 def _frame_material(rng: np.random.Generator, metal: bool) -> tuple[Array, float, float]:
@@ -197,7 +202,10 @@ def _rims(front: Front, style: str, thick: float) -> list[Shape]:
 def _bridge(front: Front, measures: Measures, style: str, thick: float) -> list[Shape]:
     """An arch from rim to rim, in front of the nose's bridge."""
     ends = []
-    inner = [front.rims[0][front.rims[0][:, 0].argmin()], front.rims[1][front.rims[1][:, 0].argmax()]]
+    inner = [
+        front.rims[0][front.rims[0][:, 0].argmin()],
+        front.rims[1][front.rims[1][:, 0].argmax()],
+    ]
     for rim, nose_end in zip(front.rims, inner, strict=True):
         lifted = nose_end + front.upward * 0.0035
         ends.append(rim[np.linalg.norm(rim - lifted, axis=1).argmin()])
@@ -225,15 +233,15 @@ def _temples(
         wanted = np.array([rim[:, 0].max() if side > 0 else rim[:, 0].min(), 0.0, 0.0])
         wanted[1] = middle[1] + lift * (top - middle[1])
         start = rim[np.linalg.norm(rim[:, :2] - wanted[:2], axis=1).argmin()]
-        corner = start + (side * 0.0055, 0.0, -0.004)
-        rest = ear + (side * 0.002, 0.0035, 0.0)
+        corner = (*start, side * 0.0055, 0.0, -0.004)
+        rest = (*ear, side * 0.002, 0.0035, 0.0)
         knots = np.stack([
             corner,
             corner + (rest - corner) * 0.12 + (side * 0.003, 0.0, 0.0),
             corner + (rest - corner) * 0.5 + (side * 0.004, 0.001, 0.0),
             rest,
-            rest + (-side * 0.001, -0.006, -0.012),
-            rest + (-side * 0.004, -0.026, -0.021),
+            (*rest, -side * 0.001, -0.006, -0.012),
+            (*rest, -side * 0.004, -0.026, -0.021),
         ])  # fmt: skip
         arm = spline(knots, 30)
         arm[2:] = measures.pushed_out(arm[2:], 0.0012 + thick)

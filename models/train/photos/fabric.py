@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import cv2
 import numpy as np
-from scipy.ndimage import gaussian_filter, zoom
+from scipy.ndimage import gaussian_filter
 
 from fitme.models.train.photos.prop import Array
 
@@ -37,11 +38,12 @@ def hsv(hue: float, saturation: float, value: float) -> Array:
 
 def noise(rng: Rng, cells: int, size: int = SIZE) -> Array:
     """Smooth noise [size,size] of about unit variance with `cells` cells across; it wraps."""
-    coarse = rng.standard_normal((cells, cells))
+    coarse = rng.standard_normal((cells, cells), dtype=np.float32)
     padded = np.pad(coarse, 2, mode="wrap")
-    fine = zoom(padded, (size + 0.0) / cells, order=1 if cells > 24 else 3)
-    start = round(2 * size / cells)
-    return fine[start : start + size, start : start + size] * 1.3
+    side = round(size / cells)
+    fine = cv2.resize(padded, None, fx=side, fy=side, interpolation=cv2.INTER_CUBIC)
+    inner = fine[2 * side : -2 * side, 2 * side : -2 * side]
+    return np.asarray(cv2.resize(inner, (size, size), interpolation=cv2.INTER_LINEAR)) * 1.3
 
 
 def _axes() -> tuple[Array, Array]:

@@ -35,13 +35,13 @@ def draw_garment(
     kind: str | None = None,
     turn: float = 0.0,
     wide: bool | None = None,
+    measures: Measures | None = None,
 ) -> list[Prop]:
     """Clothes and the bare skin between them and the neck.
 
     vertices [V,3] of a head, metres; skin_rgb [3] linear; kind: a key of CHANCE, None draws one;
-    turn and wide: see `draw_torso`.
-    """
-    measures = Measures.of(head, vertices)
+    turn and wide: see `draw_torso`. `measures` are the head's, if already taken."""
+    measures = measures or Measures.of(head, vertices)
     torso = draw_torso(rng, measures, turn=turn, wide=wide)
     if kind is None:
         kind = str(rng.choice(list(CHANCE), p=np.array(list(CHANCE.values()))))
@@ -81,9 +81,7 @@ def angle_from_front(columns: Array) -> Array:
     return np.abs((columns - FRONT) * (2 * np.pi / COLUMNS))
 
 
-def shell(
-    rng: Rng, torso: Torso, neckline: Array, thick: float, folds: float = 1.0
-) -> Array:
+def shell(rng: Rng, torso: Torso, neckline: Array, thick: float, folds: float = 1.0) -> Array:
     """Points [ROWS,COLUMNS+1,3] of cloth from `neckline` [COLUMNS+1] (in `down`) to the end,
     `thick` metres outside of the body, with folds of about 3 mm times `folds`."""
     share = np.concatenate([[0.0, 0.0], np.linspace(0.015, 1, ROWS - 2) ** 1.1])[:, None]

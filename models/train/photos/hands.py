@@ -16,7 +16,7 @@ from fitme.models.train.photos.prop import Array
 from fitme.models.train.photos.shapes import Shape, joined, tube
 
 Rng = np.random.Generator
-VOXEL = 0.0026  # metres
+VOXEL = 0.0028  # metres
 MELT = 0.0035  # metres over which neighbouring capsules run together
 
 # Of an adult's right hand, metres, after anthropometric tables: knuckles, lengths of the three
@@ -41,11 +41,11 @@ class Pose:
     wrist: float = 0.0  # of the forearm against the hand, towards the palm
 
 
-def pose(
-    curl: float | tuple[float, ...], bend: float | tuple[float, ...], **more: float
-) -> Pose:
+def pose(curl: float | tuple[float, ...], bend: float | tuple[float, ...], **more: float) -> Pose:
     """A pose from one number for all fingers, or four."""
-    return Pose(np.broadcast_to(curl, 4).astype(float), np.broadcast_to(bend, 4).astype(float), **more)
+    return Pose(
+        np.broadcast_to(curl, 4).astype(float), np.broadcast_to(bend, 4).astype(float), **more
+    )
 
 
 POSES: dict[str, Pose] = {
@@ -124,30 +124,33 @@ def _capsules(hand: Pose) -> Array:
 def _distances(capsules: Array, low: Array, shape: tuple[int, int, int], step: float,
                melt: float) -> Array:  # fmt: skip
     """Signed distance to the melted union at the points of a grid: a soft minimum,
-    -melt * log(sum(exp(-d / melt)))."""
-    nx, ny, nz = shape
-    out = np.empty((nx, ny, nz), np.float32)
-    for i in range(nx):
-        for j in range(ny):
-            for k in range(nz):
-                px, py, pz = low[0] + i * step, low[1] + j * step, low[2] + k * step
-                total = 0.0
-                nearest = 1e9
-                for c in range(capsules.shape[0]):
-                    ax, ay, az = capsules[c, 0], capsules[c, 1], capsules[c, 2]
-                    bx, by, bz = capsules[c, 3] - ax, capsules[c, 4] - ay, capsules[c, 5] - az
-                    qx, qy, qz = px - ax, py - ay, pz - az
-                    t = (qx * bx + qy * by + qz * bz) / (bx * bx + by * by + bz * bz)
-                    t = min(max(t, 0.0), 1.0)
+    -melt * log(sum(exp(-d / melt))). Each capsule is asked for only near itself."""
+    total = np.zeros(shape, np.float64)
+    reach = 5.0 * melt
+    first, last = np.zeros(3, np.int64), np.zeros(3, np.int64)
+    for c in range(capsules.shape[0]):
+        wide = max(capsules[c, 6], capsules[c, 7]) + reach
+        for axis in range(3):
+            least = min(capsules[c, axis], capsules[c, 3 + axis]) - wide - low[axis]
+            most = max(capsules[c, axis], capsules[c, 3 + axis]) + wide - low[axis]
+            first[axis] = max(int(least / step), 0)
+            last[axis] = min(int(most / step) + 2, shape[axis])
+        ax, ay, az = capsules[c, 0], capsules[c, 1], capsules[c, 2]
+        bx, by, bz = capsules[c, 3] - ax, capsules[c, 4] - ay, capsules[c, 5] - az
+        square = bx * bx + by * by + bz * bz
+        for i in range(first[0], last[0]):
+            qx = low[0] + i * step - ax
+            for j in range(first[1], last[1]):
+                qy = low[1] + j * step - ay
+                for k in range(first[2], last[2]):
+                    qz = low[2] + k * step - az
+                    t = min(max((qx * bx + qy * by + qz * bz) / square, 0.0), 1.0)
                     dx, dy, dz = qx - t * bx, qy - t * by, qz - t * bz
                     d = np.sqrt(dx * dx + dy * dy + dz * dz)
                     d -= capsules[c, 6] + t * (capsules[c, 7] - capsules[c, 6])
-                    if d < nearest:
-                        nearest = d
-                    if d < 6 * melt:
-                        total += np.exp(-d / melt)
-                out[i, j, k] = -melt * np.log(total) if total > 0.0 else nearest
-    return out
+                    if d < reach:
+                        total[i, j, k] += np.exp(-d / melt)
+    return -melt * np.log(np.maximum(total, np.exp(-5.0)))
 
 
 def hand_mesh(hand: Pose, *, left: bool = False, size: float = 1.0) -> Shape:

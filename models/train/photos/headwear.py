@@ -36,10 +36,15 @@ CHANCE = {
 
 
 def draw_headwear(
-    rng: Rng, head: HeadModel, vertices: Array, *, kind: str | None = None
+    rng: Rng,
+    head: HeadModel,
+    vertices: Array,
+    *,
+    kind: str | None = None,
+    measures: Measures | None = None,
 ) -> list[Prop]:
-    """One thing on vertices [V,3] of a head, metres; kind: a key of CHANCE, None draws one."""
-    measures = Measures.of(head, vertices)
+    """One thing on vertices [V,3] of a head, metres; kind: a key of CHANCE, None draws one. `measures` are the head's, if already taken."""
+    measures = measures or Measures.of(head, vertices)
     if kind is None:
         kind = str(rng.choice(list(CHANCE), p=np.array(list(CHANCE.values()))))
     return _KINDS[kind](rng, measures)
@@ -158,7 +163,7 @@ def _visor(
     middle = measures.centre[0]
     across = (out[..., 0] - middle) / 0.08
     out[..., 1] -= share * reach * droop + bend * across**2 * np.minimum(2 * share, 1)
-    upper = out + (0, 0.0012, 0)
+    upper = (*out, 0, 0.0012, 0)
     lower = out - (0, 0.0012, 0)
     return sheet(np.concatenate([upper, lower[::-1]]))
 
@@ -201,7 +206,7 @@ def _brimmed(rng: Rng, measures: Measures) -> list[Prop]:
     roll = rng.uniform(-0.02, 0.025) * np.abs(np.sin(_azimuth())) ** 2
     wave = rng.uniform(0, 0.006) * np.cos(3 * _azimuth() + rng.uniform(0, 6))
     brim[..., 1] += reach[..., 0] * (roll + wave - droop * wide) * reach[..., 0] ** 0.5
-    both = np.concatenate([brim + (0, 0.001, 0), (brim - (0, 0.001, 0))[::-1]])
+    both = np.concatenate([(*brim, 0, 0.001, 0), (brim - (0, 0.001, 0))[::-1]])
     props = [
         _prop("hat", sheet(wall), felt, repeat=(2.0, 0.6)),
         _prop("brim", sheet(both), felt, repeat=(2.0, 0.5)),
@@ -356,7 +361,7 @@ def _headphones(rng: Rng, measures: Measures) -> list[Prop]:
     for side, ear in zip((1, -1), measures.ears, strict=True):
         out = unit(np.array([side * 1.0, 0.0, 0.12]))
         axes = frame(np.array([0.0, 1.0, 0.0]), out)
-        at = ear + (side * 0.012, 0.002, 0.0)
+        at = (*ear, side * 0.012, 0.002, 0.0)
         pads.append(rounded_box(at, (size, size * 1.15, 0.014), axes, square=2.6))
         cups.append(rounded_box(at + 0.018 * out, (size * 0.9, size * 1.05, 0.011), axes, 2.6))
         ends.append(at + 0.014 * out)

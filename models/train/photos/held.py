@@ -36,11 +36,17 @@ CHANCE = {
 
 
 def draw_held(
-    rng: Rng, head: HeadModel, vertices: Array, skin_rgb: Array, *, kind: str | None = None
+    rng: Rng,
+    head: HeadModel,
+    vertices: Array,
+    skin_rgb: Array,
+    *,
+    kind: str | None = None,
+    measures: Measures | None = None,
 ) -> list[Prop]:
     """Something held at vertices [V,3] of a head, metres, by hands of the linear colour skin_rgb
-    [3]; kind: a key of CHANCE, None draws one."""
-    measures = Measures.of(head, vertices)
+    [3]; kind: a key of CHANCE, None draws one. `measures` are the head's, if already taken."""
+    measures = measures or Measures.of(head, vertices)
     if kind is None:
         kind = str(rng.choice(list(CHANCE), p=np.array(list(CHANCE.values()))))
     return _KINDS[kind](rng, measures, np.asarray(skin_rgb))
@@ -179,7 +185,7 @@ def _finger(rng: Rng, measures: Measures, skin: Array) -> list[Prop]:
     return _hand(
         rng, measures, skin, pose, left=left, fingers=(-0.45 * side, 1.0, -0.35),
         palm=(-0.5 * side, 0.0, -1.0), touch=touch, spot=np.array([-0.028, 0.165, 0.01]),
-        away=unit(out + (0.3 * side, -0.3, 0.5)), slack=0.06,
+        away=unit((*out, 0.3 * side, -0.3, 0.5)), slack=0.06,
     )  # fmt: skip
 
 
@@ -228,7 +234,7 @@ def _before(rng: Rng, measures: Measures, skin: Array) -> list[Prop]:
         side * rng.uniform(0.0, 0.12), rng.uniform(-0.1, 0.06), rng.uniform(0.04, 0.2),
     )  # fmt: skip
     joints = str(rng.choice(list(POSES)))
-    palm = unit(rng.normal(0, 0.4, 3) + (0, 0, rng.choice([-1.0, 1.0])))
+    palm = unit((*rng.normal(0, 0.4, 3), 0, 0, rng.choice([-1.0, 1.0])))
     return _hand(
         rng, measures, skin, joints, left=left, fingers=(-0.5 * side, 1.0, rng.normal(0, 0.3)),
         palm=palm, touch=touch, away=np.array([0.0, 0.0, 1.0]), gap=rng.uniform(0.02, 0.08),
@@ -352,7 +358,7 @@ def _phone(rng: Rng, measures: Measures, skin: Array) -> list[Prop]:
     joints = loosened(rng, POSES["cupped"], 0.06)
     mesh = hand_mesh(joints, left=left)
     hand_axes = _grip(fingers, -out)
-    local = PALM + (0, 0.012, 0.004)
+    local = (*PALM, 0, 0.012, 0.004)
     wrist = at + 0.005 * out - hand_axes @ local
     texture = fabric.skin_texture(rng, skin)
     arm = forearm(rng.uniform(0, 0.4), 0.3)

@@ -18,10 +18,15 @@ CHANCE = {"surgical": 0.4, "cloth": 0.3, "respirator": 0.12, "strip": 0.18}
 
 
 def draw_mask(
-    rng: Rng, head: HeadModel, vertices: Array, *, kind: str | None = None
+    rng: Rng,
+    head: HeadModel,
+    vertices: Array,
+    *,
+    kind: str | None = None,
+    measures: Measures | None = None,
 ) -> list[Prop]:
-    """One mask on vertices [V,3] of a head, metres; kind: a key of CHANCE, None draws one."""
-    measures = Measures.of(head, vertices)
+    """One mask on vertices [V,3] of a head, metres; kind: a key of CHANCE, None draws one. `measures` are the head's, if already taken."""
+    measures = measures or Measures.of(head, vertices)
     if kind is None:
         kind = str(rng.choice(list(CHANCE), p=np.array(list(CHANCE.values()))))
     return _strip(rng, measures) if kind == "strip" else _mask(rng, measures, kind)
@@ -88,8 +93,8 @@ def _mask(rng: Rng, measures: Measures, kind: str) -> list[Prop]:
     cord = fabric.finished(np.full((1, 1, 3), 0.6 if rng.random() < 0.7 else 0.02))
     for column, side, ear in ((0, 1, measures.ears[0]), (-1, -1, measures.ears[1])):
         upper, lower = grid[1, column], grid[-2, column]
-        behind = ear + (-side * 0.008, 0.0, -0.012)
-        knots = np.stack([upper, (upper + ear) / 2 + (side * 0.01, 0.012, 0), behind + (0, 0.022, 0),
+        behind = (*ear, -side * 0.008, 0.0, -0.012)
+        knots = np.stack([upper, (upper + ear) / 2 + (side * 0.01, 0.012, 0), (*behind, 0, 0.022, 0),
                           behind - (0, 0.018, 0), (lower + ear) / 2 + (side * 0.008, -0.012, 0),
                           lower])  # fmt: skip
         path = measures.pushed_out(spline(knots, 40), 0.0015)

@@ -7,7 +7,7 @@ left, +X) and elevation, in radians.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 from scipy.ndimage import gaussian_filter, map_coordinates, maximum_filter
@@ -17,7 +17,7 @@ from fitme.head.model import HeadModel
 from fitme.head.parts import Role
 from fitme.models.train.photos.prop import Array
 
-AZIMUTHS, ELEVATIONS = 96, 49
+AZIMUTHS, ELEVATIONS = 80, 41
 NECK_ANGLES = 96  # points around the neck, the first at the back
 BRIDGE, SELLION, NOSE_TIP, CHIN, FOREHEAD = 6, 168, 4, 152, 10  # MediaPipe points of the midline
 UPPER_LIP, LOWER_LIP = 13, 14
@@ -118,9 +118,7 @@ class Measures:
         """Measure vertices [V,3] of a head with `fitme.head`'s template topology."""
         tables = _tables(_Same(head))
         vertices = np.asarray(vertices, np.float64)
-        points = (
-            vertices[tables.landmark_corners] * tables.landmark_weights[..., None]
-        ).sum(1)
+        points = (vertices[tables.landmark_corners] * tables.landmark_weights[..., None]).sum(1)
         balls = [vertices[index] for index in tables.eyes]
         skin, ears = vertices[tables.outside], vertices[tables.ears]
         front, back = points[FOREHEAD, 2], skin[:, 2].min()
@@ -174,11 +172,22 @@ class Measures:
         length = np.linalg.norm(away, axis=-1, keepdims=True)
         return points + away / np.maximum(length, 1e-9) * missing[..., None]
 
+    @cached_property
+    def _front(self) -> tuple[cKDTree, Array]:
+        """The skin in front, looked up by x and y, and its z."""
+        front = self.face[self.face[:, 2] > self.centre[2] + 0.03]
+        return _tree(front[:, :2]), front[:, 2]
+
     def depth_of_face(self, xy: Array) -> Array:
         """z [...] of the foremost skin at places xy [...,2] before the face."""
-        front = self.face[self.face[:, 2] > self.centre[2] + 0.03]
-        _, index = cKDTree(front[:, :2]).query(xy, k=3)
-        return np.asarray(front[index, 2].max(-1))
+        tree, depth = self._front
+        _, index = tree.query(xy, k=3)
+        return np.asarray(depth[index].max(-1))
+
+
+def _tree(points: Array) -> cKDTree:
+    """A tree that is built fast, for few look-ups."""
+    return cKDTree(points, balanced_tree=False, compact_nodes=False)
 
 
 def direction(azimuth: Array, elevation: Array) -> Array:
@@ -204,13 +213,11 @@ def _grid() -> tuple[Array, Array]:
 def _skull(points: Array) -> Array:
     """Radii [ELEVATIONS, AZIMUTHS] of points [N,3] around the origin."""
     length = np.linalg.norm(points, axis=1)
-    tree = cKDTree(points / length[:, None])
-    distance, index = tree.query(direction(*_grid()).reshape(-1, 3), k=4)
+    tree = _tree(points / length[:, None])
+    distance, index = tree.query(direction(*_grid()).reshape(-1, 3), k=3)
     weight = 1 / (distance + 0.01) ** 2
     radii = (length[index] * weight).sum(1) / weight.sum(1)
-    smooth = gaussian_filter(
-        radii.reshape(ELEVATIONS, AZIMUTHS), 0.8, mode=("nearest", "wrap")
-    )
+    smooth = gaussian_filter(radii.reshape(ELEVATIONS, AZIMUTHS), 0.8, mode=("nearest", "wrap"))
     return np.asarray(smooth)
 
 
@@ -232,9 +239,6 @@ def _even_ring(loop: Array) -> Array:
     order = np.argsort(angle)
     wanted = np.arange(NECK_ANGLES) * (2 * np.pi / NECK_ANGLES)
     return np.stack(
-        [
-            np.interp(wanted, angle[order], loop[order, axis], period=2 * np.pi)
-            for axis in range(3)
-        ],
+        [np.interp(wanted, angle[order], loop[order, axis], period=2 * np.pi) for axis in range(3)],
         1,
     )

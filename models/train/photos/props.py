@@ -12,6 +12,7 @@ from fitme.models.train.photos.garments import draw_garment
 from fitme.models.train.photos.headwear import draw_headwear
 from fitme.models.train.photos.held import draw_held
 from fitme.models.train.photos.masks import draw_mask
+from fitme.models.train.photos.measures import Measures
 from fitme.models.train.photos.prop import Array, Prop
 
 
@@ -32,7 +33,7 @@ def draw_props(
     vertices: Array,
     skin_rgb: Array,
     *,
-    frequencies: Frequencies = Frequencies(),  # noqa: B008 (frozen)
+    frequencies: Frequencies = Frequencies(),
     turn: float | None = None,
     wide: bool | None = None,
 ) -> list[Prop]:
@@ -44,14 +45,15 @@ def draw_props(
     eyes, top, held, mask = rng.random(4)
     if turn is None:
         turn = float(np.clip(rng.normal(0, 9), -25, 25))
-    props = draw_garment(rng, head, vertices, skin_rgb, turn=turn, wide=wide)
+    measures = Measures.of(head, vertices)
+    props = draw_garment(rng, head, vertices, skin_rgb, turn=turn, wide=wide, measures=measures)
     if eyes < frequencies.glasses + frequencies.sunglasses:
         dark = bool(eyes >= frequencies.glasses)
-        props += draw_glasses(rng, head, vertices, sunglasses=dark)
+        props += draw_glasses(rng, head, vertices, sunglasses=dark, measures=measures)
     if top < frequencies.headwear:
-        props += draw_headwear(rng, head, vertices)
+        props += draw_headwear(rng, head, vertices, measures=measures)
     if mask < frequencies.mask:
-        props += draw_mask(rng, head, vertices)
+        props += draw_mask(rng, head, vertices, measures=measures)
     if held < frequencies.held:
-        props += draw_held(rng, head, vertices, skin_rgb)
+        props += draw_held(rng, head, vertices, skin_rgb, measures=measures)
     return props

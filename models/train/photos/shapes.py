@@ -105,10 +105,7 @@ def tube(
     """
     path = np.asarray(path, np.float64)
     count = len(path)
-    if loop:
-        along = np.roll(path, -1, 0) - np.roll(path, 1, 0)
-    else:
-        along = np.gradient(path, axis=0)
+    along = np.roll(path, -1, 0) - np.roll(path, 1, 0) if loop else np.gradient(path, axis=0)
     along = unit(along)
     across = unit(np.cross(along, np.broadcast_to(np.asarray(up, float), path.shape)))
     upward = np.cross(across, along)
