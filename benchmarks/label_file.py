@@ -11,6 +11,10 @@ walk over colours, Grady, PAMI 2006), were looked at, and redrawn by hand where 
 Eyes and lips are the outlines of the face mesh where they were seen to fit; brows are what is dark
 in a drawn area. So lips and eyes flatter whoever uses the same mesh. Other people of a photo are
 background; earrings are OTHER; strands on the forehead that cover less than half are skin.
+
+Outlines are right to about 1 % of the face's height. Labels moved by that much in x and y have an
+IoU of 95 % (skin), 99 (hair, whose outline is left out), 98 (background), 91 (neck), 88 (clothes),
+78 (ears), 73 (lips), 60 (eyes), 55 (brows), 53 (the rims of glasses): more tells nothing.
 """
 
 from __future__ import annotations
