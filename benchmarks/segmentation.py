@@ -25,13 +25,12 @@ from PIL import Image
 from benchmarks.label_file import FILE, IGNORE, LabelledFace, read_labels
 from benchmarks.segmenters import METHODS, UNTOLD, Segmenter, method
 from benchmarks.sheets import labelled
-from fitme.image.color import linear_to_srgb
 from fitme.image.photo import load_photo
 from fitme.landmarks.mediapipe import MediaPipeLandmarks
 from fitme.landmarks.provider import LandmarkProvider
 from fitme.runtime.errors import FitmeError
 from fitme.segment.labels import COLORS, Label
-from fitme.segment.window import SQUARE, cut_square, face_square
+from fitme.segment.frame import SIDE, Frame
 
 SIZE = 512  # pixels a side at which labels are compared
 NEAR = 0.01  # of the face's height: how far off an outline may be
@@ -78,7 +77,7 @@ def outline_score(truth: np.ndarray, found: np.ndarray, label: int, reach: float
 
 def outline_scores(truth: np.ndarray, found: np.ndarray) -> list[float]:
     """Of the labels OUTLINED, within NEAR of the face's height."""
-    return [outline_score(truth, found, label, NEAR * SIZE / SQUARE) for label in OUTLINED]
+    return [outline_score(truth, found, label, NEAR * SIZE / SIDE) for label in OUTLINED]
 
 
 def _outline(mask: np.ndarray) -> np.ndarray:
@@ -107,10 +106,11 @@ class Bench:
         begin = time.perf_counter()
         found = resized(self.segment(photo, points))
         seconds = time.perf_counter() - begin
-        truth = face.truth(face_square(points), SIZE)
-        crop = cut_square(photo, points, SIZE).pixels
-        pixels = (linear_to_srgb(crop) * 255).round().to(torch.uint8).numpy()
-        scores = outline_scores(face.truth(face_square(points), SIZE, strips=False), found)
+        frame = Frame.around(points.box)
+        square = (frame.left, frame.top, frame.side)
+        truth = face.truth(square, SIZE)
+        pixels = (frame.cut(photo, SIZE).permute(1, 2, 0) * 255).round().to(torch.uint8).numpy()
+        scores = outline_scores(face.truth(square, SIZE, strips=False), found)
         return counts(truth, found), scores, row(pixels, truth, found, face.file), seconds
 
 

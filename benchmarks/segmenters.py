@@ -1,19 +1,22 @@
 """Who says which pixel is what, to be measured by `benchmarks.segmentation`.
 
-A segmenter gets a photo and a face and returns labels [H,W] of the face's square (`face_square`),
+A segmenter gets a photo and a face and returns labels [H,W] of the face's square (`Frame.around` its box),
 of any size; UNTOLD where it says nothing.
 """
 
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from fitme.fit.evidence.covered import CHIN, FacePixels, covers
@@ -25,12 +28,12 @@ from fitme.fit.settings import PRESETS
 from fitme.fit.stages.start import start
 from fitme.fit.state import FitState
 from fitme.fit.visibility import pixels_of
-from fitme.image.color import linear_to_srgb
 from fitme.image.photo import Photo
 from fitme.landmarks.face import FaceLandmarks
 from fitme.runtime.errors import InputError
 from fitme.segment.labels import Label
-from fitme.segment.window import cut_square, face_square
+from fitme.segment.encoder import FaceEncoder
+from fitme.segment.frame import Frame
 
 Segmenter = Callable[[Photo, FaceLandmarks], np.ndarray]
 
@@ -40,8 +43,8 @@ SELFIE_PIXELS = 256  # what MediaPipe's network sees
 
 def mediapipe_person(photo: Photo, face: FaceLandmarks) -> np.ndarray:
     """MediaPipe's selfie segmentation, which only parts persons from the background."""
-    pixels = linear_to_srgb(cut_square(photo, face, 2 * SELFIE_PIXELS).pixels)
-    bytes_ = (pixels * 255).round().to(torch.uint8).numpy()
+    pixels = Frame.around(face.box).cut(photo, 2 * SELFIE_PIXELS).permute(1, 2, 0)
+    bytes_ = (pixels * 255).round().to(torch.uint8).contiguous().numpy()
     person = _selfie().process(bytes_).segmentation_mask > 0.5
     return np.where(person, UNTOLD, Label.BACKGROUND).astype(np.uint8)
 
@@ -92,7 +95,8 @@ def _trusted(state: FitState) -> Tensor:
 
 def _in_square(labels: np.ndarray, to_photo: np.ndarray, face: FaceLandmarks) -> np.ndarray:
     """Labels of another crop, [n,n] with its affine [3,3] to the photo, in the face's square."""
-    x, y, side = face_square(face)
+    frame = Frame.around(face.box)
+    x, y, side = frame.left, frame.top, frame.side
     step = to_photo[0, 0]  # photo pixels
     size = round(side / step)
     at = (np.arange(size) + 0.5) * side / size
@@ -103,12 +107,24 @@ def _in_square(labels: np.ndarray, to_photo: np.ndarray, face: FaceLandmarks) ->
     return np.where(inside[0][:, None] & inside[1], found, UNTOLD).astype(np.uint8)
 
 
+def network(photo: Photo, face: FaceLandmarks) -> np.ndarray:
+    """The encoder's labels."""
+    encoded = _encoder().encode(photo, Frame.around(face.box))
+    return _enlarged(encoded.labels).argmax(0).to(torch.uint8).numpy()
+
+
+def _enlarged(labels: Tensor) -> Tensor:
+    """Probabilities [C,h,w] at twice the size."""
+    return F.interpolate(labels[None], scale_factor=2.0, mode="bilinear", align_corners=False)[0]
+
+
 METHODS: dict[str, tuple[Segmenter, tuple[Label, ...]]] = {
     "trust": (
         fit_evidence,
         (Label.SKIN, Label.HAIR, Label.LIPS, Label.BROWS, Label.EYES, Label.GLASSES),
     ),
     "mediapipe": (mediapipe_person, (Label.BACKGROUND,)),
+    "network": (network, tuple(Label)),
 }
 """Segmenters by name, with the labels that each tells."""
 
@@ -130,6 +146,12 @@ def method(name: str) -> tuple[Segmenter, tuple[Label, ...]]:
 @cache
 def _models() -> Models:
     return Models.load()
+
+
+@cache
+def _encoder() -> FaceEncoder:
+    path = os.environ.get("FITME_ENCODER")  # weights of a training run
+    return FaceEncoder.load(None if path is None else Path(path))
 
 
 @cache

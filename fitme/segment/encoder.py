@@ -50,7 +50,7 @@ class FaceEncoder:
     def encode(self, photo: Photo, frame: Frame) -> EncodedFace:
         """The face within a frame; the mean of the crop and its mirror image."""
         trained = self.trained
-        crop, frame = frame.cut(photo, trained.network.config.size)
+        crop = frame.cut(photo, trained.network.config.size)
         device = trained.network.mean_points.device
         found = trained.network(torch.stack([crop, crop.flip(-1)]).to(device))
         labels = found.labels.softmax(1)

@@ -17,7 +17,7 @@ from benchmarks.segmenters import UNTOLD, method
 from fitme.landmarks.face import LANDMARKS, FaceLandmarks
 from fitme.runtime.errors import InputError, LandmarkError
 from fitme.segment.labels import Label
-from fitme.segment.window import face_square
+from fitme.segment.frame import Frame
 
 
 def box_face(x0: float, y0: float, x1: float, y1: float) -> FaceLandmarks:
@@ -145,7 +145,8 @@ class TestFile:
         assert len(faces) >= 15
         assert FILE.stat().st_size < 300_000
         for face in faces:
-            square = face_square(box_face(*face.box))
+            frame = Frame.around(face.box)
+            square = (frame.left, frame.top, frame.side)
             labels = face.truth(square, 128)
             x, y = ((face.box[i] + face.box[i + 2]) / 2 - square[i] for i in (0, 1))
             middle = labels[round(y / square[2] * 128), round(x / square[2] * 128)]
