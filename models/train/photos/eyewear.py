@@ -68,7 +68,9 @@ def draw_glasses(
     sunglasses: bool = False,
     measures: Measures | None = None,
 ) -> list[Prop]:
-    """One pair: frame and two lenses, fitted to vertices [V,3] of a head, metres. `measures` are the head's, if already taken."""
+    """One pair: frame and two lenses, fitted to vertices [V,3] of a head, metres.
+
+    `measures` are the head's, if already taken."""
     measures = measures or Measures.of(head, vertices)
     chances = _CHANCE_SUN if sunglasses else _CHANCE
     kind = str(
@@ -90,24 +92,8 @@ def draw_glasses(
         shapes += _nose_pads(front, measures)
     frame = joined(shapes)
     frame = frame.textured((frame.vertices[:, :2] - frame.vertices[:, :2].min(0)) / 0.16 % 1.0)
-    props = [_prop("glasses frame", frame, albedo, specular, roughness)]
+    props = [Prop.of("glasses frame", Label.GLASSES, frame, albedo, specular, roughness)]
     return props + _lenses(rng, front, sunglasses)
-
-
-def _prop(
-    name: str, shape: Shape, albedo: Array, specular: float, roughness: float, **more: object
-) -> Prop:
-    return Prop(
-        name,
-        Label.GLASSES,
-        shape.vertices.astype(np.float32),
-        shape.triangles.astype(np.int32),
-        shape.uv.astype(np.float32),
-        albedo,
-        specular,
-        roughness,
-        **more,  # type: ignore[arg-type]
-    )
 
 
 def _outline(kind: str) -> Array:
@@ -155,7 +141,7 @@ def _front(
     behind = measures.depth_of_face(rim[..., :2]) + thick + 0.0008 - rim[..., 2]
     shift = float(np.clip(behind.max(), 0.0, 0.012))
     rim[..., 2] += shift
-    return Front(rim, (*np.stack(middles), 0, 0, shift), forward, upward)
+    return Front(rim, np.stack(middles) + np.array([0, 0, shift]), forward, upward)
 
 
 def _frame_material(rng: np.random.Generator, metal: bool) -> tuple[Array, float, float]:
@@ -213,8 +199,9 @@ def _bridge(front: Front, measures: Measures, style: str, thick: float) -> list[
     middle = (left + right) / 2 + front.upward * 0.003
     nose = max(measures.points[SELLION, 2], measures.depth_of_face(middle[None, :2])[0])
     middle[2] = max(middle[2] + 0.001, nose + thick + 0.001)
-    path = spline(np.stack([left, (left * 1.3 + middle * 0.7) / 2 + front.upward * 0.001, middle,
-                            (right * 1.3 + middle * 0.7) / 2 + front.upward * 0.001, right]), 13)  # fmt: skip
+    lift = front.upward * 0.001
+    knots = [left, 0.65 * left + 0.35 * middle + lift, middle, 0.65 * right + 0.35 * middle + lift]
+    path = spline(np.stack([*knots, right]), 13)
     radius = thick * (1.3 if style == "acetate" else 1.1)
     shapes = [tube(path, radius, up=front.forward, depth=1.0 if style != "acetate" else 0.9)]
     return shapes
@@ -233,15 +220,15 @@ def _temples(
         wanted = np.array([rim[:, 0].max() if side > 0 else rim[:, 0].min(), 0.0, 0.0])
         wanted[1] = middle[1] + lift * (top - middle[1])
         start = rim[np.linalg.norm(rim[:, :2] - wanted[:2], axis=1).argmin()]
-        corner = (*start, side * 0.0055, 0.0, -0.004)
-        rest = (*ear, side * 0.002, 0.0035, 0.0)
+        corner = start + np.array([side * 0.0055, 0.0, -0.004])
+        rest = ear + np.array([side * 0.002, 0.0035, 0.0])
         knots = np.stack([
             corner,
             corner + (rest - corner) * 0.12 + (side * 0.003, 0.0, 0.0),
             corner + (rest - corner) * 0.5 + (side * 0.004, 0.001, 0.0),
             rest,
-            (*rest, -side * 0.001, -0.006, -0.012),
-            (*rest, -side * 0.004, -0.026, -0.021),
+            rest + np.array([-side * 0.001, -0.006, -0.012]),
+            rest + np.array([-side * 0.004, -0.026, -0.021]),
         ])  # fmt: skip
         arm = spline(knots, 30)
         arm[2:] = measures.pushed_out(arm[2:], 0.0012 + thick)
@@ -296,8 +283,9 @@ def _lenses(rng: np.random.Generator, front: Front, sunglasses: bool) -> list[Pr
         uv = (shape.vertices[:, :2] - low) / (high - low)
         shape = shape.textured(np.stack([uv[:, 0], 1 - uv[:, 1]], 1))
         props.append(
-            _prop(
-                name, shape, plain(tint), 0.04, 0.08,
+            Prop.of(
+                name,
+                Label.GLASSES, shape, plain(tint), 0.04, 0.08,
                 opacity=float(opacity), two_sided=True, reflection=picture,
             )
         )  # fmt: skip

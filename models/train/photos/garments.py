@@ -40,7 +40,9 @@ def draw_garment(
     """Clothes and the bare skin between them and the neck.
 
     vertices [V,3] of a head, metres; skin_rgb [3] linear; kind: a key of CHANCE, None draws one;
-    turn and wide: see `draw_torso`. `measures` are the head's, if already taken."""
+    turn and wide: see `draw_torso`.
+
+    `measures` are the head's, if already taken."""
     measures = measures or Measures.of(head, vertices)
     torso = draw_torso(rng, measures, turn=turn, wide=wide)
     if kind is None:
@@ -60,10 +62,7 @@ def cloth_prop(
     roughness: float = 0.8,
 ) -> Prop:
     """A prop of cloth, seen from both sides."""
-    return Prop(
-        name, label, shape.vertices.astype(np.float32), shape.triangles.astype(np.int32),
-        shape.uv.astype(np.float32), albedo, specular, roughness, two_sided=True,
-    )  # fmt: skip
+    return Prop.of(name, label, shape, albedo, specular, roughness, two_sided=True)
 
 
 def metric_uv(points: Array) -> Array:

@@ -159,8 +159,8 @@ def hand_mesh(hand: Pose, *, left: bool = False, size: float = 1.0) -> Shape:
     ends = np.concatenate([capsules[:, :3], capsules[:, 3:6]])
     low, high = ends.min(0) - 0.027, ends.max(0) + 0.027
     low = np.maximum(low, (-1, -0.03, -1))
-    shape = tuple(int(n) for n in np.ceil((high - low) / VOXEL).astype(int) + 1)
-    field = _distances(capsules, low, shape, VOXEL, MELT)
+    nx, ny, nz = (int(n) for n in np.ceil((high - low) / VOXEL).astype(int) + 1)
+    field = _distances(capsules, low, (nx, ny, nz), VOXEL, MELT)
     field[:, 0] = np.maximum(field[:, 0], VOXEL)  # closed at the wrist
     vertices, triangles, _, _ = marching_cubes(field, 0.0)
     points = vertices * VOXEL + low

@@ -25,7 +25,8 @@ def draw_mask(
     kind: str | None = None,
     measures: Measures | None = None,
 ) -> list[Prop]:
-    """One mask on vertices [V,3] of a head, metres; kind: a key of CHANCE, None draws one. `measures` are the head's, if already taken."""
+    """One mask on vertices [V,3] of a head, metres; kind: a key of CHANCE, None draws one.
+    `measures` are the head's, if already taken."""
     measures = measures or Measures.of(head, vertices)
     if kind is None:
         kind = str(rng.choice(list(CHANCE), p=np.array(list(CHANCE.values()))))
@@ -33,11 +34,7 @@ def draw_mask(
 
 
 def _prop(name: str, shape: Shape, albedo: Array, label: Label = Label.OTHER) -> Prop:
-    uv = 1 - np.abs(1 - shape.uv % 2)
-    return Prop(
-        name, label, shape.vertices.astype(np.float32), shape.triangles.astype(np.int32),
-        uv.astype(np.float32), albedo, 0.025, 0.85, two_sided=True,
-    )  # fmt: skip
+    return Prop.of(name, label, shape, albedo, 0.025, 0.85, two_sided=True)
 
 
 def _grid(measures: Measures, top: Array, bottom: Array, wide: float) -> tuple[Array, Array]:
@@ -91,13 +88,15 @@ def _mask(rng: Rng, measures: Measures, kind: str) -> list[Prop]:
     mask = shape.textured(shape.uv * (0.35, 0.35))
     props = [_prop(f"{kind} mask", mask, _mask_texture(rng, kind))]
     cord = fabric.finished(np.full((1, 1, 3), 0.6 if rng.random() < 0.7 else 0.02))
-    for column, side, ear in ((0, 1, measures.ears[0]), (-1, -1, measures.ears[1])):
+    for column, side in ((0, 1), (-1, -1)):
+        ear = measures.ears[0 if side > 0 else 1]
         upper, lower = grid[1, column], grid[-2, column]
-        behind = (*ear, -side * 0.008, 0.0, -0.012)
-        knots = np.stack([upper, (upper + ear) / 2 + (side * 0.01, 0.012, 0), (*behind, 0, 0.022, 0),
-                          behind - (0, 0.018, 0), (lower + ear) / 2 + (side * 0.008, -0.012, 0),
-                          lower])  # fmt: skip
-        path = measures.pushed_out(spline(knots, 40), 0.0015)
+        behind = ear + np.array([-side * 0.008, 0.0, -0.012])
+        out = np.array([side * 0.01, 0.0, 0.0])
+        high, low = np.array([0, 0.022, 0]), np.array([0, -0.018, 0])
+        knots = [upper, (upper + ear) / 2 + out + 0.5 * high, behind + high, behind + low]
+        path = np.stack([*knots, (lower + ear) / 2 + out + 0.6 * low, lower])
+        path = measures.pushed_out(spline(path, 40), 0.0015)
         props.append(_prop("ear loop", tube(path, 0.0013, up=(float(side), 0.1, 0.1)), cord))
     return props
 

@@ -39,6 +39,7 @@ class Tables:
     eyes: tuple[Array, Array]  # vertices of the left and right eyeball
     neck_loop: Array  # [R] vertices of the rim of the collar, in order
     neck: Array  # [N] vertices below the jaw and the nape
+    triangles: Array  # [T,3] a share of the visible skin's, with ears
 
 
 class _Same:
@@ -80,6 +81,7 @@ def _tables(key: _Same) -> Tables:
         eyes=(eyes[0], eyes[1]),
         neck_loop=loop,
         neck=np.flatnonzero(skin & below),
+        triangles=triangles[~hidden[triangles].any(1)][::2],
     )
 
 
@@ -112,6 +114,8 @@ class Measures:
     face: Array  # [N,3] skin
     ring: Array  # [NECK_ANGLES,3] the rim of the neck, from the back over the left to the front
     neck: Array  # [N,3] skin of the neck
+    skin: Array  # [V,3] all vertices
+    triangles: Array  # [T,3] every second triangle of the skin that one sees, with ears
 
     @staticmethod
     def of(head: HeadModel, vertices: Array) -> Measures:
@@ -137,6 +141,8 @@ class Measures:
             face=skin,
             ring=_even_ring(vertices[tables.neck_loop]),
             neck=vertices[tables.neck],
+            skin=vertices,
+            triangles=tables.triangles,
         )
 
     def radius(self, azimuth: Array, elevation: Array, ears: bool = False) -> Array:
@@ -177,6 +183,22 @@ class Measures:
         """The skin in front, looked up by x and y, and its z."""
         front = self.face[self.face[:, 2] > self.centre[2] + 0.03]
         return _tree(front[:, :2]), front[:, 2]
+
+    @cached_property
+    def _surface(self) -> tuple[cKDTree, Array, Array]:
+        """The skin with ears, its points and outward normals."""
+        corners = self.skin[self.triangles]
+        faces = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+        middles = corners.mean(1)
+        normals = faces / np.maximum(np.linalg.norm(faces, axis=1, keepdims=True), 1e-12)
+        return _tree(middles), middles, normals
+
+    def distance(self, points: Array) -> Array:
+        """Signed distance of points [N,3] from the nearest skin, negative inside, to a millimetre
+        or two: exact enough for what touches, also at the neck, where `clearance` is not."""
+        tree, middles, normals = self._surface
+        _, index = tree.query(points)
+        return np.asarray(((points - middles[index]) * normals[index]).sum(-1))
 
     def depth_of_face(self, xy: Array) -> Array:
         """z [...] of the foremost skin at places xy [...,2] before the face."""

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from fitme.models.train.photos.shapes import Array, Shape
 from fitme.segment.labels import Label
 
-Array = npt.NDArray[Any]
+__all__ = ["Array", "Prop", "plain"]
 
 
 @dataclass(frozen=True)
@@ -44,6 +43,36 @@ class Prop:
             raise ValueError(f"{self.name}: wanted triangles [T,3], got {self.triangles.shape}")
         if self.albedo.ndim != 3 or self.albedo.shape[2] != 3:
             raise ValueError(f"{self.name}: wanted albedo [H,W,3], got {self.albedo.shape}")
+
+    @staticmethod
+    def of(
+        name: str,
+        label: Label,
+        shape: Shape,
+        albedo: Array,
+        specular: float = 0.04,
+        roughness: float = 0.6,
+        *,
+        opacity: float = 1.0,
+        two_sided: bool = False,
+        reflection: Array | None = None,
+        repeat: tuple[float, float] = (1.0, 1.0),
+    ) -> Prop:
+        """A prop of a shape; its texture is laid `repeat` times across and down, mirrored."""
+        uv = 1 - np.abs(1 - (shape.uv * repeat) % 2)
+        return Prop(
+            name,
+            label,
+            shape.vertices.astype(np.float32),
+            shape.triangles.astype(np.int32),
+            uv.astype(np.float32),
+            albedo,
+            specular,
+            roughness,
+            opacity,
+            two_sided,
+            reflection,
+        )
 
     def moved(self, offset: Array) -> Prop:
         """The same thing, `offset` [3] metres away."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from fitme.models.train.photos.prop import Array
+Array = npt.NDArray[Any]
 
 TINY = 1e-12
 

@@ -26,7 +26,8 @@ UNDER_SKIN = 0.0012  # metres that the body's start lies below the neck's skin, 
 # Profiles from the neck's rim outwards: share of the way to the outer ring, metres of descent,
 # drawn by hand after photos of shoulders; (down, share, descent).
 _SIDE = np.array([(0, 0, 0), (0.12, 0.06, 0.022), (0.3, 0.24, 0.047), (0.6, 0.62, 0.08),
-                  (0.85, 0.88, 0.108), (1.0, 0.97, 0.137), (1.2, 1.0, 0.19), (2.0, 1.04, 0.42)])  # fmt: skip
+                  (0.85, 0.88, 0.108), (1.0, 0.97, 0.137), (1.2, 1.0, 0.19), (2.0, 1.04, 0.42),
+])  # fmt: skip
 _FRONT = np.array([(0, 0, 0), (0.15, 0.05, 0.014), (0.4, 0.34, 0.045), (0.7, 0.66, 0.09),
                    (1.0, 0.9, 0.15), (1.3, 1.0, 0.21), (2.0, 1.0, 0.38)])  # fmt: skip
 _BACK = np.array([(0, 0, 0), (0.15, 0.1, 0.02), (0.4, 0.4, 0.06), (0.7, 0.72, 0.11),
