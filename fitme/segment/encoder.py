@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from fitme.image.photo import Photo
+from fitme.models.encoder.starts import StartLayout
 from fitme.models.encoder.weights import TrainedEncoder, load_encoder
 from fitme.segment.frame import Frame, sampled
 from fitme.segment.labels import Label
@@ -28,6 +29,12 @@ class EncodedFace:
     starts_spread: Tensor  # [M] their standard deviation
     triangles: Tensor  # [N] of the head's template, on which the points lie
     barycentric: Tensor  # [N,3]
+    layout: StartLayout
+
+    def start(self, name: str) -> tuple[Tensor, Tensor]:
+        """Start values of one name and their standard deviations, see `StartLayout`."""
+        where = self.layout.slices()[name]
+        return self.starts[where], self.starts_spread[where]
 
     def probability(self, labels: tuple[Label, ...], points: Tensor) -> Tensor:
         """[...]: how likely photo points [...,2] show one of these labels."""
@@ -62,7 +69,7 @@ class FaceEncoder:
         return EncodedFace(
             frame, labels.cpu(), frame.to_photo(points).cpu(), (spread * frame.side).cpu(),
             (found.starts[0] * scale).cpu(), (found.starts_spread[0].exp() * scale).cpu(),
-            trained.triangles.cpu(), trained.barycentric.cpu(),
+            trained.triangles.cpu(), trained.barycentric.cpu(), trained.starts,
         )  # fmt: skip
 
     def landmarks(self, encoded: EncodedFace) -> Tensor:

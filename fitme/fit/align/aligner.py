@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from fitme.fit.align.model import IRIS, OPENINGS, LandmarkModel
-from fitme.fit.align.priors import AlignWeights, LensPrior, lens_prior
+from fitme.fit.align.priors import AlignWeights, Belief, belief, lens_prior
 from fitme.fit.align.solver import minimise
 from fitme.head.model import HeadModel
 from fitme.head.view import View
@@ -68,9 +68,10 @@ class Aligner:
         if not torch.isfinite(observed).all():
             raise FitmeError("the landmarks are not finite numbers; give other landmarks")
         lens = lens_prior(face.scale, max(width, height), focal_px, self.weights)
-        problem = _Problem(self, model, observed, trust, face.scale, width, height, lens)
+        known = belief(face.encoded, self.layout.identity, lens, self.weights)
+        problem = _Problem(self, model, observed, trust, face.scale, width, height, known)
         s = self.layout.slices
-        x = self._initial(model.mean, observed, trust, width, height, lens.median)
+        x = self._initial(model.mean, observed, trust, width, height, known.lens.median)
         rigid = torch.zeros(self.layout.size, dtype=torch.bool)
         rigid[s["rotation"]] = rigid[s["translation"]] = True
         x = minimise(problem, x, rigid, RIGID_STEPS)
@@ -158,7 +159,7 @@ class _Problem:
     scale: float  # interocular distance in pixels
     width: int
     height: int
-    lens: LensPrior
+    known: Belief
 
     @property
     def robust(self) -> float:
@@ -181,11 +182,11 @@ class _Problem:
         others = [
             ((miss[first] - miss[second]) / w.opening).flatten(),
             (miss[IRIS] / w.iris).flatten(),
-            x[s["identity"]] / w.identity,
+            (x[s["identity"]] - self.known.identity) / self.known.identity_spread,
             x[s["expression"]] / self.aligner.expression_sigma,
             gaze.flatten() / w.gaze,
             (gaze[0] - gaze[1]) / w.vergence,
-            (x[s["focal"]] - self.lens.median) / self.lens.spread,
+            (x[s["focal"]] - self.known.lens.median) / self.known.lens.spread,
         ]
         return landmark, torch.cat(others)
 
@@ -200,10 +201,10 @@ class _Problem:
         others = [
             ((miss[first] - miss[second]) / w.opening).flatten(0, 1),
             (miss[IRIS] / w.iris).flatten(0, 1),
-            rows[s["identity"]] / w.identity,
+            rows[s["identity"]] / self.known.identity_spread[:, None],
             rows[s["expression"]] / self.aligner.expression_sigma[:, None],
             gaze / w.gaze,
             (gaze[:2] - gaze[2:]) / w.vergence,
-            rows[s["focal"]] / self.lens.spread,
+            rows[s["focal"]] / self.known.lens.spread,
         ]
         return torch.cat([landmark.flatten(0, 1), *others])

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from fitme.segment.encoder import EncodedFace
+
 INTEROCULAR_M = 0.063  # between the middles of the eyes of the mean adult
 
 
@@ -18,6 +20,7 @@ class AlignWeights:
     # Interocular distances. Of 0.012 to 0.09 this range separates people best on real photos
     # (distance between fits of one person over that of different people: 0.50 against 0.57).
     landmark: float = 0.025
+    start_widen: float = 2.0  # times the spread that the encoder gives its guesses; 0: none
     tied: float = 1.0  # weight of the landmarks beside the encoder's points
     dense: float = 3.0  # times the spread that the encoder gives each of its points
     opening: float = 0.012  # interocular distances
@@ -44,6 +47,37 @@ class LensPrior:
 
     median: float
     spread: float
+
+    def times(self, median: float, spread: float) -> LensPrior:
+        """The product with another normal distribution: what two witnesses say together."""
+        first, second = self.spread**-2, spread**-2
+        mean = (first * self.median + second * median) / (first + second)
+        return LensPrior(mean, (first + second) ** -0.5)
+
+
+@dataclass(frozen=True)
+class Belief:
+    """What is believed of one face before its points are looked at."""
+
+    identity: Tensor  # [K]
+    identity_spread: Tensor  # [K]
+    lens: LensPrior
+
+
+def belief(
+    encoded: EncodedFace | None, components: int, lens: LensPrior, weights: AlignWeights
+) -> Belief:
+    """The mean head and the lens as the photo's size has it, and what the encoder guesses."""
+    mean = torch.zeros(components, dtype=torch.double)
+    precision = torch.full_like(mean, weights.identity**-2)
+    if encoded is None or weights.start_widen == 0:
+        return Belief(mean, precision.rsqrt(), lens)
+    guess, spread = (value.double() for value in encoded.start("identity"))
+    own = (weights.start_widen * spread).square().reciprocal()
+    precision = precision + own
+    focal, doubt = (float(value) for value in encoded.start("focal"))
+    lens = lens.times(focal + math.log(encoded.frame.side), weights.start_widen * doubt)
+    return Belief(own * guess / precision, precision.rsqrt(), lens)
 
 
 def lens_prior(

@@ -32,6 +32,8 @@ from fitme.models.train.checkpoint import (
 )
 from fitme.models.train.encoder.data import PhotoSet, batches, stacked
 from fitme.models.train.encoder.losses import Confusion, losses, total
+from fitme.models.train.encoder.real import RealPhotos, agreement, real_batch
+from fitme.models.train.encoder.tied import tied_to_points
 from fitme.models.train.photos.points import COUNT, choose_points
 from fitme.segment.labels import Label
 
@@ -116,23 +118,33 @@ def main() -> None:
     parser.add_argument("--shards", type=int, help="take no more shards than this")
     parser.add_argument("--fall", type=int, default=0, help="let the rate fall over the last steps")
     parser.add_argument("--rate", type=float, default=RATE)
+    parser.add_argument("--real", type=Path, help="real photos, see `real`, to agree over")
+    parser.add_argument("--real-every", type=int, default=2, help="steps from one to the next")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--save-minutes", type=float, default=5.0)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     head = load_head()
     layout = StartLayout(len(head.identity), len(head.expression_names), CODE)
-    shards = sorted(args.photos.glob("*.npz"))
-    valid = PhotoSet(shards[:VALIDATION_SHARDS], layout)
-    train = PhotoSet(shards[VALIDATION_SHARDS : args.shards], layout)
+    valid = PhotoSet(sorted(args.photos.glob("*.npz"))[:VALIDATION_SHARDS], layout)
+    train = PhotoSet(training_shards(args), layout)
     print(f"{len(train)} photos, {len(valid)} to check with", flush=True)
     mean = torch.from_numpy(train.arrays["points"]).mean(0)
     training = Training(args.out, layout, mean / 320 - 0.5)
     run(training, train, valid, args)
 
 
+def training_shards(args: argparse.Namespace) -> list[Path]:
+    """Those that are there now; more may come while training runs."""
+    return sorted(args.photos.glob("*.npz"))[VALIDATION_SHARDS : args.shards]
+
+
 def run(training: Training, train: PhotoSet, valid: PhotoSet, args: argparse.Namespace) -> None:
     rng = np.random.default_rng(training.step)
+    real = None if args.real is None else RealPhotos.load(args.real)
+    head = load_head()
+    points = choose_points(head)
+    tied = tied_to_points(head, points)
     source = batches(train, args.size, args.batch, rng)
     saved = began = time.monotonic()
     sums: dict[str, float] = {}
@@ -143,6 +155,9 @@ def run(training: Training, train: PhotoSet, valid: PhotoSet, args: argparse.Nam
             rate *= 0.5 * (1 - math.cos(math.pi * left / args.fall))
         truth = next(source)
         parts = losses(training.network(truth.crops), truth)
+        if real is not None and training.step % args.real_every == 0:
+            batch = real_batch(real, args.size, args.batch // 2, rng)
+            parts |= agreement(training.network, training.average, batch, points.mirror, tied)
         training.update(rate, total(parts))
         for name, value in parts.items():
             sums[name] = sums.get(name, 0.0) + float(value.detach())
@@ -155,8 +170,11 @@ def run(training: Training, train: PhotoSet, valid: PhotoSet, args: argparse.Nam
             training.save()
             saved = time.monotonic()
             figures = validate(training.average, valid, args.size)
-            print(json.dumps({k: round(v, 3) for k, v in figures.items()}), flush=True)
+            shown = {k: round(v, 3) for k, v in figures.items()}
+            print(json.dumps({"photos": len(train), **shown}), flush=True)
             write_figures(training.out, training.step, figures)
+            train = train.extended(training_shards(args))
+            source = batches(train, args.size, args.batch, rng)
 
 
 def write_figures(out: Path, step: int, figures: dict[str, float]) -> None:

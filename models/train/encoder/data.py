@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -18,6 +18,7 @@ from fitme.render.light import sh_rotation
 
 KEPT = 0.80  # of a synthetic photo's side that a crop shows
 ZOOM, TURN, SHIFT = 0.10, 12.0, 0.05  # spreads: log scale, degrees, share of the crop's side
+BLACK = 0.4  # share of crops with black beyond the edge
 TONE_FLOOR = 0.01  # of linear albedo
 
 
@@ -39,12 +40,23 @@ class PhotoSet:
     def __init__(self, shards: Sequence[Path], layout: StartLayout) -> None:
         if not shards:
             raise ValueError("no shards of synthetic photos")
-        self.layout = layout
+        self.layout, self.shards = layout, list(shards)
         packs = [read_packed(path) for path in shards]
         self.photos = [picture for pack in packs for picture in pack["photo"]]
         self.labels = [picture for pack in packs for picture in pack["labels"]]
         numbers = [name for name in packs[0] if name not in ("photo", "labels")]
         self.arrays = {name: np.concatenate([pack[name] for pack in packs]) for name in numbers}
+
+    def extended(self, shards: Sequence[Path]) -> PhotoSet:
+        """With shards that came since."""
+        fresh = [path for path in shards if path not in self.shards]
+        if not fresh:
+            return self
+        more = PhotoSet(fresh, self.layout)
+        more.shards = self.shards + more.shards
+        more.photos, more.labels = self.photos + more.photos, self.labels + more.labels
+        more.arrays = {k: np.concatenate([v, more.arrays[k]]) for k, v in self.arrays.items()}
+        return more
 
     def __len__(self) -> int:
         return len(self.photos)
@@ -54,16 +66,16 @@ class PhotoSet:
         photo = cv2.imdecode(self.photos[index], cv2.IMREAD_COLOR)
         labels = cv2.imdecode(self.labels[index], cv2.IMREAD_GRAYSCALE)
         side = photo.shape[0]
-        matrix = _cut(rng, side, size)
-        inside = cv2.warpAffine(
-            photo, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
-        )
+        matrix = cut_matrix(side, size, KEPT) if rng is None else random_cut(rng, side, size)
+        # Beyond the edge of a photo crops are black.
+        black = rng is not None and rng.random() < BLACK
+        border = cv2.BORDER_CONSTANT if black else cv2.BORDER_REFLECT_101
+        inside = cv2.warpAffine(photo, matrix, (size, size), borderMode=border)
         half = 0.5 * matrix
         half[:, 2] -= 0.25  # first pixels' centres lie at 0.5 of either size
         small = cv2.warpAffine(
-            labels, half, (size // 2, size // 2), flags=cv2.INTER_NEAREST,
-            borderMode=cv2.BORDER_REFLECT_101,
-        )  # fmt: skip
+            labels, half, (size // 2, size // 2), flags=cv2.INTER_NEAREST, borderMode=border
+        )
         corner = self.arrays["points"][index] - 0.5  # cv2 counts from the first pixel's centre
         placed = (corner @ matrix[:, :2].T + matrix[:, 2] + 0.5) / size - 0.5
         starts, known = self._starts(index, matrix, size)
@@ -114,16 +126,23 @@ def _turned_harmonics(sh: np.ndarray, rotation: np.ndarray) -> np.ndarray:
     return (sh_rotation(turn)[0] @ torch.from_numpy(sh).float()).numpy()
 
 
-def _cut(rng: np.random.Generator | None, side: int, size: int) -> np.ndarray:
-    """[2,3] from pixels of a photo to those of a crop."""
-    scale, turn, shift = size / (KEPT * side), 0.0, np.zeros(2)
-    if rng is not None:
-        scale *= math.exp(rng.normal(0, ZOOM))
-        turn = rng.normal(0, TURN)
-        shift = rng.normal(0, SHIFT, 2) * size
-    matrix = cv2.getRotationMatrix2D(((side - 1) / 2, (side - 1) / 2), turn, scale)
-    matrix[:, 2] += (size - 1) / 2 - (side - 1) / 2 + shift
+def cut_matrix(
+    side: int, size: int, kept: float, zoom: float = 1.0, turn: float = 0.0,
+    shift: tuple[float, float] = (0.0, 0.0),
+) -> np.ndarray:  # fmt: skip
+    """[2,3] from pixel centres of a photo to those of a crop that shows the share `kept` of it,
+    enlarged, turned by degrees and shifted by shares of its side."""
+    scale, middle = zoom * size / (kept * side), (side - 1) / 2
+    matrix = cv2.getRotationMatrix2D((middle, middle), turn, scale)
+    matrix[:, 2] += (size - 1) / 2 - middle + np.array(shift) * size
     return matrix
+
+
+def random_cut(rng: np.random.Generator, side: int, size: int, kept: float = KEPT) -> np.ndarray:
+    """A random one."""
+    zoom, turn = math.exp(rng.normal(0, ZOOM)), float(rng.normal(0, TURN))
+    x, y = rng.normal(0, SHIFT, 2)
+    return cut_matrix(side, size, kept, zoom, turn, (float(x), float(y)))
 
 
 def batches(
@@ -152,8 +171,12 @@ def stacked(examples: Sequence[tuple]) -> Examples:
 
 
 def recolored(examples: Examples, rng: np.random.Generator) -> Examples:
-    """Other exposures, contrasts, white balances; some gray."""
-    x = examples.crops
+    """The same in other colours."""
+    return replace(examples, crops=recolored_pixels(examples.crops, rng))
+
+
+def recolored_pixels(x: Tensor, rng: np.random.Generator) -> Tensor:
+    """Crops [B,3,S,S] with other exposures, contrasts, white balances; some gray."""
     shape = (len(x), 1, 1, 1)
 
     def draw(spread: float, *channels: int) -> Tensor:
@@ -166,10 +189,6 @@ def recolored(examples: Examples, rng: np.random.Generator) -> Examples:
     strength[torch.from_numpy(rng.random(shape) < 0.06)] = 0.0
     x = gray + (x - gray) * strength
     x = (x - 0.5) * draw(0.12).exp() + 0.5 + draw(0.03)
-    x = x + 0.02 * torch.from_numpy(rng.gamma(1.0, 1.0, shape)).float() * torch.randn(
-        x.shape, generator=torch.Generator().manual_seed(int(rng.integers(2**62)))
-    )
-    return Examples(
-        x.clamp(0, 1).contiguous(memory_format=torch.channels_last), examples.labels,
-        examples.points, examples.visible, examples.starts, examples.known,
-    )  # fmt: skip
+    noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(int(rng.integers(2**62))))
+    x = x + 0.02 * torch.from_numpy(rng.gamma(1.0, 1.0, shape)).float() * noise
+    return x.clamp(0, 1).contiguous(memory_format=torch.channels_last)

@@ -10,7 +10,10 @@ from fitme.models.encoder.network import Encoded
 from fitme.models.train.encoder.data import Examples
 from fitme.segment.labels import Label
 
-WEIGHTS = {"labels": 1.0, "coarse": 10.0, "points": 0.25, "starts": 0.05}
+WEIGHTS = {
+    "labels": 1.0, "coarse": 10.0, "points": 0.25, "starts": 0.05,
+    "real labels": 0.5, "real points": 8.0, "real person": 0.3, "real landmarks": 8.0,
+}  # fmt: skip
 RARE = {
     Label.GLASSES: 3.0, Label.BROWS: 2.5, Label.EYES: 2.5, Label.LIPS: 2.0, Label.MOUTH: 2.5,
     Label.BEARD: 2.0, Label.OTHER: 1.5, Label.EARS: 1.5, Label.HAIR: 1.2,
