@@ -1,0 +1,196 @@
+"""What the encoder saw, in alignment and in terms: with exact points and outlines."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from fitme.fit.align import Aligner, AlignWeights
+from fitme.fit.evidence.labels import free_pixels, pixel_points
+from fitme.fit.evidence.outline import outline
+from fitme.fit.models import Models
+from fitme.fit.observation import Observation
+from fitme.fit.session import Session
+from fitme.fit.state import FitState
+from fitme.fit.terms.base import Step
+from fitme.fit.terms.contour import Contour, skin_edges
+from fitme.fit.terms.dense import Dense
+from fitme.head.model import HeadModel, load_head
+from fitme.head.view import View, head_rotation
+from fitme.image.photo import Photo
+from fitme.landmarks.face import FaceLandmarks
+from fitme.models.encoder.starts import StartLayout
+from fitme.models.stylegan2 import load_generator
+from fitme.models.train.photos.points import Points, choose_points
+from fitme.render.camera import matrix_to_axis_angle
+from fitme.segment.encoder import EncodedFace
+from fitme.segment.frame import Frame
+from fitme.segment.labels import Label
+
+SIZE = 400
+
+
+@pytest.fixture(scope="module")
+def head() -> HeadModel:
+    return load_head()
+
+
+@pytest.fixture(scope="module")
+def points(head: HeadModel) -> Points:
+    return choose_points(head)
+
+
+def view_of(head: HeadModel, yaw: float = 15.0) -> View:
+    rotation = head_rotation(yaw)
+    translation = torch.tensor([0.0, 0.0, 0.9]) - rotation @ torch.tensor([0.0, 0.01, 0.05])
+    return View(
+        matrix_to_axis_angle(rotation)[None], translation[None], torch.tensor([800.0]), SIZE, SIZE,
+        torch.zeros(1, len(head.expression_names)), torch.zeros(1, 2, 2),
+    )  # fmt: skip
+
+
+def encoded_face(
+    head: HeadModel, points: Points, view: View, identity: torch.Tensor, spread: float = 0.5
+) -> EncodedFace:
+    """The truth: points where they are, all of the frame's left half skin, the rest background."""
+    posed = view.posed(head, identity)
+    placed = view.camera().project(points.on(head, posed))[0]
+    labels = torch.zeros(len(Label), 64, 64)
+    labels[Label.SKIN, :, :32] = 1
+    labels[Label.BACKGROUND, :, 32:] = 1
+    layout = StartLayout(len(head.identity), len(head.expression_names), 4)
+    starts = torch.zeros(layout.size)
+    return EncodedFace(
+        Frame(0, 0, SIZE), labels, placed, torch.full((len(placed),), spread), starts,
+        torch.full((layout.size,), 1e3), points.triangles, points.barycentric, layout,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def seen(head: HeadModel, points: Points) -> tuple[FaceLandmarks, View, torch.Tensor]:
+    """Noisy landmarks and exact dense points of a known head."""
+    draws = torch.Generator().manual_seed(3)
+    identity = torch.randn(1, len(head.identity), generator=draws)
+    view = view_of(head)
+    posed = view.posed(head, identity)
+    tied = view.camera().project(head.landmarks(posed))[0]
+    noisy = tied + 1.5 * torch.randn(tied.shape, generator=draws)
+    return FaceLandmarks(noisy, encoded=encoded_face(head, points, view, identity)), view, identity
+
+
+class TestAlign:
+    def test_dense_points_bring_the_shape_nearer(self, head: HeadModel, seen) -> None:
+        face, _, identity = seen
+        errors = []
+        for encoded in (None, face.encoded):
+            aligned = Aligner(head).align(replace(face, encoded=encoded), SIZE, SIZE, 800.0)
+            miss = head.shape(aligned.identity) - head.shape(identity)
+            skin = head.regions["face"] > 0.5
+            errors.append(float(miss[0, skin].norm(dim=-1).mean()))
+        assert errors[1] < 0.5 * errors[0]
+
+    def test_without_landmarks_of_its_own(self, head: HeadModel, seen) -> None:
+        """Derived landmarks say nothing: wrong ones change nothing but lids, lips and irises."""
+        face, _, _ = seen
+        wrong = replace(face, points=face.points + 3.0, derived=True)
+        right = replace(face, derived=True)
+        first, second = (Aligner(head).align(f, SIZE, SIZE, 800.0) for f in (right, wrong))
+        assert torch.allclose(first.view.translation, second.view.translation, atol=2e-3)
+
+    def test_guesses_count_by_their_spread(self, head: HeadModel, seen) -> None:
+        face, _, _ = seen
+        encoded = face.encoded
+        assert encoded is not None
+        where = encoded.layout.slices()["identity"]
+        starts, spread = encoded.starts.clone(), encoded.starts_spread.clone()
+        starts[where] = 1.5
+        spread[where] = 1e-3
+        sure = replace(face, encoded=replace(encoded, starts=starts, starts_spread=spread))
+        aligned = Aligner(head).align(sure, SIZE, SIZE, 800.0)
+        assert torch.allclose(aligned.identity, torch.full_like(aligned.identity, 1.5), atol=0.05)
+        off = AlignWeights(start_widen=0.0)
+        ignored = Aligner(head, off).align(sure, SIZE, SIZE, 800.0)
+        assert float((ignored.identity - 1.5).abs().mean()) > 0.5
+
+
+class TestLabels:
+    def test_free_where_skin_is_and_beyond_the_frame(self, head, points) -> None:
+        encoded = encoded_face(head, points, view_of(head), torch.zeros(1, len(head.identity)))
+        wide = torch.tensor([[8.0, 0, -200], [0, 8.0, -200], [0, 0, 1]])  # crop of 100 px
+        free = free_pixels(encoded, wide, 100)
+        at = pixel_points(wide, 100)
+        skin = (at[..., 0] > 10) & (at[..., 0] < 0.45 * SIZE) & (at[..., 1] > 10)
+        skin &= at[..., 1] < SIZE - 10
+        wall = (at[..., 0] > 0.55 * SIZE) & (at[..., 0] < SIZE) & (at[..., 1] > 0)
+        wall &= at[..., 1] < SIZE
+        outside = (at < -20).any(-1) | (at > SIZE + 20).any(-1)
+        assert bool((free[skin] > 0.99).all())
+        assert bool((free[wall] < 0.01).all())
+        assert bool((free[outside] > 0.99).all())
+
+    def test_outline_is_the_border_of_skin_and_wall(self, head, points) -> None:
+        encoded = encoded_face(head, points, view_of(head), torch.zeros(1, len(head.identity)))
+        found = outline(encoded)
+        assert len(found) > 40
+        assert torch.allclose(found[:, 0], torch.full((len(found),), SIZE / 2), atol=0.1)
+
+    def test_hair_ends_no_skin(self, head, points) -> None:
+        encoded = encoded_face(head, points, view_of(head), torch.zeros(1, len(head.identity)))
+        labels = encoded.labels.clone()
+        labels[Label.HAIR] = labels[Label.BACKGROUND]
+        labels[Label.BACKGROUND] = 0
+        assert len(outline(replace(encoded, labels=labels))) == 0
+
+
+class TestTerms:
+    @pytest.fixture(scope="class")
+    def session(self, head: HeadModel, seen) -> Session:
+        face, view, _ = seen
+        pixels = torch.full((SIZE, SIZE, 3), 0.3)
+        observation = Observation(Photo(Path("made.png"), pixels), face, view)
+        return Session(Models(load_head(), load_generator()), [observation])
+
+    @staticmethod
+    def step(session: Session, identity: torch.Tensor) -> Step:
+        state = FitState.start(session.observations, identity, session.codes)
+        crops = session.crops(160, exact=True)
+        vertices = state.posed(session.head)
+        out = session.view(state, crops)
+        maps = session.maps(session.pivot(state), 64)
+        return Step(session, state, crops, out, out.alpha[..., 0], maps, vertices=vertices)
+
+    def test_dense_is_zero_at_the_truth(self, session: Session, seen) -> None:
+        _, _, identity = seen
+        term = Dense.of(session, 1.0, 3.0)
+        assert term is not None
+        assert float(term(self.step(session, identity))) < 1e-4
+        assert float(term(self.step(session, torch.zeros_like(identity)))) > 0.1
+
+    def test_contour_is_small_at_the_truth(self, head: HeadModel, session: Session, seen) -> None:
+        _, _, identity = seen
+        edges, sides, triangles = skin_edges(head)
+        placed = self.step(session, identity)
+        assert placed.vertices is not None
+        camera = session.camera(placed.state, placed.crops)
+        points = placed.crops.in_photo(camera.project(placed.vertices))
+        nothing = Contour(1.0, 0.02, edges, sides, triangles, (points[0, :0],), torch.ones(1))
+        rim = nothing._rim(points[0])
+        truth = replace(nothing, observed=(rim[::5],), scale=torch.tensor([60.0]))
+        mean = self.step(session, torch.zeros_like(identity))
+        assert float(truth(placed)) < 1e-3  # of a pixel, between edges
+        assert float(truth(mean)) > 0.02
+
+    def test_contour_pulls_the_outline_there(self, head: HeadModel, session: Session, seen) -> None:
+        _, _, identity = seen
+        edges, sides, triangles = skin_edges(head)
+        target = torch.stack([torch.full((60,), 300.0), torch.linspace(120, 260, 60)], -1)
+        term = Contour(1.0, 0.02, edges, sides, triangles, (target,), torch.tensor([400.0]))
+        own = identity.clone().requires_grad_()
+        step = self.step(session, identity)
+        vertices = head.shape(own)
+        term(replace(step, vertices=vertices)).backward()
+        assert own.grad is not None and bool(own.grad.isfinite().all())
+        assert float(own.grad.abs().max()) > 0
