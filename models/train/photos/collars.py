@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.ndimage import gaussian_filter1d
+from scipy.spatial import cKDTree
 
 from fitme.models.train.photos.prop import Array
 from fitme.models.train.photos.shapes import Shape, ellipsoid, joined, sheet, spline, tube, unit
@@ -52,41 +54,40 @@ def strip(torso: Torso, start: float, end: float, half: float, offset: float) ->
 
 def shirt_collar(rng: Rng, torso: Torso, depth: float, thick: float) -> list[Shape]:
     """Stand and leaf of a shirt's collar, in two halves that part in front by `depth`."""
-    high = rng.uniform(0.45, 0.62)  # up the neck
-    long = rng.uniform(0.055, 0.085)  # metres from the fold to the collar's point
-    spread = rng.uniform(0.2, 0.5)
+    high = rng.uniform(0.22, 0.42)  # up the neck
+    long = rng.uniform(0.055, 0.08)  # metres from the fold to the collar's point
+    spread = rng.uniform(0.15, 0.5)
     part = 0.05 + 0.55 * min(depth, 0.6)  # radians
     shapes = []
     for side in (1, -1):
-        angle = np.linspace(np.pi, part, 34)
+        angle = np.linspace(np.pi, part, 40)
         columns = FRONT + side * angle * (COLUMNS / (2 * np.pi))
         near = np.clip(1 - (angle - part) / 0.9, 0, 1)  # 1 at the front edge
-        top = -high * (1 - 0.45 * near) + depth * 0.15 * near
+        top = -high * (1 - 0.5 * near) + depth * 0.2 * near
         stand = np.stack([0.15 + 0 * top, 0.5 * (0.15 + top), top])
-        inner = torso.at(stand, np.array([[0.004], [0.003], [0.003]]), columns)
-        fold = torso.at(top[None], 0.0075, columns)[0]
-        reach = 0.036 + (long - 0.036) * near**1.5
-        leaf_columns = columns + side * near**1.2 * spread * 4
-        share = np.array([0.15, 0.5, 0.85, 1.0])[:, None]
-        base = torso.at(np.full((1, len(angle)), 0.22) + 0.5 * near, 0.010 + thick, leaf_columns)[0]
+        inner = torso.at(stand, np.array([[0.003], [0.002], [0.002]]), columns)
+        fold = torso.at(top[None], 0.006, columns)[0]
+        reach = 0.034 + (long - 0.034) * near**1.5
+        leaf = columns + side * near**1.2 * spread * 4
+        base = torso.at(np.full((1, len(angle)), 0.16) + 0.5 * near, 0.008 + thick, leaf)[0]
         way = unit(base - fold)
+        share = np.array([0.12, 0.3, 0.55, 0.8, 1.0])[:, None]
         lower = fold + way * reach[:, None] * share[..., None]
-        lower = _off_body(torso, lower, 0.009 + thick)
+        # The leaf bends over the shoulder instead of standing off it.
+        lower[..., 1] -= (share**2 * (1 - near) * 0.010)[..., :]
+        lower = _off_body(torso, lower, 0.007 + thick)
         grid = np.concatenate([inner, fold[None], lower])
-        if side < 0:
-            grid = grid[:, ::-1]
-        shapes.append(sheet(grid))
+        shapes.append(sheet(grid if side > 0 else grid[:, ::-1]))
     return shapes
 
 
 def _off_body(torso: Torso, points: Array, margin: float) -> Array:
-    """Points [N,M,3] pushed along the body's normals to lie at least `margin` outside of it."""
-    from scipy.spatial import cKDTree
-
+    """Points [N,M,3] pushed smoothly along the body's normals to lie `margin` outside of it."""
     skin, normals = torso.points.reshape(-1, 3), torso.normals.reshape(-1, 3)
-    _, index = cKDTree(skin).query(points, k=1)
-    height = ((points - skin[index]) * normals[index]).sum(-1)
-    return points + np.maximum(margin - height, 0)[..., None] * normals[index]
+    _, index = cKDTree(skin, balanced_tree=False, compact_nodes=False).query(points, k=3)
+    height = ((points[..., None, :] - skin[index]) * normals[index]).sum(-1).mean(-1)
+    push = gaussian_filter1d(np.maximum(margin - height, 0), 1.5, axis=1, mode="nearest")
+    return points + push[..., None] * unit(normals[index].mean(-2))
 
 
 def tie(rng: Rng, torso: Torso) -> Shape:

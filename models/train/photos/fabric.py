@@ -211,5 +211,5 @@ def tortoise(rng: Rng, size: int = 64) -> Array:
 
 def skin_texture(rng: Rng, rgb: Array, size: int = 64) -> Array:
     """Blotchy skin around a linear colour: redder where it is darker, [size,size,3]."""
-    blotch = 0.10 * noise(rng, 6, size) + 0.05 * noise(rng, 22, size)
+    blotch = 0.05 * noise(rng, 8, size) + 0.03 * noise(rng, 32, size)
     return np.clip(rgb * (1 + blotch[..., None] * (0.6, 1.0, 1.1)), 0.004, 0.95).astype(np.float32)

@@ -47,7 +47,8 @@ def draw_garment(
     torso = draw_torso(rng, measures, turn=turn, wide=wide)
     if kind is None:
         kind = str(rng.choice(list(CHANCE), p=np.array(list(CHANCE.values()))))
-    skin = skin_of(torso)
+    points = skin_of(torso)
+    skin = around(points).textured(metric_uv(points))
     texture = fabric.skin_texture(rng, np.asarray(skin_rgb))
     bare = cloth_prop("shoulders", Label.NECK, skin, texture, specular=0.03, roughness=0.5)
     return [bare, *_KINDS[kind](rng, torso, measures)]
@@ -66,12 +67,12 @@ def cloth_prop(
 
 
 def metric_uv(points: Array) -> Array:
-    """Texture coordinates [N*M,2] of a sheet [N,M,3]: metres across the body and down the cloth,
-    over the cloth's width, mirrored into 0..1."""
-    down = np.linalg.norm(np.diff(points, axis=0), axis=-1).cumsum(0)
-    down = np.concatenate([np.zeros_like(down[:1]), down])
+    """Texture coordinates [N*M,2] of a sheet [N,M,3] as cloth is cut: metres across the body and
+    down, over the cloth's width, mirrored into 0..1. Stripes stay level on breast and shoulders."""
     across = points[..., 0] - points[..., 0].mean()
-    uv = np.stack([across / fabric.SPAN + 0.5, (down + 0.05) / fabric.SPAN], -1).reshape(-1, 2)
+    forward = np.abs(points[..., 2] - points[..., 2].mean())
+    down = points[..., 1].max() - points[..., 1] + 0.35 * forward
+    uv = np.stack([across / fabric.SPAN + 0.5, (down + 0.03) / fabric.SPAN], -1).reshape(-1, 2)
     return 1 - np.abs(1 - uv % 2)
 
 
@@ -210,8 +211,8 @@ def _blouse(rng: Rng, torso: Torso, measures: Measures) -> list[Prop]:
     angle = angle_from_front(_columns())
     wide = rng.uniform(0.35, 0.7)
     deep = rng.uniform(0.1, 0.6)
-    power = rng.choice([2.0, 6.0])
-    neckline = wide + deep * np.exp(-((angle / rng.uniform(0.5, 0.9)) ** power))
+    power = rng.choice([2.0, 3.5])  # rounder or squarer
+    neckline = wide + deep * np.exp(-((angle / rng.uniform(0.6, 1.0)) ** power))
     return [_garment(rng, torso, neckline, texture, thick=0.005, folds=1.4, roughness=0.6)]
 
 

@@ -69,7 +69,7 @@ def draw_torso(
     angle = np.arange(COLUMNS) * (2 * np.pi / COLUMNS)
     side, front = np.sin(angle), -np.cos(angle)
     size = float(np.ptp(ring[:, 0])) / 0.145  # the template's neck is 145 mm wide at its rim
-    half_width = (rng.normal(0.222, 0.013) if wide else rng.normal(0.193, 0.011)) * size**0.5
+    half_width = (rng.normal(0.238, 0.013) if wide else rng.normal(0.208, 0.011)) * size**0.5
     chest, back = rng.uniform(0.11, 0.145), rng.uniform(0.075, 0.105)
     outer = np.stack(
         [
@@ -92,6 +92,8 @@ def draw_torso(
     # The rim's own slant (high at the back, low in front) fades out towards the chest.
     fade = np.clip(down, 0, 1)[:, None] * 0.5
     body[..., 1] += fade * (middle[1] - ring[:, 1])
+    body = body + _collarbones(side, front, down)
+    body[..., 2] += _armpits((body[..., 0] - middle[0]) / half_width, front, down)
     neck = _neck(measures, middle)
     points = np.concatenate([neck, body])
     points[ROWS_NECK:] = _turned(points[ROWS_NECK:], middle, turn, down)
@@ -126,6 +128,28 @@ def _neck(measures: Measures, middle: Array) -> Array:
     return np.stack(rows)
 
 
+def _collarbones(side: Array, front: Array, down: Array) -> Array:
+    """Offsets [ROWS_BODY,COLUMNS,3]: two ridges from the throat to the shoulders, hollows above,
+    and the notch between them."""
+    angle = np.arctan2(np.abs(side), front)  # 0 in front
+    along = np.clip(1 - np.abs(angle - 0.75) / 0.7, 0, 1) ** 0.7
+    at = 0.17 + 0.10 * angle
+    ridge = np.exp(-(((down[:, None] - at) / 0.06) ** 2))
+    hollow = np.exp(-(((down[:, None] - at + 0.13) / 0.07) ** 2))
+    notch = np.exp(-(((down[:, None] - 0.08) / 0.07) ** 2)) * np.exp(-((angle / 0.2) ** 2))
+    rise = 0.0045 * along * ridge - 0.005 * along * hollow - 0.004 * notch
+    way = np.stack([0.3 * side, 0.7 + 0 * side, np.clip(front, 0, 1)], 1)
+    return rise[..., None] * way
+
+
+def _armpits(share: Array, front: Array, down: Array) -> Array:
+    """What the creases between arms and trunk take from z, metres [ROWS_BODY,COLUMNS]; `share` is
+    how far out a point lies, 1 at the arm's outer side."""
+    crease = np.exp(-(((np.abs(share) - 0.74) / 0.07) ** 2))
+    begins = np.clip((down[:, None] - 0.95) / 0.45, 0, 1)
+    return -0.016 * np.sign(front) * crease * begins
+
+
 def _turned(points: Array, middle: Array, turn: float, down: Array) -> Array:
     """Rows [N,M,3] turned about the vertical through `middle`, the first not at all."""
     share = np.clip(down / 0.7, 0, 1)
@@ -149,9 +173,9 @@ def around(points: Array) -> Shape:
     return sheet(points).flipped()
 
 
-def skin_of(torso: Torso, down: float = 1.3) -> Shape:
-    """The bare skin of the shoulders, from just under the neck's skin to `down`."""
+def skin_of(torso: Torso, down: float = 1.3) -> Array:
+    """Points [N,M,3] of the bare skin from just under the neck's skin to `down`."""
     rows = np.concatenate([[-0.12, -0.05], np.linspace(0, down, 28)])
     depth = np.concatenate([[-2 * UNDER_SKIN, -UNDER_SKIN], np.zeros(28)])
     grid = np.broadcast_to(rows[:, None], (len(rows), COLUMNS + 1))
-    return around(torso.at(grid, depth[:, None]))
+    return torso.at(grid, depth[:, None])

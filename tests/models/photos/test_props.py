@@ -168,7 +168,7 @@ class TestTouch:
             rng = np.random.default_rng(seed)
             hand = held.draw_held(rng, head, vertices, SKIN, kind=kind)[0]
             clear = measures.distance(hand.vertices)
-            assert -0.008 < np.quantile(clear, 0.003) < 0.003
+            assert -0.012 < np.quantile(clear, 0.003) < 0.004
 
     def test_hats_hide_the_skull(self, head: HeadModel, heads: list[Array]) -> None:
         for kind in ("beanie", "cap", "helmet", "brimmed hat", "turban"):
