@@ -133,9 +133,10 @@ def _eyeball(rim: np.ndarray, texels: int) -> Piece:
     def gap(unknown: np.ndarray) -> np.ndarray:
         return np.linalg.norm(rim - unknown[:3], axis=1) - unknown[3]
 
+    # From a ball of an adult's size behind the lids, not far from it: the rim is nearly flat.
     start = np.append(rim.mean(0) - [0, 0, 0.012], 0.0135)
-    low, high = start - [0.004, 0.004, 0.02, 0.0015], start + [0.004, 0.004, 0.02, 0.0025]
-    found = least_squares(gap, start, bounds=(low, high)).x
+    away = np.array([0.004, 0.004, 0.02, 0.002])
+    found = least_squares(gap, start, bounds=(start - away, start + away)).x
     centre, radius = found[:3], found[3] - CLEARANCE
     rings, columns = 40, 64
     polar = np.linspace(0, 0.55 * np.pi, rings)[:, None]

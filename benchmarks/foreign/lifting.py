@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +11,13 @@ import torch
 from torch import Tensor
 
 from benchmarks.foreign.heads import SKIN, ForeignHead
+from fitme.head.model import HeadModel
 from fitme.image.photo import Photo
-from fitme.landmarks.face import SKIN_LANDMARKS
+from fitme.landmarks.face import SKIN_LANDMARKS, FaceLandmarks
 from fitme.landmarks.provider import LandmarkProvider
 from fitme.landmarks.select import select_face
 from fitme.render import render
-from fitme.render.camera import perspective
+from fitme.render.camera import Camera, perspective
 from fitme.render.light import Light
 
 PIXELS = 768
@@ -34,8 +36,7 @@ def lifted_landmarks(
     """
     places = np.stack([_lifted(head, provider, onto) for head in heads])  # [heads,478,3]
     found = np.isfinite(places[..., 0])
-    with np.errstate(all="ignore"):
-        middle = np.nanmedian(places, axis=0)
+    middle = np.ma.median(np.ma.masked_invalid(places), axis=0).filled(np.nan)
     off = np.linalg.norm(places - middle, axis=-1)
     close = (found & (off < SPREAD_M)).sum(0)
     sound = close > 0.6 * len(heads)
@@ -70,6 +71,19 @@ def on_triangles(
     placed = (weight[..., None] * onto[corners]).sum(1)
     placed[~skin] = np.nan
     return placed
+
+
+def true_landmarks(
+    found: FaceLandmarks, head: HeadModel, registered: np.ndarray, valid: np.ndarray, camera: Camera
+) -> FaceLandmarks:
+    """Landmarks without a landmarker's errors: the template's points on the registered head.
+
+    `registered` [V,3] are its vertices on the foreign head, `valid` [V] which of them are; the
+    others keep the place where they were `found`.
+    """
+    exact = camera.project(head.landmarks(torch.from_numpy(registered).float()[None]))[0]
+    known = torch.from_numpy(valid)[head.triangles[head.landmark_triangles]].all(1)
+    return replace(found, points=torch.where(known[:, None], exact, found.points))
 
 
 def barycentric(points: np.ndarray, corners: np.ndarray) -> np.ndarray:

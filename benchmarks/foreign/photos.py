@@ -68,7 +68,7 @@ def take_photos(
     photos = []
     for number, head in enumerate(heads):
         for index in range(count):
-            plan = _plan(head.name, index, seed)
+            plan = plan_photo(head.name, index, seed)
             photos.append(plan)
             path = plan.path(folder)
             made = path.with_suffix(".json")
@@ -86,7 +86,8 @@ def _seed(name: str, index: int, seed: int) -> int:
     return 1_000_003 * seed + 1009 * index + zlib.crc32(name.encode()) % 1_000_000
 
 
-def _plan(name: str, index: int, seed: int) -> ForeignPhoto:
+def plan_photo(name: str, index: int, seed: int) -> ForeignPhoto:
+    """Lens, light and place of a head's photo; nothing is drawn yet."""
     draws = torch.Generator().manual_seed(_seed(name, index, seed))
     uniform = (2 * torch.rand(5, generator=draws, dtype=torch.double) - 1).tolist()
     # Two photos of a head take neighbours of the turn, so that all four come as often.

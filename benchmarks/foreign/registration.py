@@ -17,11 +17,11 @@ import numpy as np
 import scipy.sparse as sparse
 import trimesh
 from scipy.sparse.linalg import splu
-from scipy.spatial import cKDTree
 
 from benchmarks.foreign.heads import ForeignHead, load_heads
 from benchmarks.foreign.lifting import lifted_landmarks
 from benchmarks.measures import similarity
+from benchmarks.surface import dense_surface
 from fitme.head.model import HeadModel
 from fitme.landmarks.provider import LandmarkProvider
 
@@ -114,8 +114,7 @@ def _onto_surface(
     bending = laplacian.T @ laplacian
     pick = marks[sound][:, skin]
     target = trimesh.Trimesh(surface, triangles, process=False)
-    points, normals = _dense(target)
-    tree = cKDTree(points)
+    dense = dense_surface(surface, triangles, SPACING_M)
     rest = start[skin]
     offset = np.zeros_like(rest)
     wanted = landmarks[sound] - pick @ rest
@@ -124,13 +123,14 @@ def _onto_surface(
         for _ in range(ROUNDS):
             placed = rest + offset
             facing = trimesh.Trimesh(placed, faces, process=False).vertex_normals
-            distance, index = tree.query(placed)
-            match = (distance < reach) & ((facing * normals[index]).sum(1) > NORMAL_COSINE)
+            nearest, normals = dense.nearest(placed)
+            match = np.linalg.norm(nearest - placed, axis=1) < reach
+            match &= (facing * normals).sum(1) > NORMAL_COSINE
             data = sparse.diags(match.astype(float))
             pull = LANDMARK_WEIGHT * min(1.0, stiffness / 3)
             system = data + stiffness * bending + pull * pick.T @ pick
             system = system + sparse.eye(len(skin)) * 1e-6
-            right = data @ (points[index] - rest) + pull * pick.T @ wanted
+            right = data @ (nearest - rest) + pull * pick.T @ wanted
             offset = splu(system.tocsc()).solve(right)
     closest, gap, face = trimesh.proximity.closest_point(target, rest + offset)
     facing = trimesh.Trimesh(rest + offset, faces, process=False).vertex_normals
@@ -151,12 +151,3 @@ def _laplacian(faces: np.ndarray, count: int) -> sparse.csr_matrix:
     link = ((link + link.T) > 0).astype(float)
     degree = np.asarray(link.sum(1)).ravel()
     return sparse.csr_matrix(sparse.eye(count) - sparse.diags(1 / degree.clip(1)) @ link)
-
-
-def _dense(mesh: trimesh.Trimesh) -> tuple[np.ndarray, np.ndarray]:
-    """Points [M,3] of a mesh about SPACING_M apart, and its normals there."""
-    count = int(mesh.area / SPACING_M**2 * 1.2)
-    points, face = trimesh.sample.sample_surface(mesh, count, seed=0)
-    weight = trimesh.triangles.points_to_barycentric(mesh.triangles[face], points)
-    normals = (weight[..., None] * mesh.vertex_normals[mesh.faces[face]]).sum(1)
-    return points, normals / np.linalg.norm(normals, axis=1, keepdims=True).clip(1e-9)
