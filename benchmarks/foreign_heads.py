@@ -5,15 +5,16 @@
 
 11 photographed faces of the VALID avatar library, two photos each by the project's renderer, with
 lenses of 24 to 85 mm and no EXIF. `--align-only` measures what the landmarks alone say (a second
-per photo), with `--true-landmarks` what a perfect landmarker would make of it. Errors stand beside
-those of the mean head; below it is what a fit is for. Photos and the registration of the template
-are kept in `--out`.
+per photo); `--true-landmarks` and `--true-lens` say what they would with a perfect landmarker, and
+with EXIF. Errors stand beside those of the mean head; below it is what a fit is for. Photos and
+the registration of the template are kept in `--out`.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -55,12 +56,15 @@ class Fitter:
         )
         self.aligner = Aligner(models.head) if args.align_only else None
         self.true_landmarks: bool = args.true_landmarks
+        self.true_lens: bool = args.true_lens
         self.pictures: Path = args.out / "fits"
 
     def fit(self, path: Path, head: ForeignHead, taken: ForeignPhoto) -> tuple[Tensor, View]:
         """Neutral vertices [V,3] and the view of a photo. Raises FitmeError."""
         photo = load_photo(path)
         face = select_face(self.models.landmarks.detect(photo), None, path)
+        if self.true_lens:
+            photo = replace(photo, focal_px=taken.focal_px)
         if self.true_landmarks:
             laid = self.laid
             face = true_landmarks(
@@ -136,6 +140,7 @@ def main() -> None:
     parser.add_argument(
         "--true-landmarks", action="store_true", help="as a perfect landmarker would find them"
     )
+    parser.add_argument("--true-lens", action="store_true", help="as if EXIF told it")
     parser.add_argument("--preset", default="fast")
     parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE")
     parser.add_argument("--size", type=int, default=512)
