@@ -40,16 +40,20 @@ def sampled_surface(vertices: np.ndarray, triangles: np.ndarray, spacing: float)
 
 
 def surface_error(
-    fitted: Tensor, truth: Tensor, triangles: Tensor, nose_tip: int, rounds: int = 6
-) -> float:
+    fitted: Tensor, truth: Tensor, triangles: Tensor, nose_tip: int, rounds: int = 6,
+    counted: np.ndarray | None = None,
+) -> float:  # fmt: skip
     """Mean distance in mm from the true face, within NOSE_RADIUS of the tip of the nose, to the
     fitted surface after similarity alignment (corresponding points first, then nearest ones).
 
-    Vertices [V,3]; both meshes have `triangles` [T,3].
+    Vertices [V,3]; both meshes have `triangles` [T,3]. `counted` [V] bool are the vertices whose
+    true place is known, all where None.
     """
     own, true, mesh = fitted.double().numpy(), truth.double().numpy(), triangles.numpy()
     used = np.zeros(len(true), bool)
     used[mesh] = True
+    if counted is not None:
+        used &= counted
     near = used & (np.linalg.norm(true - true[nose_tip], axis=1) < NOSE_RADIUS)
     scale, rotation, shift = similarity(own[near], true[near])
     placed = scale * own @ rotation.T + shift

@@ -21,6 +21,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
+from benchmarks.camera_error import field_of_view_deg, turn_error_deg
 from benchmarks.known_heads import UNSEEN, KnownHead, make_heads
 from benchmarks.measures import (
     albedo_error,
@@ -38,6 +39,8 @@ from fitme.fit.models import Models
 from fitme.fit.observation import crop_size, cut, display, masks_of
 from fitme.fit.pipeline import Fitted, fit_faces
 from fitme.fit.settings import FitSettings, choose_preset, override
+from fitme.head.model import HeadModel
+from fitme.head.view import View
 from fitme.image.color import srgb_to_linear
 from fitme.image.photo import load_photo
 from fitme.landmarks.select import select_face
@@ -148,7 +151,8 @@ class Subject(Fitted):
 
 
 def known_numbers(subject: Subject, known: KnownHead) -> Row:
-    """Errors against the truth: surface, mean head's surface, albedo, tone, normals, relit."""
+    """Errors against the truth: surface, mean head's surface, camera, albedo, tone, normals,
+    relit."""
     avatar, head = subject.avatar, subject.avatar.head
     nose = int(head.mean[:, 2].argmax())
     triangles = head.triangles[head.part == 0]
@@ -159,9 +163,11 @@ def known_numbers(subject: Subject, known: KnownHead) -> Row:
     error, albedo_psnr = albedo_error(fitted, own, weight)
     marked = F.interpolate(subject.session.regions.marked[None, None], own.shape[:2])[0, 0]
     bare = weight * (1 - marked)
+    neutral = avatar.neutral()[0]
     row: Row = {
-        "surface mm": surface_error(avatar.neutral()[0], truth, triangles, nose),
+        "surface mm": surface_error(neutral, truth, triangles, nose),
         "mean head mm": surface_error(head.mean, truth, triangles, nose),
+        **camera_numbers(avatar.photos[0].view, known, neutral, head),
         "albedo": error,
         "albedo dB": albedo_psnr,
         "ITA": typology_angle(own, bare),
@@ -179,6 +185,23 @@ def known_numbers(subject: Subject, known: KnownHead) -> Row:
         if name == "photo":
             row["normal deg"] = normal_angle(a.normal[0], b.normal[0], (face > 0.9).float())
     return row
+
+
+def camera_numbers(view: View, known: KnownHead, neutral: Tensor, head: HeadModel) -> Row:
+    """Fields of view of the picture's longer side, true and fitted, and how far off the head is
+    turned; neutral [V,3] is the fit's."""
+    camera, side = known.camera, max(view.width, view.height)
+    face = head.regions["face"] > 0.5
+    return {
+        "fov true": field_of_view_deg(float(camera.K[0, 0, 0]), side),
+        "fov fitted": field_of_view_deg(float(view.focal), side),
+        "turn deg": turn_error_deg(
+            view.camera().world_to_camera[0, :3, :3].double().numpy(),
+            camera.world_to_camera[0, :3, :3].double().numpy(),
+            neutral[face].double().numpy(),
+            known.neutral[0, face].double().numpy(),
+        ),
+    }
 
 
 def small(image: Tensor, size: int) -> Tensor:

@@ -1,0 +1,1 @@
+"""Heads of another make than the head model's, with photos of them: shapes nobody learned from."""
