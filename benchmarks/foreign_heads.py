@@ -29,7 +29,7 @@ from benchmarks.foreign.score import Judge, Row
 from benchmarks.regions import REGIONS
 from benchmarks.sheets import labelled
 from fitme.fit.align import Aligner
-from fitme.fit.faces import align_photos
+from fitme.fit.faces import align_photos, encode_faces
 from fitme.fit.models import Models
 from fitme.fit.pipeline import fit_faces
 from fitme.fit.settings import choose_preset, override
@@ -63,6 +63,8 @@ class Fitter:
         """Neutral vertices [V,3] and the view of a photo. Raises FitmeError."""
         photo = load_photo(path)
         face = select_face(self.models.landmarks.detect(photo), None, path)
+        encoder = self.models.encoder if self.settings.encoder else None
+        ((photo, face),) = encode_faces([(photo, face)], encoder)
         if self.true_lens:
             photo = replace(photo, focal_px=taken.focal_px)
         if self.true_landmarks:
