@@ -139,6 +139,13 @@ def rigid(rotation: Tensor, translation: Tensor) -> Tensor:
     return torch.cat([top, bottom], dim=1)
 
 
+def rotation_towards(direction: Tensor) -> Tensor:
+    """The rotation [3,3] that takes +Z to a direction [3] before the camera, the shortest way."""
+    z = direction / direction.norm()
+    x = torch.stack([1 - z[0] ** 2 / (1 + z[2]), -z[0] * z[1] / (1 + z[2]), -z[0]])
+    return torch.stack([x, torch.linalg.cross(z, x), z], 1)
+
+
 def skew(vector: Tensor) -> Tensor:
     """[...,3] -> [...,3,3] with skew(a) @ b = a x b."""
     x, y, z = vector.unbind(-1)

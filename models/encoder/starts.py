@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+FACE_MIDDLE = (0.0, 0.015, 0.055)  # metres in the head's frame: what the camera is turned to
 CODE = 48  # leading whitened coordinates of W that the network guesses
 
 # name: how many numbers, and about their standard deviation among synthetic photos

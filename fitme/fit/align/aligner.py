@@ -14,7 +14,7 @@ from fitme.fit.align.solver import minimise
 from fitme.head.model import HeadModel
 from fitme.head.view import View
 from fitme.landmarks.face import FaceLandmarks
-from fitme.render.camera import matrix_to_axis_angle
+from fitme.render.camera import matrix_to_axis_angle, rotation_towards
 from fitme.runtime.device import one_thread
 from fitme.runtime.errors import FitmeError
 
@@ -123,7 +123,7 @@ class Aligner:
         middle = observed.new_tensor([width / 2, height / 2])
         rays = (observed - middle) / math.exp(log_focal)
         rays = torch.cat([rays, torch.ones_like(rays[:, :1])], 1)
-        turn = _towards((rays * trust).sum(0))
+        turn = rotation_towards((rays * trust).sum(0))
         ahead = rays @ turn  # as the turned camera sees them
         seen = ahead[:, :2] / ahead[:, 2:].clamp_min(NEAREST)
         centre, middle = (model * trust).sum(0), (seen * trust).sum(0)
@@ -139,13 +139,6 @@ class Aligner:
         x[s["translation"]] = place - rotation @ centre
         x[s["focal"]] = log_focal
         return x
-
-
-def _towards(direction: Tensor) -> Tensor:
-    """The rotation [3, 3] that takes +Z to a direction [3], the shortest way."""
-    z = direction / direction.norm()
-    x = torch.stack([1 - z[0] ** 2 / (1 + z[2]), -z[0] * z[1] / (1 + z[2]), -z[0]])
-    return torch.stack([x, torch.linalg.cross(z, x), z], 1)
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fitme.models.encoder.starts import StartLayout
+from fitme.models.encoder.starts import FACE_MIDDLE, StartLayout
 from fitme.models.train.photos.sample import read_packed
+from fitme.render.camera import rotation_towards
 from fitme.render.light import sh_rotation
 
 KEPT = 0.80  # of a synthetic photo's side that a crop shows
@@ -93,8 +94,8 @@ class PhotoSet:
             [math.cos(roll), -math.sin(roll), 0], [math.sin(roll), math.cos(roll), 0], [0, 0, 1],
         ])  # fmt: skip
         pose = turn @ a["pose"][:3, :3]
-        middle = turn @ (a["pose"][:3, :3] @ np.array([0.0, 0.015, 0.055]) + a["pose"][:3, 3])
-        towards = rotation_towards(middle)
+        middle = turn @ (a["pose"][:3, :3] @ np.array(FACE_MIDDLE) + a["pose"][:3, 3])
+        towards = rotation_towards(torch.from_numpy(middle)).numpy()
         pose = towards.T @ pose
         lamp = a["lamp"][:3] * a["lamp"][3:].mean()
         code = a["code"][: self.layout.code]
@@ -112,13 +113,6 @@ class PhotoSet:
         known = np.isfinite(joined)
         scaled = np.where(known, joined, 0.0) / self.layout.scale().numpy()
         return scaled.astype(np.float32), known
-
-
-def rotation_towards(direction: np.ndarray) -> np.ndarray:
-    """The rotation [3,3] that takes +Z to a direction [3], the shortest way."""
-    z = direction / np.linalg.norm(direction)
-    x = np.array([1 - z[0] ** 2 / (1 + z[2]), -z[0] * z[1] / (1 + z[2]), -z[0]])
-    return np.stack([x, np.cross(z, x), z], 1)
 
 
 def _turned_harmonics(sh: np.ndarray, rotation: np.ndarray) -> np.ndarray:

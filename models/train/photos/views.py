@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from fitme.head.view import head_rotation
+from fitme.models.encoder.starts import FACE_MIDDLE
 from fitme.render.camera import Camera, axis_angle_to_matrix, intrinsics, rigid
 
 NEAREST, FARTHEST = 0.28, 3.0  # metres from the lens to the middle of the head
@@ -60,4 +61,4 @@ def draw_view(vertices: Tensor, rng: np.random.Generator, size: int) -> SeenFrom
 
 def _middle(vertices: Tensor) -> Tensor:
     """[3], between chin and hairline in depth and height, whatever the neck does."""
-    return vertices.new_tensor([float(vertices[:, 0].mean()), 0.015, 0.055])
+    return vertices.new_tensor([float(vertices[:, 0].mean()), *FACE_MIDDLE[1:]])

@@ -16,10 +16,10 @@ from fitme.models.train.encoder.data import (
     PhotoSet,
     batches,
     cut_matrix,
-    rotation_towards,
     stacked,
 )
 from fitme.models.train.photos.sample import Sample, write_shard
+from fitme.render.camera import rotation_towards
 from fitme.segment.labels import Label
 
 LAYOUT = StartLayout(identity=4, expression=3, code=2)
@@ -79,7 +79,7 @@ class TestExample:
     def test_pose_is_that_of_a_camera_turned_to_the_face(self, photos: PhotoSet) -> None:
         truth = stacked([photos.example(0, None, 64)])
         rows = (truth.starts[0] * LAYOUT.scale())[LAYOUT.slices()["rotation"]].reshape(2, 3)
-        towards = rotation_towards(np.array([0.1, 0.015, 1.055]))
+        towards = rotation_towards(torch.tensor([0.1, 0.015, 1.055])).numpy()
         assert np.allclose(rows.numpy(), towards.T[:2], atol=1e-5)
 
     def test_batches_are_reproducible(self, photos: PhotoSet) -> None:
