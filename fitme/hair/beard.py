@@ -24,7 +24,7 @@ from fitme.head.model import HeadModel
 
 Floats = NDArray[np.floating[Any]]
 
-TOTAL_WIDTH = 2.2  # metres: some 18,000 hairs of 0.12 mm
+TOTAL_WIDTH = 3.4  # metres: some 28,000 hairs of 0.12 mm, as dense as thick beards are
 POINTS = 12
 # cheek line: azimuth in degrees, height in metres
 CHEEK = (

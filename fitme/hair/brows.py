@@ -18,8 +18,8 @@ from fitme.head.model import HeadModel
 
 Floats = NDArray[np.floating[Any]]
 
-BROW_HAIRS = 900  # of both together at full density
-BROW_HALF_WIDTH = 0.000065  # metres
+BROW_HAIRS = 1100  # of both together at full density
+BROW_HALF_WIDTH = 0.000085  # metres
 BROW_HALF_HEIGHT = 0.0046  # metres from the middle line to the edges at the thickest place
 LASHES = (110, 60)  # of an upper and a lower lid
 LASH_HALF_WIDTH = 0.00005  # metres
@@ -50,7 +50,7 @@ def grow_brows(head: HeadModel, style: BrowStyle, seed: int) -> Strands:
     near = (scalp.regions["face"] > 0.5) & (t > -0.15) & (t < 1.1) & (p[:, 2] > 0.05)
     near &= np.abs(p[:, 1] - np.polyval(line, x)) < 0.02
     density = near.astype(np.float32)
-    count = 6 * BROW_HAIRS
+    count = 14 * BROW_HAIRS
     roots = draw_roots(scalp, density, count, random)
     # the mesh is coarse beside a brow: the outline is cut from the roots themselves
     x = np.abs(roots.position[:, 0])

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fitme.hair.strands import Strands
+from fitme.hair.strands import Kind, Strands
 
 Floats = NDArray[np.floating[Any]]
 
@@ -24,6 +24,7 @@ PHEOMELANIN = np.array([0.187, 0.4, 1.05])
 GREY = np.array([0.48, 0.465, 0.435])  # linear albedo of hair without pigment
 DEPTH = 2.0  # factor of the root of the absorption
 FLOOR = 0.006  # of the albedo: black hair reflects this much
+DARKER = {Kind.BEARD: 1.1, Kind.BROW: 1.6, Kind.LASH: 3.0}  # pigment beside that of the head
 TIP_ARC = 0.12  # metres from the root to where tips have lightened by most of it
 
 
@@ -51,18 +52,19 @@ class HairColor:
         arc = np.concatenate([np.zeros_like(steps[:, :1]), np.cumsum(steps, 1)], 1)
         out = 1 - np.exp(-arc / TIP_ARC)
         pigment = np.exp(self.variation * strands.tone)[:, None]
-        pigment = (
-            pigment * (1 + self.dark_roots * np.exp(-arc / 0.02)) * (1 - self.light_tips * out)
-        )
+        for kind, darker in DARKER.items():
+            pigment = np.where((strands.kind == kind)[:, None], darker * pigment, pigment)
+        pigment = pigment * (1 + self.dark_roots * np.exp(-arc / 0.02))
+        pigment = pigment * (1 - self.light_tips * out)
         sigma = self.eumelanin * EUMELANIN + self.pheomelanin * PHEOMELANIN
         colour = np.exp(-DEPTH * np.sqrt(pigment[..., None] * sigma)) + FLOOR
         draws = _hashed(strands.tone)
-        # a grey head is no mixture of black and white only: most hairs have lost some pigment
-        lost = (
-            np.clip((self.grey - draws[:, 0]) * 3 + 0.5, 0, 1) if self.grey > 0 else 0 * draws[:, 0]
-        )
-        lost = np.maximum(lost, self.grey**2)[:, None, None]
-        colour = colour + lost * (GREY - colour)
+        if self.grey > 0:
+            # a grey head is no mixture of black and white only: most hairs have lost some pigment
+            lost = ((self.grey - draws[:, 0]) * 3 + 0.5).clip(self.grey**2, 1)
+            late = np.isin(strands.kind, [Kind.BROW, Kind.LASH])  # these keep theirs for long
+            lost = np.where(late, 0.35 * lost, lost)[:, None, None]
+            colour = colour + lost * (GREY - colour)
         if self.dye is not None:
             dyed = (draws[:, 1] < self.dyed)[:, None] * out
             colour = colour + dyed[..., None] * (np.array(self.dye) - colour)

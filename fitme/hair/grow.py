@@ -106,14 +106,14 @@ def _paths(
     if style.part is not None:
         away = np.abs(roots.position[:, 0] - style.part)
         height = height * (1 - 0.75 * zone.top * (1 - smoothstep(0.0, 0.04, away)))
-    height = height * np.where(flies, 1.4, 1.0)
+    height = height * np.where(flies, 1.25, 1.0)
     noise = random.standard_normal((count, 3)).astype(np.float32)
     steep = (style.lift * (0.45 + 0.55 * near_edge))[:, None]
     start = guides.unit(steep * roots.normal + (1.02 - steep) * comb + 0.05 * noise)
     bend = 45.0 * (1 - 0.75 * style.lift) * comb
     fall = style.weight * 26.0 * (0.85 + 0.3 * random.random(count))
-    fall = np.where(flies, 0.6 * fall, fall) * np.where(zone.fringe > 0, 1.2, 1.0)
-    turn = 2.0 * noise * np.where(flies, 4.0, 1.0)[:, None] * (0.3 + style.frizz)
+    fall = np.where(flies, 0.8 * fall, fall) * np.where(zone.fringe > 0, 1.2, 1.0)
+    turn = 2.0 * noise * np.where(flies, 2.5, 1.0)[:, None] * (0.3 + style.frizz)
     long = smoothstep(0.18, 0.3, length)
     forward = np.where(random.random(count) < style.front, 1.0, -0.5) * zone.side
     turn[:, 2] += 1.6 * long * forward + 2.4 * style.face * zone.temple
@@ -124,7 +124,10 @@ def _paths(
         hold, fall = np.full(count, 0.9), np.zeros(count)
         hem = np.full(count, -0.075)
         ties, lines = guides.tails(style, scalp.collision, side)
-        tie = np.where(roots.position[:, 0] > 0, 1, 0) if len(ties) > 1 else np.zeros(count)
+        tie = np.where(roots.position[:, 0] > 0, 1, 0) if len(ties) > 1 else np.zeros(count, int)
+        if style.tie != "cornrows":
+            start = guides.tangent(ties[tie] - roots.position, roots.normal)
+            start = guides.unit(start + 0.3 * steep * roots.normal + 0.05 * noise)
     else:
         ties = np.zeros((1, 3), np.float32)
         lines = np.zeros((1, guides.LINES, 2, 3), np.float32)

@@ -132,8 +132,8 @@ PRESETS: dict[str, HairStyle] = {
     ),
     "curly": HairStyle(
         top=0.22, sides=0.20, back=0.20, nape=0.12, lift=0.6, volume=0.045, layers=0.35,
-        weight=0.45, curl_radius=0.007, curl_turns=32, curl_order=0.35, clumps=380, tightness=0.75,
-        frizz=0.4, flyaways=0.4, face=0.3, hold=0.1,
+        weight=0.45, curl_radius=0.009, curl_turns=30, curl_order=0.3, clumps=420, tightness=0.85,
+        frizz=0.25, flyaways=0.4, face=0.3, hold=0.1,
     ),
     "afro": HairStyle(
         top=0.085, sides=0.075, back=0.08, nape=0.04, lift=1.0, volume=0.0, layers=0.15, weight=0.0,
