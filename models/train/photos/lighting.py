@@ -61,14 +61,15 @@ def _lamps(rng: np.random.Generator) -> tuple[Tensor, Tensor]:
 
 
 def _exposed(light: Light, rng: np.random.Generator, to_head: Tensor) -> Light:
-    """Scaled to what cameras do: a white card that faces the lens is near 1, give or take."""
+    """Scaled to what cameras do: a white card that faces the lens is 1.45, give or take:
+    the lightness of faces is then that of portraits, see `compare`."""
     forward = to_head @ torch.tensor([0.0, 0.0, 1.0])
     cards = F.normalize(forward + 0.5 * torch.randn(16, 3, generator=_torch(rng)), dim=-1)
     ambient = (sh_basis(cards) * sh_basis(cards).new_tensor(
         [1, 2 / 3, 2 / 3, 2 / 3, 0.25, 0.25, 0.25, 0.25, 0.25])) @ light.sh[0]  # fmt: skip
     lamps = (cards @ light.directions[0].T).clamp_min(0) @ light.colors[0]
     card = float((ambient + lamps).mean().clamp_min(1e-3))
-    strength = 1.05 * math.exp(rng.normal(0, 0.28)) / card
+    strength = 1.45 * math.exp(rng.normal(0, 0.28)) / card
     cast = torch.from_numpy(np.exp(0.08 * rng.standard_normal() * WARM + 0.02 * rng.normal(size=3)))
     gain = strength * cast.float()
     return Light(light.sh * gain, light.directions, light.colors * gain)

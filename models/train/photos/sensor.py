@@ -85,7 +85,7 @@ def _toned(shown: Image, rng: np.random.Generator) -> Image:
     contrast, pivot = np.exp(rng.normal(0.06, 0.11)), rng.uniform(0.35, 0.55)
     shown = (shown - pivot) * contrast + pivot + rng.normal(0, 0.02)
     gray = shown.mean(-1, keepdims=True)
-    shown = gray + (shown - gray) * np.exp(rng.normal(0.05, 0.2))
+    shown = gray + (shown - gray) * np.exp(rng.normal(0.22, 0.2))
     warm = rng.normal(0, 0.03) * np.array([1, 0.1, -1]) + rng.normal(0, 0.01, 3)
     return (shown * np.exp(warm)).astype(np.float32)
 
