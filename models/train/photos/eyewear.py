@@ -225,7 +225,8 @@ def _temples(
         knots = np.stack([
             corner,
             corner + (rest - corner) * 0.12 + (side * 0.003, 0.0, 0.0),
-            corner + (rest - corner) * 0.5 + (side * 0.004, 0.001, 0.0),
+            corner + (rest - corner) * 0.45 + (side * 0.004, 0.0, 0.0),
+            corner + (rest - corner) * 0.8 + (side * 0.002, 0.0, 0.0),
             rest,
             rest + np.array([-side * 0.001, -0.006, -0.012]),
             rest + np.array([-side * 0.004, -0.026, -0.021]),

@@ -167,13 +167,13 @@ def _shirt_parts(
     props = [_garment(rng, torso, neckline, texture, thick=thick, name="shirt")]
     for shape in collars.shirt_collar(rng, torso, depth, thick):
         props.append(cloth_prop("shirt collar", Label.CLOTHES, shape, texture))
+    placket = collars.strip(torso, max(depth - 0.02, 0.1), 1.9, 0.013, thick + 0.0022)
+    props.append(cloth_prop("placket", Label.CLOTHES, placket, texture))
     return props
 
 
 def _shirt(rng: Rng, torso: Torso, measures: Measures) -> list[Prop]:
-    props = _shirt_parts(rng, torso, open_collar=rng.random() < 0.75, thick=0.006)
-    placket = collars.strip(torso, 0.1, 1.9, 0.013, 0.0085)
-    return [*props, cloth_prop("placket", Label.CLOTHES, placket, props[0].albedo)]
+    return _shirt_parts(rng, torso, open_collar=rng.random() < 0.75, thick=0.006)
 
 
 def _suit(rng: Rng, torso: Torso, measures: Measures) -> list[Prop]:

@@ -176,6 +176,8 @@ def forearm(wrist: float, length: float, size: float = 1.0) -> Shape:
     """An arm from the wrist backwards, bent by `wrist` radians towards the palm."""
     share = np.linspace(0, 1, 12)
     way = _turn(wrist, np.array([-1.0, 0.0, 0.0])) @ np.array([0.0, -1.0, 0.0])
+    share = np.concatenate([[-0.03], share])  # it begins inside of the hand
     path = np.array([0.0, -0.004, 0.0]) + share[:, None] * length * way
-    radius = np.interp(share * length, [0, 0.04, 0.14, 0.3], [0.0265, 0.028, 0.038, 0.045])
+    radius = np.interp(share * length, [-0.009, 0, 0.012, 0.04, 0.14, 0.3],
+                       [0.012, 0.0222, 0.0243, 0.0268, 0.037, 0.045])  # fmt: skip
     return joined([tube(path * size, radius * size, up=(0.0, 0.0, 1.0), depth=0.78, sides=18)])
