@@ -29,8 +29,8 @@ from fitme.image.photo import load_photo
 from fitme.landmarks.mediapipe import MediaPipeLandmarks
 from fitme.landmarks.provider import LandmarkProvider
 from fitme.runtime.errors import FitmeError
-from fitme.segment.labels import COLORS, Label
 from fitme.segment.frame import SIDE, Frame
+from fitme.segment.labels import COLORS, Label
 
 SIZE = 512  # pixels a side at which labels are compared
 NEAR = 0.01  # of the face's height: how far off an outline may be

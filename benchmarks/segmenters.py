@@ -1,7 +1,7 @@
 """Who says which pixel is what, to be measured by `benchmarks.segmentation`.
 
-A segmenter gets a photo and a face and returns labels [H,W] of the face's square (`Frame.around` its box),
-of any size; UNTOLD where it says nothing.
+A segmenter gets a photo and a face and returns labels [H,W] of the face's square (`Frame.around`
+its box), of any size; UNTOLD where it says nothing.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ from fitme.fit.visibility import pixels_of
 from fitme.image.photo import Photo
 from fitme.landmarks.face import FaceLandmarks
 from fitme.runtime.errors import InputError
-from fitme.segment.labels import Label
 from fitme.segment.encoder import FaceEncoder
 from fitme.segment.frame import Frame
+from fitme.segment.labels import Label
 
 Segmenter = Callable[[Photo, FaceLandmarks], np.ndarray]
 

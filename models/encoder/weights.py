@@ -56,9 +56,7 @@ def save_encoder(trained: TrainedEncoder, path: Path) -> None:
     atomic_write_bytes(path, save(kept, metadata))
 
 
-def load_encoder(
-    path: Path | None = None, device: torch.device | str = "cpu"
-) -> TrainedEncoder:
+def load_encoder(path: Path | None = None, device: torch.device | str = "cpu") -> TrainedEncoder:
     """The encoder that comes with the package, or that of a file; in single precision, ready.
 
     Raises ModelError for a file that is missing or damaged.
@@ -67,7 +65,7 @@ def load_encoder(
     try:
         with safe_open(path, "pt", device=str(device)) as stored:
             metadata = stored.metadata() or {}
-            tensors = {name: stored.get_tensor(name) for name in stored.keys()}
+            tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
         if metadata.get("format") != FORMAT:
             raise ValueError(f"not of the format {FORMAT}")
         config = json.loads(metadata["config"])

@@ -16,8 +16,8 @@ from benchmarks.label_file import FILE, IGNORE, LabelledFace, painted, read_labe
 from benchmarks.segmenters import UNTOLD, method
 from fitme.landmarks.face import LANDMARKS, FaceLandmarks
 from fitme.runtime.errors import InputError, LandmarkError
-from fitme.segment.labels import Label
 from fitme.segment.frame import Frame
+from fitme.segment.labels import Label
 
 
 def box_face(x0: float, y0: float, x1: float, y1: float) -> FaceLandmarks:

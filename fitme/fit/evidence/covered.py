@@ -133,9 +133,7 @@ def uncovered_pixels(session: Session, state: FitState) -> Tensor:
     inside = out.image((out.part_points == skin)[:, None].to(masks))[..., 0]
     chins = crops.from_photo(session.landmarks(crops))[:, CHIN, 1].tolist()
     found = [
-        covers(
-            seen, FacePixels(**dict(zip(names, own, strict=True)), head=whole, chin=chin), known
-        )
+        covers(seen, FacePixels(**dict(zip(names, own, strict=True)), head=whole, chin=chin), known)
         for seen, own, whole, chin, known in zip(
             crops.display, masks, inside, chins, _labelled(session, crops), strict=True
         )

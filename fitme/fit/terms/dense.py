@@ -3,7 +3,6 @@ Reconstruction with Dense Landmarks", ECCV 2022)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from fitme.models.encoder.starts import FACE_MIDDLE, StartLayout
+from fitme.models.train.photos.pictures import unpacked, unpacked_gray
 from fitme.models.train.photos.sample import read_packed
 from fitme.render.camera import rotation_towards
 from fitme.render.light import sh_rotation
@@ -64,8 +65,8 @@ class PhotoSet:
 
     def example(self, index: int, rng: np.random.Generator | None, size: int) -> tuple:
         """One crop: random if there is an rng, else the middle."""
-        photo = cv2.imdecode(self.photos[index], cv2.IMREAD_COLOR)
-        labels = cv2.imdecode(self.labels[index], cv2.IMREAD_GRAYSCALE)
+        photo = unpacked(self.photos[index])
+        labels = unpacked_gray(self.labels[index])
         side = photo.shape[0]
         matrix = cut_matrix(side, size, KEPT) if rng is None else random_cut(rng, side, size)
         # Beyond the edge of a photo crops are black.
@@ -81,11 +82,9 @@ class PhotoSet:
         placed = (corner @ matrix[:, :2].T + matrix[:, 2] + 0.5) / size - 0.5
         starts, known = self._starts(index, matrix, size)
         visible = self.arrays["visible"][index]
-        return inside[..., ::-1], small, placed.astype(np.float32), visible, starts, known
+        return inside, small, placed.astype(np.float32), visible, starts, known
 
-    def _starts(
-        self, index: int, matrix: np.ndarray, size: int
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def _starts(self, index: int, matrix: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
         """Start values of a crop in the network's units, and which are known."""
         a = {name: values[index].astype(np.float64) for name, values in self.arrays.items()}
         zoom = math.sqrt(abs(np.linalg.det(matrix[:, :2])))
@@ -128,8 +127,8 @@ def cut_matrix(
     enlarged, turned by degrees and shifted by shares of its side."""
     scale, middle = zoom * size / (kept * side), (side - 1) / 2
     matrix = cv2.getRotationMatrix2D((middle, middle), turn, scale)
-    matrix[:, 2] += (size - 1) / 2 - middle + np.array(shift) * size
-    return matrix
+    moved = np.array(shift) * size + ((size - 1) / 2 - middle)
+    return np.concatenate([matrix[:, :2], matrix[:, 2:] + moved[:, None]], 1)
 
 
 def random_cut(rng: np.random.Generator, side: int, size: int, kept: float = KEPT) -> np.ndarray:

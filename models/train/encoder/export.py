@@ -1,6 +1,6 @@
 """Write the weights of a training run as the file that the program loads.
 
-    python -m fitme.models.train.encoder.export runs/encoder --out models/weights/encoder.safetensors
+python -m fitme.models.train.encoder.export runs/encoder --out models/weights/encoder.safetensors
 """
 
 from __future__ import annotations

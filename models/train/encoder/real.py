@@ -27,6 +27,7 @@ from fitme.landmarks.face import LANDMARK_MIRROR
 from fitme.landmarks.mediapipe import MediaPipeLandmarks
 from fitme.models.encoder.network import Encoded, Encoder
 from fitme.models.train.encoder.data import cut_matrix, random_cut, recolored_pixels
+from fitme.models.train.photos.pictures import packed_jpeg, unpacked
 from fitme.runtime.errors import FitmeError
 from fitme.segment.frame import Frame
 from fitme.segment.labels import Label
@@ -68,13 +69,11 @@ class RealBatch:
     landmarks: Tensor  # [B,478,2] places in the changed crop
 
 
-def real_batch(
-    real: RealPhotos, size: int, batch: int, rng: np.random.Generator
-) -> RealBatch:
+def real_batch(real: RealPhotos, size: int, batch: int, rng: np.random.Generator) -> RealBatch:
     """A random batch."""
     rows: list[tuple[Any, ...]] = []
     for index in rng.integers(0, len(real), batch):
-        photo = cv2.imdecode(real.photos[index], cv2.IMREAD_COLOR)[..., ::-1]
+        photo = unpacked(real.photos[index])
         still = cut_matrix(SIDE_PX, size, 1 / WIDER)
         moved = random_cut(rng, SIDE_PX, size, 1 / WIDER)
         flip = bool(rng.random() < 0.5)
@@ -88,9 +87,9 @@ def real_batch(
         points = (real.landmarks[index] - 0.5) @ moved[:, :2].T + moved[:, 2]
         rows.append((plain, changed, _places(still, moved, size), flip, mask,
                      (points + 0.5) / size - 0.5))  # fmt: skip
-    plain, changed, matrices, flips, masks, points = zip(*rows, strict=True)
+    plain, changed, matrices, flips, masks, places = map(list, zip(*rows, strict=True))
 
-    def pixels(pictures: Sequence[np.ndarray]) -> Tensor:
+    def pixels(pictures: list[Any]) -> Tensor:
         stack = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 255
         return stack.contiguous(memory_format=torch.channels_last)
 
@@ -98,7 +97,7 @@ def real_batch(
         pixels(plain), recolored_pixels(pixels(changed), rng),
         torch.from_numpy(np.stack(matrices)).float(), torch.tensor(flips),
         torch.from_numpy(np.stack(masks)).float() / 255,
-        torch.from_numpy(np.stack(points)).float(),
+        torch.from_numpy(np.stack(places)).float(),
     )  # fmt: skip
 
 
@@ -202,11 +201,9 @@ def collect(paths: Sequence[Path]) -> RealPhotos:
         shift = (side - inner.side) // 2
         frame = Frame(inner.left - shift, inner.top - shift, side)
         pixels = (frame.cut(photo, SIDE_PX).permute(1, 2, 0) * 255).round().byte().numpy()
-        ok, data = cv2.imencode(".jpg", np.ascontiguousarray(pixels[..., ::-1]),
-                                [cv2.IMWRITE_JPEG_QUALITY, 95])  # fmt: skip
         mask = selfie.process(np.ascontiguousarray(pixels)).segmentation_mask
         small = cv2.resize(mask, (SIDE_PX // 2,) * 2, interpolation=cv2.INTER_AREA)
-        photos.append(data.reshape(-1))
+        photos.append(packed_jpeg(pixels, 95))
         masks.append((small.clip(0, 1) * 255).astype(np.uint8))
         places = frame.from_photo(faces[0].points) + 0.5
         landmarks.append((places * SIDE_PX).numpy().astype(np.float32))

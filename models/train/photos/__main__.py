@@ -1,7 +1,7 @@
 """Draw synthetic photos into shards; stops and goes on anywhere.
 
-    python -m fitme.models.train.photos --out runs/photos --shards 100 --each 100
-    python -m fitme.models.train.photos --sheet sheet.png
+python -m fitme.models.train.photos --out runs/photos --shards 100 --each 100
+python -m fitme.models.train.photos --sheet sheet.png
 """
 
 from __future__ import annotations

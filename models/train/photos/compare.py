@@ -18,6 +18,7 @@ import numpy as np
 from fitme.head.model import load_head
 from fitme.models.train.encoder.real import RealPhotos
 from fitme.models.train.encoder.tied import tied_to_points
+from fitme.models.train.photos.pictures import unpacked
 from fitme.models.train.photos.points import choose_points
 from fitme.models.train.photos.sample import read_packed
 
@@ -72,9 +73,9 @@ def synthetic_faces(folder: Path, most: int) -> Iterator[dict[str, float]]:
     for path in sorted(folder.glob("*.npz")):
         pack = read_packed(path)
         for data, points in zip(pack["photo"], pack["points"], strict=True):
-            photo = cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1]
+            photo = unpacked(data)
             landmarks = (points[index] * weight[..., None]).sum(1)
-            found = statistics(np.ascontiguousarray(photo), landmarks)
+            found = statistics(photo, landmarks)
             if found is not None and abs(found["red"]) + abs(found["yellow"]) > 1:
                 left -= 1
                 yield found
@@ -86,8 +87,8 @@ def real_faces(path: Path, most: int) -> Iterator[dict[str, float]]:
     """Of collected photos, see `fitme.models.train.encoder.real`."""
     real = RealPhotos.load(path)
     for data, landmarks in zip(real.photos[:most], real.landmarks, strict=False):
-        photo = cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1]
-        found = statistics(np.ascontiguousarray(photo), landmarks)
+        photo = unpacked(data)
+        found = statistics(photo, landmarks)
         if found is not None:
             yield found
 

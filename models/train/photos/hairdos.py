@@ -61,9 +61,7 @@ def _yielding(picture: Picture, props: Sequence[Prop]) -> np.ndarray:
     return (picture.depth + moved[picture.worn]).astype(np.float32)
 
 
-def _light_through(
-    picture: Picture, strands: Sequence[Strands], light: Light
-) -> np.ndarray:
+def _light_through(picture: Picture, strands: Sequence[Strands], light: Light) -> np.ndarray:
     """[H,W]: share of the light that hair lets through to what is drawn."""
     solid = np.isfinite(picture.depth)
     points = np.ascontiguousarray(picture.position[solid], np.float32)

@@ -7,8 +7,9 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
+
+from fitme.models.train.photos.pictures import packed_jpeg, packed_png
 
 QUALITY = 93  # of the JPEG in a shard; the photo's own compression came before
 
@@ -39,9 +40,9 @@ def write_shard(path: Path, samples: list[Sample]) -> None:
     for item in fields(Sample):
         values = [getattr(sample, item.name) for sample in samples]
         if item.name == "photo":
-            values = [_encoded(".jpg", value[..., ::-1], QUALITY) for value in values]
+            values = [packed_jpeg(value, QUALITY) for value in values]
         elif item.name == "labels":
-            values = [_encoded(".png", value, 0) for value in values]
+            values = [packed_png(value) for value in values]
         else:
             packed[item.name] = np.stack(values)
             continue
@@ -62,11 +63,3 @@ def read_packed(path: Path) -> dict[str, Any]:
         ends = arrays.pop(f"{name}.ends")
         arrays[name] = np.split(arrays[name], ends[:-1])
     return arrays
-
-
-def _encoded(kind: str, picture: np.ndarray, quality: int) -> np.ndarray:
-    options = [cv2.IMWRITE_JPEG_QUALITY, quality] if kind == ".jpg" else []
-    ok, data = cv2.imencode(kind, np.ascontiguousarray(picture), options)
-    if not ok:
-        raise RuntimeError(f"a {kind[1:]} picture of {picture.shape} could not be packed")
-    return data.reshape(-1)

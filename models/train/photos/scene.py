@@ -51,9 +51,7 @@ def draw_scene(
     eye_gain: Tensor, props: Sequence[Prop], camera: Camera, light: Light,
 ) -> Picture:  # fmt: skip
     """vertices [1,V,3] of a head with its opaque props; hair and lenses come later."""
-    materials = part_materials(
-        head, skin_material(skin, regions), eye_material(iris, 96, eye_gain)
-    )
+    materials = part_materials(head, skin_material(skin, regions), eye_material(iris, 96, eye_gain))
     opaque = [facing(prop, camera) for prop in props if prop.opacity >= 1]
     mesh = with_props(head_mesh(head, vertices), opaque)
     materials += [material(prop) for prop in opaque]
@@ -76,9 +74,7 @@ def over_backdrop(picture: Picture, backdrop: np.ndarray) -> Picture:
     return replace(picture, color=color)
 
 
-def add_lenses(
-    picture: Picture, lenses: Sequence[Prop], camera: Camera, light: Light
-) -> Picture:
+def add_lenses(picture: Picture, lenses: Sequence[Prop], camera: Camera, light: Light) -> Picture:
     """Transparent props before what is drawn, with what they mirror."""
     color, labels = picture.color, picture.labels
     for prop in lenses:
@@ -161,9 +157,7 @@ def material(prop: Prop) -> Material:
     return Material(albedo, specular, None, prop.roughness)
 
 
-def _labels(
-    head: HeadModel, skin: Skin, out: RenderOutput, worn: Sequence[Label]
-) -> np.ndarray:
+def _labels(head: HeadModel, skin: Skin, out: RenderOutput, worn: Sequence[Label]) -> np.ndarray:
     """[H,W] uint8 of the nearest surface in the middle of each pixel."""
     texels = skin.labels.shape[0]
     place = (out.uv_points * texels).long().clamp(0, texels - 1)

@@ -9,7 +9,9 @@ import numpy as np
 import torch
 
 from fitme.image.color import linear_to_srgb
+from fitme.models.train.photos.pictures import packed_jpeg, unpacked
 
+LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601, as JPEG has it
 Image = np.ndarray  # [H,W,3] float32
 
 
@@ -23,7 +25,7 @@ def develop(linear: Image, rng: np.random.Generator) -> np.ndarray:
     shown = _toned(shown, rng)
     shown = _smoothed_or_sharpened(shown, rng)
     if rng.random() < 0.10:
-        gray = shown @ np.float32([0.299, 0.587, 0.114])
+        gray = shown @ LUMA
         shown = np.repeat(gray[..., None], 3, -1) * _sepia(rng)
     return _compressed((shown.clip(0, 1) * 255).round().astype(np.uint8), rng)
 
@@ -109,5 +111,4 @@ def _compressed(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     if rng.random() < 0.25:
         return pixels
     quality = int(rng.uniform(35, 96))
-    ok, data = cv2.imencode(".jpg", pixels[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1] if ok else pixels
+    return unpacked(packed_jpeg(pixels, quality))

@@ -11,11 +11,10 @@ from fitme.head.model import HeadModel
 from fitme.models.stylegan2 import ReflectanceGenerator
 from fitme.models.train.photos.backdrops import draw_backdrop
 from fitme.models.train.photos.hair_pool import HairPool
-from fitme.models.train.photos.hairdos import Growth, hair_over
+from fitme.models.train.photos.hairdos import hair_over
 from fitme.models.train.photos.lighting import draw_light
 from fitme.models.train.photos.people import Someone, draw_someone
 from fitme.models.train.photos.points import choose_points
-from fitme.models.train.photos.prop import Prop
 from fitme.models.train.photos.props import draw_props
 from fitme.models.train.photos.sample import Sample
 from fitme.models.train.photos.scene import Picture, add_lenses, draw_scene, over_backdrop

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -60,7 +61,7 @@ class TestStarts:
     def test_layout_covers_all(self) -> None:
         places = sorted((s.start, s.stop) for s in LAYOUT.slices().values())
         assert places[0][0] == 0 and places[-1][1] == LAYOUT.size == len(LAYOUT.scale())
-        assert all(a[1] == b[0] for a, b in zip(places, places[1:], strict=False))
+        assert all(a[1] == b[0] for a, b in pairwise(places))
 
 
 class TestFile:
@@ -81,7 +82,11 @@ class TestFile:
     def test_damaged_is_one_line(self, tmp_path: Path) -> None:
         save_encoder(small_encoder(), tmp_path / "whole")
         data = (tmp_path / "whole").read_bytes()
-        for name, content in (("cut", data[: len(data) // 2]), ("text", b"nothing"), ("none", None)):
+        for name, content in (
+            ("cut", data[: len(data) // 2]),
+            ("text", b"nothing"),
+            ("none", None),
+        ):
             path = tmp_path / name
             if content is not None:
                 path.write_bytes(content)

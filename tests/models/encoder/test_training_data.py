@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 import torch
@@ -18,6 +17,7 @@ from fitme.models.train.encoder.data import (
     cut_matrix,
     stacked,
 )
+from fitme.models.train.photos.pictures import unpacked
 from fitme.models.train.photos.sample import Sample, write_shard
 from fitme.render.camera import rotation_towards
 from fitme.segment.labels import Label
@@ -104,4 +104,4 @@ def test_more_shards_join(photos: PhotoSet, tmp_path: Path) -> None:
     more = photos.extended(sorted(tmp_path.glob("*.npz")))
     assert len(more) == len(photos) + 1
     assert more.extended(sorted(tmp_path.glob("*.npz"))) is more
-    assert cv2.imdecode(more.photos[-1], cv2.IMREAD_COLOR).shape == (SIDE, SIDE, 3)
+    assert unpacked(more.photos[-1]).shape == (SIDE, SIDE, 3)
