@@ -25,7 +25,7 @@ from fitme.head.model import HeadModel
 Floats = NDArray[np.floating[Any]]
 
 TOTAL_WIDTH = 3.4  # metres: some 28,000 hairs of 0.12 mm, as dense as thick beards are
-POINTS = 12
+POINTS, POINTS_SHORT = 12, 6
 # cheek line: azimuth in degrees, height in metres
 CHEEK = (
     (0, -0.030),
@@ -77,6 +77,8 @@ def grow_beard(head: HeadModel, style: BeardStyle, seed: int, strands: int = 400
     full = np.maximum.reduce([cheeks, chin, moustache, soul])
     wave = np.sin(scalp.vertices @ random.uniform(-260, 260, (3, 6))).mean(1)
     thin = 1 - style.patchy * smoothstep(-0.3, 0.5, wave.astype(np.float32)) * (1 - 0.6 * moustache)
+    if style.has_moustache < 0.5:  # a chin beard alone stays below the corners of the mouth
+        chin = chin * (1 - smoothstep(-0.050, -0.043, scalp.vertices[:, 1]))
     kept = np.maximum.reduce(
         [
             cheeks * style.has_cheeks, chin * style.has_chin,
@@ -85,7 +87,11 @@ def grow_beard(head: HeadModel, style: BeardStyle, seed: int, strands: int = 400
     )  # fmt: skip
     density = (kept * thin * style.density).astype(np.float32)
     density = np.where(np.isin(np.arange(len(full)), scalp.triangles), density, 0)
-    count = max(int(strands * min(1.0, float(density.sum() / max(full.sum(), 1e-6)))), 8)
+    longest = max(style.chin * style.has_chin, style.cheeks * style.has_cheeks, style.moustache)
+    more = 1 + 2 * guides.smooth_share(0.03, 0.008, longest)  # stubs are seen singly
+    share = float(density.sum() / max(full.sum(), 1e-6))
+    count = max(int(strands * more * min(1.0, share)), 8)
+    many = POINTS if longest > 0.015 else POINTS_SHORT
     roots = draw_roots(scalp, density + 1e-9 * full, count, random)
     at = [roots.of(scalp, values) for values in (cheeks, chin, moustache, low)]
     total = at[0] + at[1] + at[2] + 1e-6
@@ -108,7 +114,7 @@ def grow_beard(head: HeadModel, style: BeardStyle, seed: int, strands: int = 400
     start = guides.unit(steep * normal + (1 - steep) * comb)
     long = smoothstep(0.012, 0.05, length.astype(np.float32))
     zero = np.zeros(count)
-    out = np.empty((count, POINTS, 3), np.float32)
+    out = np.empty((count, many, 3), np.float32)
     values = (
         p, start, length, 0.25 * length * random.random(count), 20.0 * comb, 12.0 * long,
         zero, zero - 1, 6.0 * style.frizz * noise, zero + 0.01,
@@ -132,9 +138,9 @@ def grow_beard(head: HeadModel, style: BeardStyle, seed: int, strands: int = 400
     points = np.ascontiguousarray(points, np.float32)
     least = np.minimum(0.0004, arc).astype(np.float32)
     push_out(points, least, scalp.collision.distance, LOW, STEP)
-    half = 0.5 * TOTAL_WIDTH / strands * random.uniform(0.7, 1.3, count)
+    half = 0.5 * TOTAL_WIDTH / (strands * more) * random.uniform(0.7, 1.3, count)
     return Strands(
-        points, taper(half.astype(np.float32), POINTS, 0.4), roots.triangle, roots.barycentric,
+        points, taper(half.astype(np.float32), many, 0.4), roots.triangle, roots.barycentric,
         random.standard_normal(count).astype(np.float32), np.full(count, int(Kind.BEARD), np.int32),
         scalp.collision.nearest_vertex(points), anchor_of(scalp),
     )  # fmt: skip

@@ -61,7 +61,7 @@ class HairColor:
         draws = _hashed(strands.tone)
         if self.grey > 0:
             # a grey head is no mixture of black and white only: most hairs have lost some pigment
-            lost = ((self.grey - draws[:, 0]) * 3 + 0.5).clip(self.grey**2, 1)
+            lost = ((self.grey - draws[:, 0]) * 2 + 0.5).clip(self.grey**2, 1)
             late = np.isin(strands.kind, [Kind.BROW, Kind.LASH])  # these keep theirs for long
             lost = np.where(late, 0.35 * lost, lost)[:, None, None]
             colour = colour + lost * (GREY - colour)

@@ -20,7 +20,7 @@ Floats = NDArray[np.floating[Any]]
 
 LEAST_HALF_WIDTH = 0.35  # pixels; thinner strands are drawn fainter
 BIAS = 0.0015  # metres behind the skin that a strand is still seen: it lies on triangles
-SEGMENT_PX = 5.0  # longest straight piece of a curve
+SEGMENT_PX = 7.0  # longest straight piece of a curve
 AMBIENT_DIRECTIONS = 12
 AMBIENT_GAIN = 0.64  # a thin cylinder shows less than a plate
 LEAST_LIGHT = 0.04  # share of the ambient light in the depth of hair, scattered many times

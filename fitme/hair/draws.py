@@ -86,19 +86,19 @@ def draw_beard(random: np.random.Generator) -> BeardStyle:
     """One beard, from stubble to long; whether a person wears one is the caller's draw."""
     kind = str(
         random.choice(
-            ["stubble", "short", "full", "long", "goatee", "moustache", "circle", "sideburns"],
-            p=[0.24, 0.17, 0.2, 0.07, 0.1, 0.11, 0.08, 0.03],
+            ["stubble", "short", "full", "long", "goatee", "moustache", "circle"],
+            p=[0.26, 0.18, 0.2, 0.07, 0.1, 0.11, 0.08],
         )
     )
     base = {
         "stubble": (0.0015, 0.0035), "short": (0.004, 0.009), "full": (0.010, 0.022),
         "long": (0.03, 0.09), "goatee": (0.006, 0.03), "moustache": (0.004, 0.008),
-        "circle": (0.004, 0.014), "sideburns": (0.004, 0.010),
+        "circle": (0.004, 0.014),
     }[kind]  # fmt: skip
     size = float(random.uniform(*base))
     has_cheeks = float(kind in ("stubble", "short", "full", "long"))
-    has_chin = float(kind not in ("moustache", "sideburns"))
-    bare_lip = kind == "sideburns" or (kind == "goatee" and random.random() < 0.6)
+    has_chin = float(kind != "moustache")
+    bare_lip = kind == "goatee" and random.random() < 0.6
     return BeardStyle(
         chin=size, cheeks=min(size * float(random.uniform(0.5, 0.9)), 0.03),
         moustache=min(size * float(random.uniform(0.7, 1.1)), 0.014) if kind != "moustache" else

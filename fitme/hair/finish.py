@@ -80,7 +80,7 @@ def frizzed(points: Floats, arc: Floats, amount: Floats, random: np.random.Gener
     return points + wander * np.minimum(size, 3 * amount[:, None])[..., None]
 
 
-def cornrowed(points: Floats, outward: Floats, line: Floats) -> Floats:
+def cornrowed(points: Floats, outward: Floats, line: NDArray[np.int64]) -> Floats:
     """Paths [N,K,3] plaited over the head: outward [N,K,3] is its normal, line [N] which of the
     three lines of a plait a strand belongs to."""
     across = np.gradient(points, axis=1)

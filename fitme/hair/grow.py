@@ -26,11 +26,9 @@ POINTS_STRAIGHT, POINTS_CURLY, POINTS_SHORT, POINTS_CROPPED = 20, 40, 10, 6
 
 def anchor_of(scalp: Scalp) -> Anchor:
     """What strands keep of the mean head."""
-    line = hairline(0.0, 0.0, 0.0, 0.0)
-    skull = np.flatnonzero(inside_hairline(scalp, line) > 0.0)
-    used = np.unique(scalp.triangles)
-    skull = np.intersect1d(skull, used).astype(np.int32)
-    return Anchor(scalp.vertices, scalp.normals, scalp.triangles, skull, scalp.collision)
+    return Anchor(
+        scalp.vertices, scalp.normals, scalp.triangles, scalp.skull, scalp.collision
+    )  # fmt: skip
 
 
 def grow(head: HeadModel, style: HairStyle, seed: int, strands: int = 8000) -> Strands:
@@ -40,11 +38,11 @@ def grow(head: HeadModel, style: HairStyle, seed: int, strands: int = 8000) -> S
     """
     scalp, random = scalp_of(head), np.random.default_rng(seed)
     line = hairline(style.raised, style.recession, style.peak, style.low_nape)
-    edge = inside_hairline(scalp, line)
+    edge = inside_hairline(scalp.vertices, scalp.azimuth, line)
     density = _density(scalp, style, edge, random)
     share = float(density.sum() / max((edge > 0).sum(), 1))
     # a cropped head shows every hair: more and finer ones
-    more = 1 + 2 * float(smoothstep(0.045, 0.012, np.float32(0.5 * (style.top + style.sides))))
+    more = 1 + 2 * guides.smooth_share(0.045, 0.012, 0.5 * (style.top + style.sides))
     count = max(int(strands * more * min(1.0, share + 0.15)), 16)
     if style.tie == "cornrows":
         roots = draw_roots(scalp, density, 2 * count, random)
@@ -200,7 +198,7 @@ def _finished(
     points[:, 0] = roots.position
     points = np.ascontiguousarray(points, np.float32)
     # below the jaw hair may press into what it lies on, and tails keep their shape
-    least = np.where(points[..., 1] < SHOULDERS, -1.0, np.minimum(0.0008, arc))
+    least = np.where(points[..., 1] < SHOULDERS, -0.005, np.minimum(0.0008, arc))
     if style.tie != "none":
         least = np.where(points[..., 2] < -0.09, -1.0, least)
     least = least.astype(np.float32)

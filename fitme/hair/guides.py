@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fitme.hair.collision import Collision
+from fitme.hair.kernels_grow import SHOULDERS
 from fitme.hair.scalp import CROWN, Roots
 from fitme.hair.styles import HairStyle
 
@@ -21,8 +22,14 @@ CORNROW_DEGREES = 17.0  # from row to row, around the axis from the face to the 
 
 
 def smoothstep(low: float, high: float, value: Floats) -> Floats:
+    """0 at `low`, 1 at `high` (which may be the smaller), smooth between."""
     t = ((value - low) / (high - low)).clip(0, 1)
     return (t * t * (3 - 2 * t)).astype(np.float32)
+
+
+def smooth_share(low: float, high: float, value: float) -> float:
+    """`smoothstep` of one number."""
+    return float(smoothstep(low, high, np.array([value]))[0])
 
 
 def unit(vector: Floats) -> Floats:
@@ -100,7 +107,7 @@ def combed(
         field = field + (2.2 * before_crown)[:, None] * away
     else:
         # long hair without a parting leaves the face free all the same
-        long = smoothstep(0.07, 0.14, np.float32(style.top)) * (1 - style.swept_back)
+        long = smooth_share(0.07, 0.14, style.top) * (1 - style.swept_back)
         away = outward * smoothstep(0.0, 0.035, np.abs(p[:, 0]))[:, None]
         field = field + (long * zone.front)[:, None] * (1.6 * away + [0, 0, -1.5])
     field[:, 2] += style.forward * (1.2 * zone.top + 0.5 * zone.side)
@@ -166,6 +173,8 @@ def _hanging(
         at = at + step * d
         f, n = collision.at(at[None].astype(np.float32))
         missing = max(0.0, TAIL_RADIUS * 0.75 - float(f[0]))
+        if at[1] < SHOULDERS:  # off the shoulder to the front or to the back, not over its end
+            n = np.array([[0.15 * n[0, 0], 0.3 * n[0, 1], 1.0 if forward > 0 else -1.0]])
         at = at + min(missing, 0.8 * step) * n[0]
         if missing > 0 and d @ n[0] < 0:
             d = d - (d @ n[0]) * n[0]

@@ -45,6 +45,7 @@ class Scalp:
     azimuth: Floats  # [V] degrees, 0 at the face, without sign
     regions: dict[str, Floats]  # [V] in 0..1
     collision: Collision
+    skull: Ints  # [S] vertices of the skin that follow the bone: those below the usual hair
 
 
 _CACHE: dict[int, tuple[HeadModel, Scalp]] = {}  # the head is kept so that its id stays its own
@@ -67,9 +68,12 @@ def _build(head: HeadModel) -> Scalp:
     vertices = mean.numpy().astype(np.float32)
     turn = np.arctan2(np.abs(vertices[:, 0]), vertices[:, 2] - AXIS_Z)
     regions = {k: v.cpu().numpy().astype(np.float32) for k, v in head.regions.items()}
+    azimuth = np.degrees(turn).astype(np.float32)
+    hairy = inside_hairline(vertices, azimuth, hairline(0.0, 0.0, 0.0, 0.0)) > 0
+    skull = np.intersect1d(np.flatnonzero(hairy), skin.numpy()).astype(np.int32)
     return Scalp(
-        vertices, normals, skin.numpy().astype(np.int32), np.degrees(turn).astype(np.float32),
-        regions, build_collision(head, normals),
+        vertices, normals, skin.numpy().astype(np.int32), azimuth, regions,
+        build_collision(head, normals), skull,
     )  # fmt: skip
 
 
@@ -89,10 +93,10 @@ def hairline(raised: float, recession: float, peak: float, low_nape: float) -> F
     return np.stack([np.radians(a) * SKULL_RADIUS, y], -1).astype(np.float32)
 
 
-def inside_hairline(scalp: Scalp, line: Floats) -> Floats:
-    """Signed distance [V] metres of the head's vertices from the hairline [L,2], positive inside,
-    measured in the chart."""
-    chart = np.stack([np.radians(scalp.azimuth) * SKULL_RADIUS, scalp.vertices[:, 1]], -1)
+def inside_hairline(vertices: Floats, azimuth: Floats, line: Floats) -> Floats:
+    """Signed distance [V] metres of the mean head's vertices [V,3] with their azimuth [V] from the
+    hairline [L,2], positive inside, measured in the chart."""
+    chart = np.stack([np.radians(azimuth) * SKULL_RADIUS, vertices[:, 1]], -1)
     first, last = line[0], line[-1]
     beyond = np.array([[last[0] + 0.1, last[1]], [last[0] + 0.1, 0.5], [-0.1, 0.5]], np.float32)
     left = np.array([[-0.1, first[1]]], np.float32)
