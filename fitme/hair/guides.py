@@ -21,7 +21,7 @@ BRAID_TURNS = 22.0  # crossings per metre
 CORNROW_DEGREES = 17.0  # from row to row, around the axis from the face to the back
 
 
-def smoothstep(low: float, high: float, value: Floats) -> Floats:
+def smoothstep(low: float, high: float, value: Floats | np.floating[Any]) -> Floats:
     """0 at `low`, 1 at `high` (which may be the smaller), smooth between."""
     t = ((value - low) / (high - low)).clip(0, 1)
     return (t * t * (3 - 2 * t)).astype(np.float32)

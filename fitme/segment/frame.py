@@ -55,7 +55,7 @@ class Frame:
 
 
 def sampled(values: Tensor, frame: Frame, points: Tensor) -> Tensor:
-    """Values [C,h,w] over a frame at photo points [...,2] -> [...,C]; those of the border beyond."""
+    """Values [C,h,w] over a frame at photo points [...,2] -> [...,C]; the border's beyond."""
     grid = (2 * frame.from_photo(points)).reshape(1, 1, -1, 2).to(values)
     found = torch.nn.functional.grid_sample(
         values[None], grid, padding_mode="border", align_corners=False
