@@ -33,7 +33,7 @@ class HairColor:
     """Amounts of pigment (black hair has 8 of eumelanin, blond 0.4), shares 0..1."""
 
     eumelanin: float = 2.0
-    pheomelanin: float = 0.3
+    pheomelanin: float = 0.5
     grey: float = 0.0  # share of strands without pigment
     variation: float = 0.25  # of the pigment from strand to strand
     dark_roots: float = 0.15
@@ -86,9 +86,9 @@ def draw_hair_color(random: np.random.Generator) -> HairColor:
     eumelanin, pheomelanin = {
         "black": (random.uniform(5, 11), random.uniform(0, 0.5)),
         "dark": (random.uniform(3, 5.5), random.uniform(0.1, 0.9)),
-        "brown": (random.uniform(1.5, 3.2), random.uniform(0.2, 1.0)),
-        "light": (random.uniform(0.75, 1.6), random.uniform(0.2, 0.7)),
-        "blond": (random.uniform(0.15, 0.75), random.uniform(0.1, 0.45)),
+        "brown": (random.uniform(1.5, 3.2), random.uniform(0.4, 1.4)),
+        "light": (random.uniform(0.75, 1.6), random.uniform(0.3, 1.0)),
+        "blond": (random.uniform(0.12, 0.75), random.uniform(0.12, 0.6)),
         "red": (random.uniform(0.4, 1.5), random.uniform(1.4, 3.2)),
         "grey": (random.uniform(0.6, 7), random.uniform(0, 0.4)),
         "dyed": (random.uniform(0.3, 5), random.uniform(0.1, 0.6)),
