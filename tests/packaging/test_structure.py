@@ -195,8 +195,8 @@ class TestTheTools:
         assert layer_of("fitme.models.stylegan2") == "models" and layer_of("fitme") == ""
         graph = {"fitme.head.model": frozenset({"fitme.fit.align", "fitme.render.camera"})}
         assert against_the_flow(graph) == ["fitme.head.model imports fitme.fit.align"]
-        graph = {"fitme.landmarks.face": frozenset({"fitme.models", "fitme.landmarks.windows"})}
-        assert against_the_flow(graph) == ["fitme.landmarks.face imports fitme.models"]
+        graph = {"fitme.segment.frame": frozenset({"fitme.landmarks", "fitme.segment.labels"})}
+        assert against_the_flow(graph) == ["fitme.segment.frame imports fitme.landmarks"]
 
     def test_part_names(self) -> None:
         source = '"""The teeth."""\nnames = ("eye_L", "mouth")\nteeth = {"teeth": 1}\n'
