@@ -35,18 +35,21 @@ from fitme.models.train.encoder.losses import Confusion, losses, total
 from fitme.models.train.encoder.real import RealPhotos, agreement, real_batch
 from fitme.models.train.encoder.tied import tied_to_points
 from fitme.models.train.photos.points import COUNT, choose_points
+from fitme.models.train.photos.studio import SIDE
 from fitme.segment.labels import Label
 
 RATE, DECAY, WARM = 1.5e-3, 0.02, 300  # AdamW: rate, weight decay, steps until the full rate
-AVERAGE = 0.998  # of the moving average, per step
+AVERAGE = 0.995  # of the moving average, per step: 0.998 lagged behind a short training
 VALIDATION_SHARDS = 2
 
 
 class Training:
     """Network, average and optimiser, taken up where they were left."""
 
-    def __init__(self, out: Path, layout: StartLayout, mean_points: Tensor) -> None:
-        self.out, self.step = out, 0
+    def __init__(
+        self, out: Path, layout: StartLayout, mean_points: Tensor, averaged: float = AVERAGE
+    ) -> None:
+        self.out, self.step, self.averaged = out, 0, averaged
         config = EncoderConfig(len(Label), COUNT, layout.size)
         torch.manual_seed(0)
         self.network = Encoder(config).to(memory_format=torch.channels_last)
@@ -65,7 +68,7 @@ class Training:
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
         self.optimiser.step()
         self.step += 1
-        keep = min(AVERAGE, 1 - 1 / (self.step + 1))
+        keep = min(self.averaged, 1 - 1 / (self.step + 1))
         with torch.no_grad():
             mine, theirs = self.average.state_dict(), self.network.state_dict()
             for name, value in mine.items():
@@ -120,6 +123,7 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=RATE)
     parser.add_argument("--real", type=Path, help="real photos, see `real`, to agree over")
     parser.add_argument("--real-every", type=int, default=2, help="steps from one to the next")
+    parser.add_argument("--average", type=float, default=AVERAGE, help="of the moving average")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--save-minutes", type=float, default=5.0)
     args = parser.parse_args()
@@ -130,7 +134,7 @@ def main() -> None:
     train = PhotoSet(training_shards(args), layout)
     print(f"{len(train)} photos, {len(valid)} to check with", flush=True)
     mean = torch.from_numpy(train.arrays["points"]).mean(0)
-    training = Training(args.out, layout, mean / 320 - 0.5)
+    training = Training(args.out, layout, mean / SIDE - 0.5, args.average)
     run(training, train, valid, args)
 
 
