@@ -46,6 +46,7 @@ def diagnose() -> list[Check]:
         "render": _backends,
         "head": _head,
         "generator": _generator,
+        "encoder": _encoder,
         "landmarks": _landmarks,
         "learned models": _learned,
         "tools": _tools,
@@ -161,6 +162,16 @@ def _generator() -> Iterator[Check]:
     count = sum(tensor.numel() for tensor in generator.parameters())
     text = f"{count / 1e6:.1f} M parameters, {_digest(weight_path('reflectance.safetensors'))}"
     yield Check("generator", "ok", text)
+
+
+def _encoder() -> Iterator[Check]:
+    from fitme.models import weight_path
+    from fitme.models.encoder.weights import FILE, load_encoder
+
+    network = load_encoder().network
+    count = sum(tensor.numel() for tensor in network.parameters())
+    facts = f"{count / 1e6:.1f} M parameters, {network.config.points} points"
+    yield Check("encoder", "ok", f"{facts}, {_digest(weight_path(FILE))}")
 
 
 def _landmarks() -> Iterator[Check]:

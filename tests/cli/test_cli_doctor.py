@@ -21,6 +21,7 @@ def light(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Without the slow parts."""
     monkeypatch.setenv("FITME_CACHE", str(tmp_path))
     monkeypatch.setattr(doctor, "_generator", lambda: iter(()))
+    monkeypatch.setattr(doctor, "_encoder", lambda: iter(()))
     monkeypatch.setattr(doctor, "_landmarks", lambda: iter(()))
 
 
@@ -33,7 +34,7 @@ class TestReport:
         assert report["ok"]
         checks = {check["name"]: check for check in report["checks"]}
         for name in ("fitme", "python", "torch", "numpy", "numba", "mediapipe", "device",
-                     "render cpu", "head model", "generator", "landmarks"):  # fmt: skip
+                     "render cpu", "head model", "generator", "encoder", "landmarks"):  # fmt: skip
             assert checks[name]["status"] == "ok", checks[name]
         assert "478 landmarks" in checks["landmarks"]["text"]
         assert checks["model lpips"]["status"] == "note"
@@ -102,7 +103,7 @@ class TestLandmarks:
 
     @pytest.fixture(autouse=True)
     def only_this(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        for name in ("_packages", "_backends", "_head", "_generator", "_learned", "_tools"):
+        for name in ("_packages", "_backends", "_head", "_generator", "_encoder", "_learned", "_tools"):
             monkeypatch.setattr(doctor, name, lambda: iter(()))
 
     def test_no_mediapipe(self, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -123,7 +123,7 @@ class TestFit:
         assert isinstance(kwargs.pop("progress"), SilentProgress)
         assert kwargs == {
             "face": 1,
-            "landmarks": Path("p.json"),
+            "landmarks": "p.json",
             "device": "cpu",
             "size": 512,
             "preset": "default",
