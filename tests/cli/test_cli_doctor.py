@@ -103,7 +103,15 @@ class TestLandmarks:
 
     @pytest.fixture(autouse=True)
     def only_this(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        for name in ("_packages", "_backends", "_head", "_generator", "_encoder", "_learned", "_tools"):
+        for name in (
+            "_packages",
+            "_backends",
+            "_head",
+            "_generator",
+            "_encoder",
+            "_learned",
+            "_tools",
+        ):
             monkeypatch.setattr(doctor, name, lambda: iter(()))
 
     def test_no_mediapipe(self, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -68,7 +68,7 @@ class Covered:
 
 def covers(display: Tensor, face: FacePixels, labelled: Tensor | None = None) -> Covered:
     """Hair, glasses and masks over the face in a crop [n,n,3], display-encoded; `labelled` [n,n] in
-    0..1 is 0 where something is already known to cover it, None where that has to be found."""
+    0..1 is 0 where the encoder says so; the photo's own colours see thin strands that it misses."""
     pixels = (display.clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy()
     pixels = cv2.bilateralFilter(pixels, 5, 25, 3)
     inside, scalp, bare, beard = (_true(x) for x in (face.head, face.scalp, face.bare, face.beard))
@@ -81,10 +81,10 @@ def covers(display: Tensor, face: FacePixels, labelled: Tensor | None = None) ->
     rim = torch.from_numpy(rims(pixels, *(_true(x) for x in (
         face.spectacles, face.cheekbones, face.bridge
     )))).to(face.bare)  # fmt: skip
-    if labelled is None:
-        hair = hair_pixels(pixels, inside, bare & ~over, (scalp, near & ~over))
-        labelled = 1 - _over_the_face(hair, beard, face)
-    free = labelled * (1 - rim)
+    hair = hair_pixels(pixels, inside, bare & ~over, (scalp, near & ~over))
+    free = (1 - _over_the_face(hair, beard, face)) * (1 - rim)
+    if labelled is not None:
+        free = torch.minimum(free, labelled)
     notes = []
     if lenses.any():
         notes.append("sunglasses: the eyes are guessed")
