@@ -5,9 +5,10 @@ landmarks' box of the labelled face; `doubt`; `layers`. A layer is a name of `La
 rings of x, y, x, y, ... in pixels of the upright photo (the first pixel's centre is 0.5, 0.5) under
 the even-odd rule. Layers are painted one over the other; what none covers is background.
 
-How they were made: each face was cut out by `fitme.segment.frame`, enlarged to 1024 pixels, and areas
-were drawn by hand as polygons; outlines moved to the picture's edges within 10 of those pixels (a random
-walk over colours, Grady, PAMI 2006), were looked at, and redrawn by hand where they were wrong.
+How they were made: each face was cut out by `fitme.segment.frame`, enlarged to 1024 pixels, and
+areas were drawn by hand as polygons; outlines moved to the picture's edges within 10 of those
+pixels (a random walk over colours, Grady, PAMI 2006), were looked at, and redrawn by hand where
+they were wrong.
 Eyes and lips are the outlines of the face mesh where they were seen to fit; brows are what is dark
 in a drawn area. So lips and eyes flatter whoever uses the same mesh. Other people of a photo are
 background; earrings are OTHER; strands on the forehead that cover less than half are skin.

@@ -21,9 +21,9 @@ class AlignWeights:
     # (distance between fits of one person over that of different people: 0.50 against 0.57).
     landmark: float = 0.025
     start_widen: float = 2.0  # times the spread that the encoder gives its guesses; 0: none
-    # Weights of MediaPipe's landmarks beside the encoder's points and factor of the spread that it gives
-    # each. On 22 photos of heads of another make and 8 known ones, shape error over the mean head's:
-    # 1.08 and 0.89 by landmarks alone, 1.04 and 0.86 with 1 and 3, 0.98 and 0.86 with these.
+    # Weight of MediaPipe's landmarks beside the encoder's points, and factor of the spread that it
+    # gives each. On 22 photos of heads of another make and 8 known ones, shape error over the mean
+    # head's: 1.08 and 0.89 by landmarks alone, 1.04 and 0.86 with 1 and 3, 0.98 and 0.86 with these.
     tied: float = 0.1
     dense: float = 5.0
     opening: float = 0.012  # interocular distances
