@@ -14,6 +14,7 @@ from fitme.models.encoder.weights import TrainedEncoder, load_encoder
 from fitme.segment.frame import Frame, sampled
 from fitme.segment.labels import Label
 
+UNSEEN = 10.0  # times the spread for points beyond the edge of the photo, which are only guesses
 SKIN_POINTS = 468  # of MediaPipe's landmarks; the irises follow
 
 
@@ -66,8 +67,11 @@ class FaceEncoder:
         points = (found.points[0] + mirrored) / 2
         spread = (found.spread[0].exp() + found.spread[1][trained.mirror].exp()) / 2
         scale = trained.starts.scale().to(found.starts)
+        points, spread = frame.to_photo(points).cpu(), (spread * frame.side).cpu()
+        beyond = (points < 0) | (points > points.new_tensor([photo.width, photo.height]))
+        spread = torch.where(beyond.any(-1), UNSEEN * spread, spread)
         return EncodedFace(
-            frame, labels.cpu(), frame.to_photo(points).cpu(), (spread * frame.side).cpu(),
+            frame, labels.cpu(), points, spread,
             (found.starts[0] * scale).cpu(), (found.starts_spread[0].exp() * scale).cpu(),
             trained.triangles.cpu(), trained.barycentric.cpu(), trained.starts,
         )  # fmt: skip

@@ -23,8 +23,9 @@ class AlignWeights:
     start_widen: float = 2.0  # times the spread that the encoder gives its guesses; 0: none
     # Weight of MediaPipe's landmarks beside the encoder's points, and factor of the spread that it
     # gives each. On 22 photos of heads of another make and 8 known ones, shape error over the mean
-    # head's: 1.08, 0.89 by landmarks alone; 1.04, 0.86 with 1 and 3; 0.98, 0.86 with these.
-    tied: float = 0.1
+    # head's: 1.08, 0.89 by landmarks alone; 1.04, 0.86 with 1 and 3; 1.02, 0.86 with these; 0.98,
+    # 0.86 with 0.1 and 5, which MediaPipe's points contradict on other photos.
+    tied: float = 0.5
     dense: float = 5.0
     opening: float = 0.012  # interocular distances
     iris: float = 0.03  # interocular distances
