@@ -202,7 +202,9 @@ class FitSettings(_Checked):
     normals: bool = True  # the generator's; without them the mesh's own
     mask: bool = True  # of what is not skin
     guess: bool = True  # start with the encoder's skin and light
-    encoder: bool = True  # what its network sees: labels of pixels, dense landmarks, outline
+    # What the encoder's network sees: labels of pixels, dense landmarks, outline. Off: its first
+    # weights mask hair better, but two of three faces looked at came out too wide.
+    encoder: bool = False
     hair: bool = True  # the scalp carries the head's hair, cropped; without, it is made bald
 
 
