@@ -30,14 +30,12 @@ class Models:
     generator: ReflectanceGenerator
     landmarks: LandmarkProvider = field(default_factory=MediaPipeLandmarks)
     learned: LearnedLosses = field(default_factory=LearnedLosses)
-    encoder: FaceEncoder | None = None  # labels, dense landmarks; without, landmarks alone
 
     @staticmethod
     def load(
         device: torch.device | str = "cpu", weights: Path | None = None,
         landmarks: LandmarkProvider | None = None,
         note: Callable[[str], None] | None = None,
-        encoder: FaceEncoder | None = None,
     ) -> Models:  # fmt: skip
         """From the files that come with the package, `weights` instead of its generator, and the
         learned losses that were downloaded; `note` gets a line that names those that are off.
@@ -47,12 +45,17 @@ class Models:
             load_generator(weights, device),
             landmarks or MediaPipeLandmarks(),
             LearnedLosses.load(device, note),
-            encoder or FaceEncoder.load(device=device),
         )
 
     @property
     def device(self) -> torch.device:
         return self.head.device
+
+    @cached_property
+    def encoder(self) -> FaceEncoder:
+        """Labels and dense landmarks; read when first asked for, as most fits do without. Raises
+        ModelError for a missing or damaged file."""
+        return FaceEncoder.load(device=self.device)
 
     @cached_property
     def regions(self) -> AtlasRegions:

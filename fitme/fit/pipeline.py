@@ -109,20 +109,18 @@ def fit_request(
     """Photos to an avatar; writes nothing. `models` on the device instead of loading them."""
     progress, log = progress or SilentProgress(), RunLog()
     device = resolve_device(request.device, progress.note)
-    encoder = models.encoder if models else FaceEncoder.load(device=device)
     provider = models.landmarks if models else MediaPipeLandmarks()
-    if request.finder == "encoder" and encoder is not None:
+    if request.finder == "encoder":
+        encoder = models.encoder if models else FaceEncoder.load(device=device)
         provider = EncoderLandmarks(encoder)
     with log.stage("photos"):
         seen = open_photos(request, provider, progress)
     with log.stage("models"):
-        models = models or Models.load(
-            device, request.weights, provider, progress.note, encoder=encoder
-        )
-    with log.stage("kernels"):
-        warm_up(device, progress)
+        models = models or Models.load(device, request.weights, provider, progress.note)
     with log.stage("encoder"):
         seen = encode_faces(seen, models.encoder if request.settings.encoder else None)
+    with log.stage("kernels"):
+        warm_up(device, progress)
     aligned = align_photos(seen, models.head, progress, log)
     by_photo = judge_photos(seen, aligned, request.skip_bad, progress)
     usable = list(by_photo)

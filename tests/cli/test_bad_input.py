@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from fitme.cli.main import app
+from fitme.models.encoder import weights
 from tests.bad_files import BAD_PHOTOS, no_face, tiny_face
 
 pytest.importorskip("fitme.fit.pipeline")
@@ -67,3 +68,14 @@ def test_occupied_output(astronaut: Path, tmp_path: Path) -> None:
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 2 and "thesis.txt" in result.stderr
     assert [entry.name for entry in (tmp_path / "full").iterdir()] == ["thesis.txt"]
+
+
+@pytest.mark.parametrize("option", [("--landmarks", "encoder"), ("--set", "encoder=true")])
+def test_damaged_encoder(
+    option: tuple[str, str], astronaut: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / weights.FILE
+    path.write_bytes(b"nonsense")
+    monkeypatch.setattr(weights, "weight_path", lambda name: tmp_path / name)
+    line = refused(tmp_path, astronaut, *option)
+    assert str(path) in line and "reinstall fitme" in line
