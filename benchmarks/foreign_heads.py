@@ -63,8 +63,7 @@ class Fitter:
         """Neutral vertices [V,3] and the view of a photo. Raises FitmeError."""
         photo = load_photo(path)
         face = select_face(self.models.landmarks.detect(photo), None, path)
-        encoder = self.models.encoder if self.settings.encoder else None
-        ((photo, face),) = encode_faces([(photo, face)], encoder)
+        ((photo, face),) = encode_faces([(photo, face)], self.models, self.settings)
         if self.true_lens:
             photo = replace(photo, focal_px=taken.focal_px)
         if self.true_landmarks:

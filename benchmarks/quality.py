@@ -80,7 +80,7 @@ class Bench:
             for path in paths:
                 photo = load_photo(path)
                 seen.append((photo, select_face(self.models.landmarks.detect(photo), None, path)))
-        seen = encode_faces(seen, self.models.encoder if self.settings.encoder else None)
+        seen = encode_faces(seen, self.models, self.settings)
         aligned = align_photos(seen, self.models.head, log=log)
         fitted = fit_faces(
             seen, aligned, self.models, size=self.size, settings=self.settings, log=log

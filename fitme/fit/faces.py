@@ -11,8 +11,10 @@ from torch import Tensor
 from fitme.fit.align import Aligned, Aligner
 from fitme.fit.evidence.person import odd_photo
 from fitme.fit.log import RunLog
+from fitme.fit.models import Models
 from fitme.fit.observation import Observation
 from fitme.fit.request import FitRequest
+from fitme.fit.settings import FitSettings
 from fitme.head.model import HeadModel
 from fitme.image.photo import Photo, load_photo
 from fitme.landmarks.face import FaceLandmarks
@@ -21,7 +23,6 @@ from fitme.landmarks.provider import LandmarkProvider
 from fitme.landmarks.select import select_face
 from fitme.runtime.errors import InputError
 from fitme.runtime.progress import Progress, SilentProgress
-from fitme.segment.encoder import FaceEncoder
 from fitme.segment.frame import Frame
 
 Seen = tuple[Photo, FaceLandmarks]
@@ -59,14 +60,15 @@ def _face(
     return select_face(faces, request.face, photo.path)
 
 
-def encode_faces(seen: Sequence[Seen], encoder: FaceEncoder | None) -> list[Seen]:
-    """The faces with what the encoder's network says of them; as they are without one."""
-    if encoder is None:
+def encode_faces(seen: Sequence[Seen], models: Models, settings: FitSettings) -> list[Seen]:
+    """The faces with what the encoder's network says of them, if `settings.encoder` asks for it;
+    those that came with it keep it. Raises ModelError where the encoder cannot be read."""
+    if not settings.encoder:
         return list(seen)
     return [
         (photo, face)
         if face.encoded is not None
-        else (photo, replace(face, encoded=encoder.encode(photo, Frame.around(face.box))))
+        else (photo, replace(face, encoded=models.encoder.encode(photo, Frame.around(face.box))))
         for photo, face in seen
     ]
 

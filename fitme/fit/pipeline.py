@@ -118,7 +118,7 @@ def fit_request(
     with log.stage("models"):
         models = models or Models.load(device, request.weights, provider, progress.note)
     with log.stage("encoder"):
-        seen = encode_faces(seen, models.encoder if request.settings.encoder else None)
+        seen = encode_faces(seen, models, request.settings)
     with log.stage("kernels"):
         warm_up(device, progress)
     aligned = align_photos(seen, models.head, progress, log)
