@@ -15,11 +15,11 @@ from fitme.hair import guides
 from fitme.hair.collision import LOW, STEP
 from fitme.hair.finish import arc_lengths, clump_of, curled, frizzed, gathered, taper
 from fitme.hair.grow import anchor_of
-from fitme.hair.guides import smoothstep
 from fitme.hair.kernels_grow import grow_strands, push_out
 from fitme.hair.scalp import Scalp, draw_roots, scalp_of
 from fitme.hair.strands import Kind, Strands
 from fitme.hair.styles import BeardStyle
+from fitme.head.curves import smoothstep
 from fitme.head.model import HeadModel
 
 Floats = NDArray[np.floating[Any]]

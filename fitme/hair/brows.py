@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from fitme.hair import guides
 from fitme.hair.finish import taper
 from fitme.hair.grow import anchor_of
-from fitme.hair.guides import smoothstep
 from fitme.hair.scalp import Scalp, draw_roots, scalp_of
 from fitme.hair.strands import Kind, Strands
 from fitme.hair.styles import BrowStyle
+from fitme.head.curves import smoothstep
 from fitme.head.model import HeadModel
 
 Floats = NDArray[np.floating[Any]]

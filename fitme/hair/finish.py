@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from fitme.head.curves import smoothstep
+
 Floats = NDArray[np.floating[Any]]
 
 
@@ -73,8 +75,7 @@ def frizzed(points: Floats, arc: Floats, amount: Floats, random: np.random.Gener
     noise = random.standard_normal((count, knots, 3), dtype=np.float32)
     at = np.linspace(0, knots - 1, many, dtype=np.float32)
     low = at.astype(np.int64).clip(0, knots - 2)
-    t = (at - low)[:, None]
-    t = t * t * (3 - 2 * t)
+    t = smoothstep(0.0, 1.0, (at - low)[:, None])
     wander = noise[:, low] * (1 - t) + noise[:, low + 1] * t
     size = amount[:, None] * (arc / 0.05) ** 0.7
     return points + wander * np.minimum(size, 3 * amount[:, None])[..., None]

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from fitme.hair import guides
 from fitme.hair.collision import LOW, STEP
 from fitme.hair.finish import arc_lengths, clump_of, cornrowed, curled, frizzed, gathered, taper
-from fitme.hair.guides import smoothstep
 from fitme.hair.kernels_grow import SHOULDERS, grow_strands, push_out
 from fitme.hair.scalp import Roots, Scalp, draw_roots, hairline, inside_hairline, scalp_of
 from fitme.hair.strands import Anchor, Kind, Strands
 from fitme.hair.styles import HairStyle
+from fitme.head.curves import smoothstep
 from fitme.head.model import HeadModel
 
 Floats = NDArray[np.floating[Any]]

@@ -12,6 +12,7 @@ from fitme.hair.collision import Collision
 from fitme.hair.kernels_grow import SHOULDERS
 from fitme.hair.scalp import CROWN, Roots
 from fitme.hair.styles import HairStyle
+from fitme.head.curves import smoothstep
 
 Floats = NDArray[np.floating[Any]]
 
@@ -21,15 +22,9 @@ BRAID_TURNS = 22.0  # crossings per metre
 CORNROW_DEGREES = 17.0  # from row to row, around the axis from the face to the back
 
 
-def smoothstep(low: float, high: float, value: Floats | np.floating[Any]) -> Floats:
-    """0 at `low`, 1 at `high` (which may be the smaller), smooth between."""
-    t = ((value - low) / (high - low)).clip(0, 1)
-    return (t * t * (3 - 2 * t)).astype(np.float32)
-
-
 def smooth_share(low: float, high: float, value: float) -> float:
-    """`smoothstep` of one number."""
-    return float(smoothstep(low, high, np.array([value]))[0])
+    """`smoothstep` of one number, in single precision as everything of hair."""
+    return float(np.float32(smoothstep(low, high, np.array([value]))[0]))
 
 
 def unit(vector: Floats) -> Floats:

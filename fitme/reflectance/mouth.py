@@ -11,6 +11,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+from fitme.head.curves import smoothstep
 from fitme.head.parts import Role
 from fitme.render import Material
 
@@ -24,11 +25,6 @@ GUM, MUCOSA = (0.54, 0.25, 0.23), (0.36, 0.11, 0.10)
 TONGUE, UNDERSIDE = (0.44, 0.16, 0.155), (0.36, 0.10, 0.10)
 LINING = (0.25, 0.065, 0.06)
 DEPTH = (1.0, 0.98, 0.9, 0.74, 0.58, 0.42, 0.3, 0.2)  # of a tooth's albedo, by column
-
-
-def _smooth(x: Tensor, low: float, high: float) -> Tensor:
-    t = ((x - low) / (high - low)).clamp(0, 1)
-    return t * t * (3 - 2 * t)
 
 
 def _texels(size: int) -> tuple[Tensor, Tensor]:
@@ -46,14 +42,14 @@ def teeth_albedo(size: int = 256) -> Tensor:
     around = ((u * TEETH_COLUMNS) % 1 - 0.03) / 0.94
     front = (column < 3).float()
     colour = torch.tensor(ENAMEL).expand(size, size, 3)
-    neck = _smooth(down, 0.45, 0.95)
+    neck = smoothstep(0.45, 0.95, down)
     colour = torch.lerp(colour, torch.tensor(NECK), 0.85 * neck)
-    edge = (1 - _smooth(down, 0.0, 0.3)) * front
+    edge = (1 - smoothstep(0.0, 0.3, down)) * front
     colour = torch.lerp(colour, torch.tensor(EDGE), 0.7 * edge)
-    chewed = (1 - _smooth(down, 0.05, 0.3)) * (1 - front)
+    chewed = (1 - smoothstep(0.05, 0.3, down)) * (1 - front)
     colour = colour * (1 - 0.25 * chewed)
     between = (2 * torch.pi * around).cos() ** 2  # 0 where teeth touch
-    colour = colour * (1 - 0.18 * (1 - _smooth(between, 0.0, 0.5)) * _smooth(down, 0.1, 0.5))
+    colour = colour * (1 - 0.18 * (1 - smoothstep(0.0, 0.5, between)) * smoothstep(0.1, 0.5, down))
     canine = 1 - 0.06 * (column == 2).float()
     yellow = torch.tensor([1.0, 0.965, 0.9]) ** (column.clamp(max=3) / 2)
     shade = torch.tensor(DEPTH)[column.long().squeeze(-1)][..., None]
@@ -66,25 +62,25 @@ def tongue_albedo(size: int = 256) -> Tensor:
 
     def back(turn: Tensor) -> Tensor:
         """Shade by the distance from the front around the arch, 0..1."""
-        return 1 - 0.75 * _smooth(turn, 0.15, 0.55)
+        return 1 - 0.75 * smoothstep(0.15, 0.55, turn)
 
     x, y = (u - TONGUE_CENTRE[0]) / TONGUE_RADIUS, (v - TONGUE_CENTRE[1]) / TONGUE_RADIUS
     radius = (x.square() + y.square()).sqrt()
-    under = _smooth(radius, 0.45, 0.85)
+    under = smoothstep(0.45, 0.85, radius)
     tongue = torch.lerp(torch.tensor(TONGUE).expand(size, size, 3), torch.tensor(UNDERSIDE), under)
     groove = (-(x / 0.05).square()).exp() * (1 - under)
     tongue = tongue * (1 - 0.15 * groove)
     turn = torch.atan2(x, y).abs() / torch.pi
-    tongue = tongue * torch.lerp(0.25 + 0.75 * _smooth(y, -0.7, 0.25), back(turn), under)
+    tongue = tongue * torch.lerp(0.25 + 0.75 * smoothstep(-0.7, 0.25, y), back(turn), under)
 
     turn = (2 * (u - GUM_COLUMN[0]) / (GUM_COLUMN[1] - GUM_COLUMN[0]) - 1).abs()
     upper = v < 0.5
     row = torch.where(upper, GUM_ROWS["upper"][0] - v, v - GUM_ROWS["lower"][0])
     away = row / GUM_ROWS["upper"][1]  # above 0 on the lips' side, below on the tongue's
-    far = _smooth(away.abs(), 0.45, 0.75)  # 0.008 m away at 0.5
+    far = smoothstep(0.45, 0.75, away.abs())  # 0.008 m away at 0.5
     gum = torch.lerp(torch.tensor(GUM).expand(size, size, 3), torch.tensor(MUCOSA), far)
-    inner = _smooth(-away, 0.1, 0.8)
-    floor = _smooth(-away, 0.15, 0.4) * (~upper).float()
+    inner = smoothstep(0.1, 0.8, -away)
+    floor = smoothstep(0.15, 0.4, -away) * (~upper).float()
     gum = torch.lerp(gum * (1 - 0.6 * inner * upper), torch.tensor(UNDERSIDE), floor)
     gum = gum * back(turn)
     return torch.where(u < GUM_COLUMN[0], tongue, gum)
@@ -94,7 +90,7 @@ def mouth_albedo(size: int = 64) -> Tensor:
     """The bag behind the lips [size,size,3]: the lips' inside at the rim, black at the throat."""
     u, v = _texels(size)
     radius = ((u - 0.5).square() + (v - 0.5).square()).sqrt() / 0.49
-    return torch.tensor(LINING) * (0.08 + 0.92 * _smooth(radius, 0.55, 1.0))
+    return torch.tensor(LINING) * (0.08 + 0.92 * smoothstep(0.55, 1.0, radius))
 
 
 @lru_cache(maxsize=8)

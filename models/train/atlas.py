@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sp
 
+from fitme.head.curves import smoothstep
 from fitme.models.train import ict as ict_data
-from fitme.models.train.curves import smoothstep
 from fitme.models.train.slim import _rest_gradients, jacobians, slim, tutte
 
 MIDLINE = 1e-6  # metres: |x| below this lies on the plane of symmetry

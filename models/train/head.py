@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from fitme.head.curves import smoothstep
 from fitme.head.model import ARKIT_NAMES, HeadModel, load_head, save_head
 from fitme.models.train import atlas, ict, remesh
-from fitme.models.train.curves import smoothstep
 from fitme.models.train.occlusion import ambient_visibility
 from fitme.models.train.seams import close_lids, close_lips
 from fitme.models.train.template import Template, arkit_expressions, assemble

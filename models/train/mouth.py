@@ -16,8 +16,8 @@ from matplotlib.path import Path as Polygon
 from scipy.sparse.csgraph import dijkstra
 from scipy.spatial import Delaunay, cKDTree
 
+from fitme.head.curves import smoothstep
 from fitme.models.train import ict as ict_data
-from fitme.models.train.curves import smoothstep
 from fitme.models.train.interior import Part
 from fitme.models.train.remesh import (
     _force_edges,

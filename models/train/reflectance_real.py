@@ -29,6 +29,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from fitme.head.curves import smoothstep
 from fitme.head.model import HeadModel, load_head
 from fitme.image.color import linear_to_srgb
 from fitme.models import weight_path
@@ -37,7 +38,6 @@ from fitme.models.stylegan2.generator import load_generator
 from fitme.models.stylegan2.layers import EqualLinear
 from fitme.models.stylegan2.maps import mirror_signal
 from fitme.models.stylegan2.synthesis import LinearBase
-from fitme.models.train.curves import smoothstep
 from fitme.models.train.harvest import Harvest, light_field, load_harvests, normals_of, shrunk
 from fitme.models.train.reflectance_base import base_of
 from fitme.reflectance.atlas import ambient_visibility

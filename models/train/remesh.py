@@ -16,8 +16,8 @@ import scipy.sparse as sp
 from matplotlib.tri import Triangulation
 from scipy.spatial import Delaunay, cKDTree
 
+from fitme.head.curves import smoothstep
 from fitme.models.train.atlas import MIDLINE, HalfHead
-from fitme.models.train.curves import smoothstep
 from fitme.models.train.rims import Curves, find_curves, vertex_normals
 from fitme.render.backends.cpu.compile import compiled
 

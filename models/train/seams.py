@@ -13,8 +13,8 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 from scipy.spatial import cKDTree
 
+from fitme.head.curves import smoothstep
 from fitme.head.model import ARKIT_NAMES
-from fitme.models.train.curves import smoothstep
 from fitme.models.train.occlusion import depth_and_triangle
 from fitme.models.train.template import Template
 

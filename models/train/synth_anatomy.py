@@ -15,8 +15,8 @@ import torch.nn.functional as F
 from scipy.interpolate import PchipInterpolator
 from torch import Tensor
 
+from fitme.head.curves import smoothstep
 from fitme.head.model import HeadModel
-from fitme.models.train.curves import smoothstep
 from fitme.models.train.synth_atlas import (
     FINEST_SHARED,
     Atlas,

@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
+from fitme.head.curves import smoothstep
 from fitme.head.model import HeadModel, load_head
 from fitme.image.color import (
     individual_typology_angle,
@@ -30,7 +31,6 @@ from fitme.image.color import (
 from fitme.image.photo import Photo, load_photo
 from fitme.landmarks.face import FaceLandmarks
 from fitme.landmarks.mediapipe import MediaPipeLandmarks
-from fitme.models.train.curves import smoothstep
 from fitme.models.train.synthesizer import Draw, Synthesizer
 from fitme.render import Material, Mesh, render
 from fitme.render.camera import perspective

@@ -1,7 +1,6 @@
 """Brows, lashes, beards and the hair of the head, stroke by stroke.
 
-Hair colour: absorption per unit of eumelanin (0.419, 0.697, 1.37) and pheomelanin (0.187, 0.4,
-1.05) for R, G, B after E. d'Eon et al., "An energy-conserving hair reflectance model", EGSR 2011.
+Hair colour: that of a tuft by its pigments, as in `fitme.hair.color`.
 """
 
 from __future__ import annotations
@@ -11,7 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from fitme.models.train.curves import smoothstep
+from fitme.hair.color import DEPTH, EUMELANIN, FLOOR, PHEOMELANIN
+from fitme.head.curves import smoothstep
 from fitme.models.train.synth_anatomy import Anatomy
 from fitme.models.train.synth_atlas import Atlas, sample
 from fitme.models.train.synth_parameters import Face
@@ -51,9 +51,9 @@ def hair_colour(face: Face, lighter: float = 0.0) -> Tensor:
     red = face.amount("hair_red", 0.55) * smoothstep(0.55, 0.85, tone)
     eumelanin = 0.35 + 9.0 * (dark * (1 - 0.25 * lighter)) ** 2.2 * (1 - 0.6 * red)
     pheomelanin = 0.15 + 1.6 * red + 0.25 * dark
-    absorb = tone.new_tensor([0.419, 0.697, 1.37]), tone.new_tensor([0.187, 0.4, 1.05])
-    sigma = eumelanin[:, None] * absorb[0] + pheomelanin[:, None] * absorb[1]
-    colour = torch.exp(-2.0 * sigma.sqrt()) + 0.006
+    dark_sigma, red_sigma = tone.new_tensor(EUMELANIN), tone.new_tensor(PHEOMELANIN)
+    sigma = eumelanin[:, None] * dark_sigma + pheomelanin[:, None] * red_sigma
+    colour = torch.exp(-DEPTH * sigma.sqrt()) + FLOOR
     grey = smoothstep(0.55, 1.05, face["age"] + 0.5 * (face["hair_grey"] - 0.5) + 0.1 * lighter)
     return torch.lerp(colour, tone.new_tensor([0.39, 0.375, 0.345]), 0.8 * grey[:, None])
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from fitme.models.train.curves import smoothstep
+from fitme.head.curves import smoothstep
 from fitme.models.train.synth_anatomy import Anatomy, bump
 from fitme.models.train.synth_parameters import Face
 from fitme.models.train.synth_random import SolidNoise

@@ -6,7 +6,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from fitme.models.train.curves import smoothstep
+from fitme.head.curves import smoothstep
 from fitme.models.train.synth_anatomy import Anatomy
 from fitme.models.train.synth_atlas import sample
 from fitme.models.train.synth_parameters import Face

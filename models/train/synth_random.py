@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fitme.models.train.curves import smoothstep
+from fitme.head.curves import smoothstep
 from fitme.models.train.synth_atlas import Atlas, average
 
 _GOLDEN = -7046029254386353131  # 0x9E3779B97F4A7C15 as a signed integer

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from fitme.models.train.curves import smoothstep
+from fitme.head.curves import smoothstep
 from fitme.models.train.synth_anatomy import Anatomy
 from fitme.models.train.synth_lines import draw_lines, face_lines
 from fitme.models.train.synth_parameters import Face

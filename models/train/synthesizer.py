@@ -16,9 +16,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from fitme.head.curves import smoothstep
 from fitme.head.model import HeadModel
 from fitme.models.train import synth_hair as hair
-from fitme.models.train.curves import smoothstep
 from fitme.models.train.synth_anatomy import Anatomy, build_anatomy
 from fitme.models.train.synth_atlas import normals_of
 from fitme.models.train.synth_makeup import make_up

@@ -10,10 +10,10 @@ from matplotlib.path import Path as Polygon
 from scipy.interpolate import make_interp_spline
 from scipy.spatial import cKDTree
 
+from fitme.head.curves import smoothstep
 from fitme.head.model import ARKIT_NAMES
 from fitme.models.train import ict as ict_data
 from fitme.models.train.atlas import MIDLINE, HalfHead, frontal_weight
-from fitme.models.train.curves import smoothstep
 from fitme.models.train.interior import EYE_SECTORS, Part, eyeball, mouth_cavity
 from fitme.models.train.mouth import gums_and_tongue, teeth
 from fitme.models.train.remesh import HalfTemplate

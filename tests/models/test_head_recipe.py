@@ -11,7 +11,6 @@ from scipy.spatial import ConvexHull, Delaunay
 
 from fitme.models.train import ict, remesh, rims, slim
 from fitme.models.train.atlas import HalfHead, clip
-from fitme.models.train.curves import smoothstep
 
 
 def solid(vertices: int) -> tuple[np.ndarray, np.ndarray]:
@@ -144,13 +143,6 @@ class TestTopology:
             ict.mirror_map(np.array([[0.01, 0.0, 0.0], [-0.01, 0.01, 0.0]]))
         with pytest.raises(ValueError, match="not mirror symmetric"):
             ict.mirror_map(points + np.array([3e-4, 0, 0]))
-
-    def test_smoothstep_rises_and_falls(self) -> None:
-        x = np.linspace(-1, 2, 31)
-        rise, fall = smoothstep(0.0, 1.0, x), smoothstep(1.0, 0.0, x)
-        assert (rise[x <= 0] == 0).all() and (rise[x >= 1] == 1).all()
-        assert (np.diff(rise) >= 0).all()
-        np.testing.assert_allclose(rise + fall, 1.0, atol=1e-12)
 
     def test_clip_cuts_along_the_plane(self) -> None:
         points, triangles = grid(7, 5)

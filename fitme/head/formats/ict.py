@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from fitme.head.curves import smoothstep
 from fitme.head.formats.checks import fail, indices, numbers, read_npz, require
 from fitme.head.formats.obj import read_obj, read_obj_vertices
 from fitme.head.formats.raw import RawHead
@@ -134,8 +135,8 @@ def _name_parts(raw: RawHead) -> None:
     raw.part_names = PARTS
     raw.part = np.array([PARTS.index(name) for _, name in _PART_STARTS])[piece]
     low, high = _NECK_RAMP
-    t = np.clip((raw.mean[:, 1] + 0.45 * raw.mean[:, 2] - low) / (high - low), 0, 1)
-    raw.neck_weight, raw.neck_joint = t * t * (3 - 2 * t), np.array(_NECK_JOINT)
+    raw.neck_weight = smoothstep(low, high, raw.mean[:, 1] + 0.45 * raw.mean[:, 2])
+    raw.neck_joint = np.array(_NECK_JOINT)
 
 
 def _one_tile(

@@ -1,13 +1,14 @@
-"""Curves that the recipes shape things with."""
+"""Curves that shapes and masks on the head follow."""
 
 from __future__ import annotations
 
 from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
-Values = TypeVar("Values", np.ndarray, Tensor)
+Values = TypeVar("Values", NDArray[np.floating[Any]], Tensor)
 
 
 def smoothstep(low: Any, high: Any, value: Values) -> Values:
