@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from fitme.models.train.photos.fabric import color, hsv
+from fitme.models.train.photos.kinds import draw_kind
 from fitme.models.train.photos.prop import Array
 
 Rng = np.random.Generator
@@ -16,8 +17,7 @@ DRAWN = 256  # pixels of a side of the picture before blur and enlargement
 
 def draw_backdrop(rng: Rng, size: int, *, kind: str | None = None) -> Array:
     """A picture [size,size,3] float32 linear; kind: a key of CHANCE, None draws one."""
-    if kind is None:
-        kind = str(rng.choice(list(CHANCE), p=np.array(list(CHANCE.values()))))
+    kind = draw_kind(rng, CHANCE, kind)
     picture = _KINDS[kind](rng).astype(np.float32)
     blur = float(rng.choice([0.0, 1.0, 3.0, 8.0], p=[0.25, 0.25, 0.28, 0.22]))
     if blur and kind not in _SOFT:

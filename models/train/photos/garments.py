@@ -8,6 +8,7 @@ import numpy as np
 
 from fitme.head.model import HeadModel
 from fitme.models.train.photos import collars, fabric
+from fitme.models.train.photos.kinds import draw_kind
 from fitme.models.train.photos.measures import Measures
 from fitme.models.train.photos.prop import Array, Prop
 from fitme.models.train.photos.shapes import Shape
@@ -45,8 +46,7 @@ def draw_garment(
     `measures` are the head's, if already taken."""
     measures = measures or Measures.of(head, vertices)
     torso = draw_torso(rng, measures, turn=turn, wide=wide)
-    if kind is None:
-        kind = str(rng.choice(list(CHANCE), p=np.array(list(CHANCE.values()))))
+    kind = draw_kind(rng, CHANCE, kind)
     points = skin_of(torso)
     skin = around(points).textured(metric_uv(points))
     texture = fabric.skin_texture(rng, np.asarray(skin_rgb))

@@ -9,6 +9,7 @@ import numpy as np
 
 from fitme.head.model import HeadModel
 from fitme.models.train.photos import hats, headphones, wraps
+from fitme.models.train.photos.kinds import draw_kind
 from fitme.models.train.photos.measures import Measures
 from fitme.models.train.photos.prop import Array, Prop
 
@@ -32,9 +33,7 @@ def draw_headwear(
     """One thing on vertices [V,3] of a head, metres; kind: a key of CHANCE, None draws one.
     `measures` are the head's, if already taken."""
     measures = measures or Measures.of(head, vertices)
-    if kind is None:
-        kind = str(rng.choice(list(CHANCE), p=np.array(list(CHANCE.values()))))
-    return _KINDS[kind](rng, measures)
+    return _KINDS[draw_kind(rng, CHANCE, kind)](rng, measures)
 
 
 _KINDS: dict[str, Callable[[Rng, Measures], list[Prop]]] = {

@@ -8,6 +8,7 @@ import numpy as np
 
 from fitme.head.model import HeadModel
 from fitme.models.train.photos import gestures, things
+from fitme.models.train.photos.kinds import draw_kind
 from fitme.models.train.photos.measures import Measures
 from fitme.models.train.photos.prop import Array, Prop
 
@@ -34,9 +35,7 @@ def draw_held(
     [3]; kind: a key of CHANCE, None draws one.
     `measures` are the head's, if already taken."""
     measures = measures or Measures.of(head, vertices)
-    if kind is None:
-        kind = str(rng.choice(list(CHANCE), p=np.array(list(CHANCE.values()))))
-    return _KINDS[kind](rng, measures, np.asarray(skin_rgb))
+    return _KINDS[draw_kind(rng, CHANCE, kind)](rng, measures, np.asarray(skin_rgb))
 
 
 _KINDS: dict[str, Callable[[Rng, Measures, Array], list[Prop]]] = {

@@ -7,6 +7,7 @@ from scipy.ndimage import gaussian_filter, grey_closing
 
 from fitme.head.model import HeadModel
 from fitme.models.train.photos import fabric
+from fitme.models.train.photos.kinds import draw_kind
 from fitme.models.train.photos.measures import CHIN, SELLION, Measures
 from fitme.models.train.photos.prop import Array, Prop
 from fitme.models.train.photos.shapes import Shape, sheet, spline, tube
@@ -28,8 +29,7 @@ def draw_mask(
     """One mask on vertices [V,3] of a head, metres; kind: a key of CHANCE, None draws one.
     `measures` are the head's, if already taken."""
     measures = measures or Measures.of(head, vertices)
-    if kind is None:
-        kind = str(rng.choice(list(CHANCE), p=np.array(list(CHANCE.values()))))
+    kind = draw_kind(rng, CHANCE, kind)
     return _strip(rng, measures) if kind == "strip" else _mask(rng, measures, kind)
 
 
