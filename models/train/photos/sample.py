@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from fitme.models.train.photos.pictures import packed_jpeg, packed_png
+from fitme.runtime.files import atomic_write_bytes
 
 QUALITY = 93  # of the JPEG in a shard; the photo's own compression came before
 
@@ -50,9 +51,7 @@ def write_shard(path: Path, samples: list[Sample]) -> None:
         packed[f"{item.name}.ends"] = np.cumsum([len(value) for value in values])
     buffer = io.BytesIO()
     np.savez(buffer, **packed)
-    part = path.with_suffix(".part")
-    part.write_bytes(buffer.getvalue())
-    part.replace(path)
+    atomic_write_bytes(path, buffer.getvalue())
 
 
 def read_packed(path: Path) -> dict[str, Any]:
