@@ -140,10 +140,12 @@ def rigid(rotation: Tensor, translation: Tensor) -> Tensor:
 
 
 def rotation_towards(direction: Tensor) -> Tensor:
-    """The rotation [3,3] that takes +Z to a direction [3] before the camera, the shortest way."""
-    z = direction / direction.norm()
-    x = torch.stack([1 - z[0] ** 2 / (1 + z[2]), -z[0] * z[1] / (1 + z[2]), -z[0]])
-    return torch.stack([x, torch.linalg.cross(z, x), z], 1)
+    """Rotations [...,3,3] that take +Z to directions [...,3] before the camera, the shortest
+    way."""
+    x, y, z = (direction / direction.norm(dim=-1, keepdim=True)).unbind(-1)
+    first = torch.stack([1 - x**2 / (1 + z), -x * y / (1 + z), -x], -1)
+    third = torch.stack([x, y, z], -1)
+    return torch.stack([first, torch.linalg.cross(third, first), third], -1)
 
 
 def skew(vector: Tensor) -> Tensor:

@@ -2,8 +2,8 @@
 
 Labels of pixels at half the crop's resolution, as U-Nets make them (Ronneberger et al. 2015);
 dense landmarks with an uncertainty each, first from the whole picture, then moved by what is seen
-around them; and start values of a fit. Residual blocks as in He et al. 2016. Sizes are chosen for
-two CPU cores: 0.3 billion multiplications.
+around them; and start values of a fit, from where the landmarks are and their colours. Residual
+blocks as in He et al. 2016. Sizes are chosen for two CPU cores.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from torch import Tensor, nn
 
 AROUND = 3  # a landmark's surroundings are looked up on a grid of 3 x 3 places
 STEP = 1.5 / 64  # of the crop, between these places
+COLOR_PIXELS = 64  # along the side of a crop in which the colours of landmarks are looked up
+SURENESS = (-4.0, 3.0)  # log deviations of start values
 
 
 @dataclass(frozen=True)
@@ -26,11 +28,13 @@ class EncoderConfig:
     points: int  # dense landmarks
     starts: int  # numbers that start a fit
     size: int = 256  # pixels along each side of a crop
-    channels: tuple[int, ...] = (16, 32, 56, 96, 160)  # at 1/2, 1/4, 1/8, 1/16, 1/32
+    channels: tuple[int, ...] = (24, 64, 120, 184, 256)  # at 1/2, 1/4, 1/8, 1/16, 1/32
     squeezed: int = 24  # channels of the coarsest map, place by place, for the landmarks
+    narrow: int = 160  # numbers that all landmarks are first told by
     hidden: int = 96  # of what moves a landmark
     embedding: int = 24  # numbers that say which landmark it is
     rounds: int = 2  # of moving
+    told: int = 200  # of what tells start values
 
     def to_dict(self) -> dict[str, object]:
         """Plain values."""
@@ -70,6 +74,8 @@ class Residual(nn.Module):
 class Encoder(nn.Module):
     """Crops [B,3,S,S] of sRGB in 0..1 -> `Encoded`; S a multiple of 32, best the nominal size."""
 
+    mean_points: Tensor  # [N,2] of the training photos
+
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
         self.config = config
@@ -98,7 +104,9 @@ class Encoder(nn.Module):
         places = (config.size // 32) ** 2
         self.squeeze = nn.Conv2d(last, config.squeezed, 1)
         whole = config.squeezed * places
-        self.coarse = nn.Linear(whole, 2 * config.points)
+        self.coarse = nn.Sequential(
+            nn.Linear(whole, config.narrow), nn.ReLU(), nn.Linear(config.narrow, 2 * config.points)
+        )
         self.register_buffer("mean_points", torch.zeros(config.points, 2))
         self.embedding = nn.Parameter(0.1 * torch.randn(config.points, config.embedding))
         near = AROUND**2 * quarter + config.embedding + 64
@@ -108,8 +116,8 @@ class Encoder(nn.Module):
             nn.Linear(config.hidden, config.hidden), nn.ReLU(),
             nn.Linear(config.hidden, 3),
         )  # fmt: skip
-        self.starts = nn.Sequential(
-            nn.Linear(whole + last, 256), nn.ReLU(), nn.Linear(256, 2 * config.starts)
+        self.starts = nn.Sequential(  # linear: the first layer narrows, see `starts_head`
+            nn.Linear(5 * config.points, config.told), nn.Linear(config.told, 2 * config.starts)
         )
 
     def forward(self, crops: Tensor) -> Encoded:
@@ -126,9 +134,19 @@ class Encoder(nn.Module):
         labels = F.pixel_shuffle(self.labels(x), 2) + self.labels_fine(half)
         whole = self._placed(F.relu(self.squeeze(last)))
         points, spread, rounds = self._points(x, whole)
-        starts = self.starts(torch.cat([whole, last.mean((2, 3))], 1))
+        starts = self.starts(self.at_points(crops, points.detach()))
         mean, deviation = starts.chunk(2, 1)
-        return Encoded(labels, points, spread, rounds, mean, deviation.clamp(-5, 3))
+        return Encoded(labels, points, spread, rounds, mean, deviation.clamp(*SURENESS))
+
+    def at_points(self, crops: Tensor, points: Tensor) -> Tensor:
+        """[B,5N], what start values are told from: where the landmarks are against their means,
+        and the colour around each."""
+        coarse = F.interpolate(crops, (COLOR_PIXELS, COLOR_PIXELS), mode="area")
+        seen = F.grid_sample(
+            coarse, 2 * points[:, :, None], align_corners=False, padding_mode="border"
+        )
+        places = 8 * (points - self.mean_points)
+        return torch.cat([places.flatten(1), 4 * (seen.flatten(1) - 0.45)], 1)
 
     def _placed(self, squeezed: Tensor) -> Tensor:
         """[B,C,h,w] -> [B,C*P] for as many places P as a crop of the nominal size has."""

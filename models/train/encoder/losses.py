@@ -11,7 +11,7 @@ from fitme.models.train.encoder.data import Examples
 from fitme.segment.labels import Label
 
 WEIGHTS = {
-    "labels": 1.0, "coarse": 10.0, "points": 0.25, "starts": 0.05,
+    "labels": 1.0, "coarse": 10.0, "points": 0.25,
     "real labels": 0.5, "real points": 8.0, "real person": 0.3, "real landmarks": 8.0,
 }  # fmt: skip
 RARE = {
@@ -23,19 +23,14 @@ RARE = {
 
 def losses(encoded: Encoded, truth: Examples) -> dict[str, Tensor]:
     """By name, before their weights."""
-    weights = torch.ones(encoded.labels.shape[1])
-    for label, weight in RARE.items():
-        weights[label] = weight
+    classes = [RARE.get(label, 1.0) for label in Label]
+    weights = torch.tensor(classes).to(encoded.labels.device, non_blocking=True)
     labels = F.cross_entropy(encoded.labels, truth.labels, weights)
     coarse = sum((one - truth.points).abs().mean() for one in encoded.rounds)
     miss = (encoded.points - truth.points).square().sum(-1).add(1e-8).sqrt()
     # A Laplacian in two dimensions: outliers count with their distance, not its square.
     points = (miss * (-encoded.spread).exp() + 2 * encoded.spread).mean()
-    off = (encoded.starts - truth.starts) * (-encoded.starts_spread).exp()
-    starts = (0.5 * off.square().clamp_max(50) + encoded.starts_spread)[truth.known].mean()
-    return {
-        "labels": labels, "coarse": torch.as_tensor(coarse), "points": points, "starts": starts,
-    }  # fmt: skip
+    return {"labels": labels, "coarse": torch.as_tensor(coarse), "points": points}
 
 
 def total(parts: dict[str, Tensor]) -> Tensor:
@@ -52,7 +47,7 @@ class Confusion:
     def add(self, logits: Tensor, labels: Tensor) -> None:
         classes = len(self.counts)
         pairs = labels.flatten() * classes + logits.argmax(1).flatten()
-        self.counts += torch.bincount(pairs, minlength=classes**2).view(classes, classes)
+        self.counts += torch.bincount(pairs, minlength=classes**2).view(classes, classes).cpu()
 
     def iou(self) -> dict[str, float]:
         """Intersection over union by label; not a number where a label is nowhere."""

@@ -12,9 +12,8 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -26,7 +25,15 @@ from fitme.image.photo import load_photo
 from fitme.landmarks.face import LANDMARK_MIRROR
 from fitme.landmarks.mediapipe import MediaPipeLandmarks
 from fitme.models.encoder.network import Encoded, Encoder
-from fitme.models.train.encoder.data import cut_matrix, random_cut, recolored_pixels
+from fitme.models.train.encoder.cuts import (
+    between,
+    cut_pixels,
+    grid_of,
+    middle_cuts,
+    moved,
+    random_cuts,
+)
+from fitme.models.train.encoder.recolor import recolored
 from fitme.models.train.photos.pictures import packed_jpeg, unpacked
 from fitme.runtime.errors import FitmeError
 from fitme.segment.frame import Frame
@@ -58,6 +65,26 @@ class RealPhotos:
 
 
 @dataclass(frozen=True)
+class RealSet:
+    """The same, unpacked on a device."""
+
+    photos: Tensor  # [M,3,SIDE_PX,SIDE_PX] uint8
+    masks: Tensor  # [M,SIDE_PX/2,SIDE_PX/2] uint8
+    landmarks: Tensor  # [M,478,2] places of the kept crop
+    landmark_mirror: Tensor  # [478] int64
+
+    @staticmethod
+    def of(real: RealPhotos, device: torch.device | str = "cpu") -> RealSet:
+        photos = np.stack([unpacked(photo) for photo in real.photos]).transpose(0, 3, 1, 2)
+        return RealSet(
+            torch.from_numpy(photos.copy()).to(device),
+            torch.from_numpy(real.masks).to(device),
+            torch.from_numpy(real.landmarks / SIDE_PX - 0.5).float().to(device),
+            torch.tensor(LANDMARK_MIRROR).to(device),
+        )
+
+
+@dataclass(frozen=True)
 class RealBatch:
     """B photos: as they are for the average, changed for the network."""
 
@@ -69,48 +96,25 @@ class RealBatch:
     landmarks: Tensor  # [B,478,2] places in the changed crop
 
 
-def real_batch(real: RealPhotos, size: int, batch: int, rng: np.random.Generator) -> RealBatch:
-    """A random batch."""
-    rows: list[tuple[Any, ...]] = []
-    for index in rng.integers(0, len(real), batch):
-        photo = unpacked(real.photos[index])
-        still = cut_matrix(SIDE_PX, size, 1 / WIDER)
-        moved = random_cut(rng, SIDE_PX, size, 1 / WIDER)
-        flip = bool(rng.random() < 0.5)
-        mirror = np.array([[-1.0, 0, SIDE_PX - 1], [0, 1, 0], [0, 0, 1]]) if flip else np.eye(3)
-        moved = moved @ mirror
-        plain = cv2.warpAffine(photo, still, (size, size), borderMode=cv2.BORDER_CONSTANT)
-        changed = cv2.warpAffine(photo, moved, (size, size), borderMode=cv2.BORDER_CONSTANT)
-        mask = cv2.resize(real.masks[index], (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_LINEAR)
-        mask = cv2.warpAffine(mask, moved, (size, size), borderMode=cv2.BORDER_CONSTANT)
-        mask = cv2.resize(mask, (size // 2, size // 2), interpolation=cv2.INTER_AREA)
-        points = (real.landmarks[index] - 0.5) @ moved[:, :2].T + moved[:, 2]
-        rows.append((plain, changed, _places(still, moved, size), flip, mask,
-                     (points + 0.5) / size - 0.5))  # fmt: skip
-    plain, changed, matrices, flips, masks, places = map(list, zip(*rows, strict=True))
-
-    def pixels(pictures: list[Any]) -> Tensor:
-        stack = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 255
-        return stack.contiguous(memory_format=torch.channels_last)
-
+def real_batch(real: RealSet, size: int, batch: int, draws: torch.Generator) -> RealBatch:
+    """A random batch; `draws` is a generator of the CPU."""
+    device = real.photos.device
+    index = torch.randint(len(real.photos), (batch,), generator=draws).to(device)
+    still = middle_cuts(batch, 1 / WIDER).to(device)
+    changed = random_cuts(batch, 1 / WIDER, draws).to(device)
+    always = torch.ones_like(changed.black)
+    still, changed = replace(still, black=always), replace(changed, black=always)
+    flags = changed.mirrored[:, None, None]
+    landmarks = real.landmarks[index]
+    landmarks = torch.where(flags, landmarks[:, real.landmark_mirror], landmarks)
     return RealBatch(
-        pixels(plain), recolored_pixels(pixels(changed), rng),
-        torch.from_numpy(np.stack(matrices)).float(), torch.tensor(flips),
-        torch.from_numpy(np.stack(masks)).float() / 255,
-        torch.from_numpy(np.stack(places)).float(),
-    )  # fmt: skip
-
-
-def _places(still: np.ndarray, moved: np.ndarray, size: int) -> np.ndarray:
-    """[2,3]: places of one crop to those of the other, from matrices of pixel centres."""
-
-    def full(matrix: np.ndarray) -> np.ndarray:
-        return np.concatenate([matrix, [[0, 0, 1]]])
-
-    # places p = (pixel + 0.5) / size - 0.5
-    to_pixel = np.array([[size, 0, size / 2 - 0.5], [0, size, size / 2 - 0.5], [0, 0, 1.0]])
-    between = full(moved) @ np.linalg.inv(full(still))
-    return (np.linalg.inv(to_pixel) @ between @ to_pixel)[:2]
+        cut_pixels(real.photos[index], still, size),
+        recolored(cut_pixels(real.photos[index], changed, size), draws),
+        between(still.matrix, changed.matrix),
+        changed.mirrored,
+        cut_pixels(real.masks[index][:, None], changed, size // 2)[:, 0],
+        moved(changed.matrix, landmarks),
+    )
 
 
 def agreement(
@@ -133,11 +137,7 @@ def agreement(
 
 def _labels(found: Encoded, known: Encoded, batch: RealBatch) -> Tensor:
     probability = known.labels.softmax(1)
-    height, width = probability.shape[-2:]
-    inverse = torch.linalg.inv(_square(batch.matrices))[:, :2]
-    # affine_grid works in -1..1, which is twice a place; the shift doubles with it.
-    theta = torch.cat([inverse[:, :, :2], 2 * inverse[:, :, 2:]], -1)
-    grid = F.affine_grid(theta, [len(theta), 1, height, width], align_corners=False)
+    grid = grid_of(batch.matrices, probability.shape[-1])
     target = F.grid_sample(probability, grid, padding_mode="zeros", align_corners=False)
     best, label = target.max(1)
     loss = F.cross_entropy(found.labels, label, reduction="none")
@@ -146,7 +146,7 @@ def _labels(found: Encoded, known: Encoded, batch: RealBatch) -> Tensor:
 
 
 def _points(found: Encoded, known: Encoded, batch: RealBatch, mirror: Tensor) -> Tensor:
-    points = known.points @ batch.matrices[:, :, :2].mT + batch.matrices[:, None, :, 2]
+    points = moved(batch.matrices, known.points)
     spread = known.spread
     turned = batch.mirrored[:, None]
     points = torch.where(turned[..., None], points[:, mirror], points)
@@ -168,17 +168,8 @@ def _person(found: Encoded, batch: RealBatch) -> Tensor:
 def _landmarks(found: Encoded, batch: RealBatch, tied: tuple[Tensor, Tensor]) -> Tensor:
     index, weight = tied
     own = (found.points[:, index] * weight[None, ..., None]).sum(2)
-    order = torch.arange(own.shape[1]).expand(len(own), -1)
-    flipped = torch.tensor(LANDMARK_MIRROR).expand(len(own), -1)
-    order = torch.where(batch.mirrored[:, None], flipped, order)
-    seen = batch.landmarks.gather(1, order[..., None].expand(-1, -1, 2))
-    miss = (own - seen).square().sum(-1).add(1e-8).sqrt()
+    miss = (own - batch.landmarks).square().sum(-1).add(1e-8).sqrt()
     return F.relu(miss - SLACK).mean()
-
-
-def _square(matrices: Tensor) -> Tensor:
-    last = matrices.new_tensor([[0.0, 0.0, 1.0]]).expand(len(matrices), 1, 3)
-    return torch.cat([matrices, last], 1)
 
 
 def collect(paths: Sequence[Path]) -> RealPhotos:
