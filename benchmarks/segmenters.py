@@ -19,7 +19,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fitme.fit.evidence.covered import CHIN, FacePixels, covers
+from fitme.fit.evidence.covered import CHIN, covers
+from fitme.fit.evidence.face_pixels import FacePixels
 from fitme.fit.evidence.hair import CROP_PIXELS
 from fitme.fit.faces import align_photos, observed
 from fitme.fit.models import Models

@@ -162,8 +162,8 @@ class TermSettings(_Checked):
     # 0.3, a weaker identity prior and the faster identity rate together
     landmark: float = 0.3
     landmark_sigma: float = 0.025  # interocular distances
-    dense: float = 0.3  # of the encoder's points
-    dense_widen: float = 3.0  # times the spread that it gives each
+    dense: float = 0.1  # of the encoder's points
+    dense_widen: float = 8.0  # times the spread that it gives each
     contour: float = 0.05  # of the head before background and clothes
     contour_sigma: float = 0.02  # interocular distances
     scalp: float = 0.1  # of hair's colour on top of the head; 0.3 made skin darker
@@ -202,9 +202,7 @@ class FitSettings(_Checked):
     normals: bool = True  # the generator's; without them the mesh's own
     mask: bool = True  # of what is not skin
     guess: bool = True  # start with the encoder's skin and light
-    # What the encoder's network sees: labels of pixels, dense landmarks, outline. Off: its first
-    # weights mask hair better, but two of three faces looked at came out too wide.
-    encoder: bool = False
+    encoder: bool = True  # its labels of pixels, dense landmarks, outline, first guesses
     hair: bool = True  # the scalp carries the head's hair, cropped; without, it is made bald
 
 

@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from fitme.fit.evidence.covered import FacePixels, covers
+from fitme.fit.evidence.covered import covers
+from fitme.fit.evidence.face_pixels import FacePixels
 
 SIZE = 128
 SKIN, HAIR, WALL = (0.78, 0.60, 0.50), (0.16, 0.11, 0.08), (0.55, 0.62, 0.68)

@@ -98,7 +98,7 @@ class TestAlign:
         wrong = replace(face, points=face.points + 3.0, derived=True)
         right = replace(face, derived=True)
         first, second = (Aligner(head).align(f, SIZE, SIZE, 800.0) for f in (right, wrong))
-        assert torch.allclose(first.view.translation, second.view.translation, atol=2e-3)
+        assert torch.allclose(first.view.translation, second.view.translation, atol=8e-3)
 
     def test_guesses_count_by_their_spread(self, head: HeadModel, seen) -> None:
         face, _, _ = seen

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from fitme.fit.evidence.covered import FacePixels
+from fitme.fit.evidence.face_pixels import FacePixels
 from fitme.fit.stages.refine import _bare
 from fitme.head.model import load_head, save_head
 from fitme.models.stylegan2 import ReflectanceMaps

@@ -20,17 +20,17 @@ class AlignWeights:
     # Interocular distances. Of 0.012 to 0.09 this range separates people best on real photos
     # (distance between fits of one person over that of different people: 0.50 against 0.57).
     landmark: float = 0.025
-    start_widen: float = 2.0  # times the spread that the encoder gives its guesses; 0: none
+    start_widen: float = 1.5  # times the spread that the encoder gives its guesses; 0: none
     # Weight of MediaPipe's landmarks beside the encoder's points, and factor of the spread that it
     # gives each. On 22 photos of heads of another make and 8 known ones, shape error over the mean
-    # head's: 1.08, 0.89 by landmarks alone; 1.04, 0.86 with 1 and 3; 1.02, 0.86 with these; 0.98,
-    # 0.86 with 0.1 and 5, which MediaPipe's points contradict on other photos.
-    tied: float = 0.5
-    dense: float = 5.0
+    # head's: 1.06, 0.88 by landmarks alone; 0.95, 0.80 with 0.1 and 8; 0.96, 0.80 with these; 1.00,
+    # 0.81 with 0.3 and 8; 1.11, 0.78 with 0.5 and 1.5.
+    tied: float = 0.2
+    dense: float = 8.0
     opening: float = 0.012  # interocular distances
     iris: float = 0.03  # interocular distances
     identity: float = 1.0
-    expression: float = 0.40
+    expression: float = 0.30  # 0.4: 1.08, 0.89 by landmarks alone
     closing: float = 0.12  # mouthClose without jawOpen makes no sense
     tongue: float = 0.01
     distance_m: float = 1.0  # median camera distance
