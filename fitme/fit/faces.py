@@ -27,6 +27,10 @@ from fitme.segment.frame import Frame
 
 Seen = tuple[Photo, FaceLandmarks]
 
+# Share of the landmarks that a photo must show for the encoder to be asked: it learned from faces
+# that are whole or nearly so, and of half a face it tells a head that is turned away.
+SHOWN = 0.75
+
 
 def open_photos(request: FitRequest, provider: LandmarkProvider, progress: Progress) -> list[Seen]:
     """Photos with the face to fit; unusable ones raise InputError, or are skipped with a note."""
@@ -62,15 +66,24 @@ def _face(
 
 def encode_faces(seen: Sequence[Seen], models: Models, settings: FitSettings) -> list[Seen]:
     """The faces with what the encoder's network says of them, if `settings.encoder` asks for it;
-    those that came with it keep it. Raises ModelError where the encoder cannot be read."""
+    those that came with it keep it, and those of which too much lies beyond the photo's edge stay
+    without. Raises ModelError where the encoder cannot be read."""
     if not settings.encoder:
         return list(seen)
     return [
         (photo, face)
-        if face.encoded is not None
+        if face.encoded is not None or _shown(photo, face) < SHOWN
         else (photo, replace(face, encoded=models.encoder.encode(photo, Frame.around(face.box))))
         for photo, face in seen
     ]
+
+
+def _shown(photo: Photo, face: FaceLandmarks) -> float:
+    """Share of the landmarks that lie in the photo."""
+    inside = (face.points >= 0) & (
+        face.points < face.points.new_tensor([photo.width, photo.height])
+    )
+    return float(inside.all(-1).float().mean())
 
 
 def align_photos(

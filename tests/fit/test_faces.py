@@ -41,7 +41,13 @@ class TestEncodeFaces:
         known = encode_faces(seen, models, WITH)
         monkeypatch.setattr(weights, "weight_path", lambda name: tmp_path / name)
         unread = Models(models.head, models.generator)
-        assert encode_faces(seen, unread, FitSettings()) == seen
+        assert encode_faces(seen, unread, replace(WITH, encoder=False)) == seen
         assert encode_faces(known, unread, WITH)[0][1] is known[0][1]
         with pytest.raises(ModelError):
             encode_faces(seen, unread, WITH)
+
+    def test_half_a_face_is_left_to_its_landmarks(self, seen: list[Seen], models: Models) -> None:
+        photo, face = seen[0]
+        out = replace(face, points=face.points - torch.tensor([230.0, 0.0]))
+        assert encode_faces([(photo, out)], models, WITH)[0][1].encoded is None
+        assert encode_faces(seen, models, WITH)[0][1].encoded is not None
