@@ -207,24 +207,26 @@ def main() -> None:
     torch.set_float32_matmul_precision("high")
     head = load_head()
     layout = StartLayout(len(head.identity), len(head.expression_names), CODE)
-    flips = Flips(choose_points(head).mirror, Mirror.of(head))
+    points = choose_points(head)
+    flips = Flips(points.mirror, Mirror.of(head))
     checked = sorted(args.photos.glob("*.npz"))[:VALIDATION_SHARDS]
     valid = PhotoSet(checked, layout, flips, args.device)
     train = Photos(args, layout, flips)
     print(f"{len(train.now)} photos, {len(valid)} to check with", flush=True)
     mean = train.now.tensors["points"].mean(0) / train.now.side - 0.5
     training = Training(args.out, layout, mean, args.seed, args.average, args.device)
-    run(training, train, valid, args)
+    run(training, train, valid, tied_to_points(head, points), args)
 
 
-def run(training: Training, train: Photos, valid: PhotoSet, args: argparse.Namespace) -> None:
-    """Train until the steps or minutes are over."""
+def run(
+    training: Training, train: Photos, valid: PhotoSet, tied: tuple[Tensor, Tensor],
+    args: argparse.Namespace,
+) -> None:  # fmt: skip
+    """Train until the steps or minutes are over; `tied` as `tied_to_points` gives it."""
     draws = torch.Generator().manual_seed(1000 * args.seed + training.step)
     real = None if args.real is None else RealSet.of(RealPhotos.load(args.real), args.device)
-    head = load_head()
-    points = choose_points(head)
-    mirror = points.mirror.to(args.device)
-    tied = tuple(x.to(args.device) for x in tied_to_points(head, points))
+    mirror = train.now.flips.points
+    tied = (tied[0].to(args.device), tied[1].to(args.device))
     source: Iterator[Examples] = batches(train.now, args.size, args.batch, draws)
     pace = Pace(args)
     saved = time.monotonic()

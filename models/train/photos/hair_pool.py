@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,7 +21,7 @@ from fitme.hair import (
 from fitme.hair.grow import anchor_of
 from fitme.hair.scalp import scalp_of
 from fitme.head.model import HeadModel
-from fitme.runtime.files import atomic_write_bytes
+from fitme.models.train.photos.packing import write_arrays
 from fitme.segment.labels import Label
 
 STRANDS, BEARD_STRANDS = 7000, 3000
@@ -82,9 +81,7 @@ class HairPool:
         arrays = {name: getattr(strands, name) for name in _FIELDS}
         arrays["points"] = arrays["points"].astype(np.float16)
         arrays["half_width"] = (arrays["half_width"] / _WIDTH_UNIT).astype(np.float16)
-        packed = io.BytesIO()
-        np.savez(packed, label=int(label), **arrays)
-        atomic_write_bytes(path, packed.getvalue())
+        write_arrays(path, label=int(label), **arrays)
 
 
 _WIDTH_UNIT = np.float32(1e-4)  # metres, so that half precision holds widths

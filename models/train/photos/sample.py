@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from fitme.models.train.photos.packing import write_arrays
 from fitme.models.train.photos.pictures import packed_jpeg, packed_png
-from fitme.runtime.files import atomic_write_bytes
 
 QUALITY = 93  # of the JPEG in a shard; the photo's own compression came before
 
@@ -49,9 +48,7 @@ def write_shard(path: Path, samples: list[Sample]) -> None:
             continue
         packed[item.name] = np.concatenate(values)
         packed[f"{item.name}.ends"] = np.cumsum([len(value) for value in values])
-    buffer = io.BytesIO()
-    np.savez(buffer, **packed)
-    atomic_write_bytes(path, buffer.getvalue())
+    write_arrays(path, **packed)
 
 
 def read_packed(path: Path) -> dict[str, Any]:

@@ -6,7 +6,6 @@ synthesizer, which has marks, make-up and tones that the generator's samples sho
 
 from __future__ import annotations
 
-import io
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,12 +18,12 @@ from torch import Tensor
 from fitme.head.model import HeadModel
 from fitme.image.color import linear_to_srgb, luminance, srgb_to_linear
 from fitme.models.stylegan2 import ReflectanceGenerator, ReflectanceMaps
+from fitme.models.train.photos.packing import write_arrays
 from fitme.models.train.synth_parameters import NAMES, draw_parameters
 from fitme.models.train.synthesizer import Synthesizer
 from fitme.reflectance.atlas import bake_vertex_field
 from fitme.reflectance.generated import WCode
 from fitme.reflectance.regions import AtlasRegions
-from fitme.runtime.files import atomic_write_bytes
 from fitme.segment.labels import Label
 
 TEXELS = 256  # a face is about 120 pixels high in a synthetic photo
@@ -101,9 +100,9 @@ class SkinPool:
         albedo = maps.diffuse_albedo[0]
         bare = self.labeller.regions.bare[..., None]
         tone = (albedo * bare).sum((0, 1)) / bare.sum()
-        packed = io.BytesIO()
-        np.savez_compressed(
-            packed,
+        write_arrays(
+            path,
+            compressed=True,
             diffuse=_bytes(linear_to_srgb(albedo.clamp(0, 1)) * 255),
             specular=_bytes(maps.specular_albedo[0, ..., 0] * F0_SCALE),
             normal=_bytes((maps.normal[0] + 1) * 127.5),
@@ -111,7 +110,6 @@ class SkinPool:
             code=code.reshape(-1).numpy(),
             tone=tone.numpy(),
         )
-        atomic_write_bytes(path, packed.getvalue())
 
 
 class SkinLabels:
