@@ -14,6 +14,7 @@ from fitme.avatar.folder import read_avatar, save_avatar
 from fitme.avatar.photo import AvatarPhoto
 from fitme.avatar.relight import draw, render_view
 from fitme.avatar.run_info import RunInfo
+from fitme.detail.wrinkles import Wrinkles
 from fitme.head.geometry import Geometry
 from fitme.head.mesh import head_mesh
 from fitme.head.model import HeadModel
@@ -26,12 +27,14 @@ __all__ = ["Avatar", "AvatarPhoto", "RunInfo"]
 
 @dataclass(frozen=True)
 class Avatar:
-    """A relightable head. `materials` has one entry per part of `head`, in its order."""
+    """A relightable head. `materials` has one entry per part of `head`, in its order; they are
+    those of the neutral face, to which `wrinkles` add what an expression folds."""
 
     geometry: Geometry
     materials: tuple[Material, ...]
     photos: tuple[AvatarPhoto, ...] = ()
     run: RunInfo = field(default_factory=RunInfo)
+    wrinkles: Wrinkles | None = None
 
     @property
     def head(self) -> HeadModel:
@@ -85,7 +88,7 @@ class Avatar:
         )  # fmt: skip
         return replace(
             self, geometry=self.geometry.to(device), materials=tuple(map(move, self.materials)),
-            photos=photos,
+            photos=photos, wrinkles=self.wrinkles and self.wrinkles.to(device),
         )  # fmt: skip
 
     def mesh(self, vertices: Tensor) -> Mesh:

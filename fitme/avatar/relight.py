@@ -17,6 +17,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from fitme.detail.wrinkles import Wrinkles, dressed
 from fitme.head.geometry import Geometry
 from fitme.head.mesh import head_mesh
 from fitme.head.view import View, head_rotation
@@ -49,6 +50,8 @@ class Drawable(Protocol):
     def materials(self) -> tuple[Material, ...]: ...
     @property
     def photos(self) -> Sequence[Seen]: ...
+    @property
+    def wrinkles(self) -> Wrinkles | None: ...
 
 
 def draw(
@@ -56,10 +59,13 @@ def draw(
     shadows: bool = False,
 ) -> RenderOutput:  # fmt: skip
     """See `Avatar.render`."""
-    geometry = avatar.geometry
-    mesh = head_mesh(geometry.head, geometry.vertices() if vertices is None else vertices)
+    geometry, materials = avatar.geometry, avatar.materials
+    neutral = geometry.vertices()
+    mesh = head_mesh(geometry.head, neutral if vertices is None else vertices)
     with torch.no_grad():
-        return render(mesh, avatar.materials, camera, light, shadows=shadows)
+        if avatar.wrinkles is not None and vertices is not None:
+            materials = dressed(avatar.wrinkles, materials, geometry.head, neutral, vertices)
+        return render(mesh, materials, camera, light, shadows=shadows)
 
 
 def render_view(

@@ -174,7 +174,7 @@ def fit_faces(
     if not all(bool(value.isfinite().all()) for value in state.tensors().values()):
         raise FitmeError(f"{seen[0][0].path}: the fit diverged; try another photo or --landmarks")
     with log.stage("maps"):
-        maps = finished_maps(session, state, size)
+        maps, wrinkles = finished_maps(session, state, size)
         color_eyes(session, state)
         person = state.person
         materials = generated_materials(
@@ -185,7 +185,8 @@ def fit_faces(
         _photo(session, state, vertices[index : index + 1], index, log)
         for index in range(len(observations))
     ]
-    avatar = Avatar(state.geometry(head), tuple(materials), tuple(photos)).to("cpu")
+    geometry = state.geometry(head)
+    avatar = Avatar(geometry, tuple(materials), tuple(photos), wrinkles=wrinkles).to("cpu")
     return Fitted(avatar, session, state, log)
 
 

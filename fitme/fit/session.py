@@ -83,6 +83,12 @@ class Session:
         """Maps [1,R,R,.] of w, less what the settings leave out."""
         return self.used(ReflectanceMaps.from_signal(self.signal(w, texels)))
 
+    def own_w_maps(self, state: FitState, texels: int) -> ReflectanceMaps:
+        """What the generator made of the person's w before it was tuned."""
+        w = self.models.generator.broadcast(self.pivot(state))
+        signal = self.models.generator.signals(w, texels)[texels]
+        return self.used(ReflectanceMaps.from_signal(signal))
+
     def used(self, maps: ReflectanceMaps) -> ReflectanceMaps:
         """The maps without what the settings leave out."""
         if not self.settings.specular:

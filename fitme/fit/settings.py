@@ -201,6 +201,7 @@ class FitSettings(_Checked):
     specular: bool = True
     normals: bool = True  # the generator's; without them the mesh's own
     mask: bool = True  # of what is not skin
+    wrinkles: bool = True  # folds of the photo's expression are no part of the neutral maps
     guess: bool = True  # start with the encoder's skin and light
     encoder: bool = True  # its labels of pixels, dense landmarks, outline, first guesses
     hair: bool = True  # the scalp carries the head's hair, cropped; without, it is made bald

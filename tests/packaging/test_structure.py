@@ -32,16 +32,17 @@ LAYERS = {
     "head": 6,
     "reflectance": 7,
     "hair": 7,
-    "export": 8,  # works on shape, materials and views, not on avatars
-    "avatar": 9,
-    "report": 10,
-    "fit": 11,
-    "batch": 12,
-    "sample": 12,
-    "doctor": 12,
-    "cli": 13,
-    "models.train": 14,  # the recipes use everything, nothing uses them
-    "": 15,  # fitme/__init__.py: loads names when they are used
+    "detail": 8,  # layers on top of the head, and what they do to its materials
+    "export": 9,  # works on shape, materials and views, not on avatars
+    "avatar": 10,
+    "report": 11,
+    "fit": 12,
+    "batch": 13,
+    "sample": 13,
+    "doctor": 13,
+    "cli": 14,
+    "models.train": 15,  # the recipes use everything, nothing uses them
+    "": 16,  # fitme/__init__.py: loads names when they are used
 }
 
 MEDIAN_LINES = 130

@@ -6,21 +6,31 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from fitme.detail.wrinkles import Wrinkles
 from fitme.fit.session import Session
+from fitme.fit.stages.folds import fold_out
 from fitme.fit.stages.refine import refine
 from fitme.fit.state import FitState
 from fitme.models.stylegan2 import ReflectanceMaps
 
 
 @torch.no_grad()
-def finished_maps(session: Session, state: FitState, size: int) -> ReflectanceMaps:
-    """Maps [1,size,size,.], made at the generator's next resolution."""
+def finished_maps(
+    session: Session, state: FitState, size: int
+) -> tuple[ReflectanceMaps, Wrinkles | None]:
+    """Maps [1,size,size,.] of the neutral face, made at the generator's next resolution, and what
+    the photos' expressions add to them."""
     highest = session.generator.config.resolution
     texels = min(1 << max(6, (size - 1).bit_length()), highest)
     maps = session.maps(session.w(state), texels)
     if session.settings.refine.on:
         maps = refine(session, state, maps)
-    return maps if texels == size else resized(maps, size)
+    wrinkles = None
+    if session.settings.wrinkles:
+        maps, wrinkles = fold_out(session, state, maps)
+    if texels == size:
+        return maps, wrinkles
+    return resized(maps, size), None if wrinkles is None else wrinkles.resized(size)
 
 
 def resized(maps: ReflectanceMaps, size: int) -> ReflectanceMaps:

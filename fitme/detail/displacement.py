@@ -1,0 +1,48 @@
+"""Heights over the skin's surface and the normals that follow from them.
+
+A height map is metres along the neutral surface's normal, at any resolution. Its slopes are taken
+by the real metric of the atlas: metres per texel along u and along v, which vary over the head.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from fitme.head.model import HeadModel
+from fitme.head.tension import texel_lengths
+from fitme.reflectance.atlas import bake_vertex_field
+
+METRIC_TEXELS = 128  # of the map of lengths: they are smooth
+STEEPEST = math.tan(math.radians(25.0))  # of slopes, as those of wrinkles that photos show
+
+
+def texel_metres(head: HeadModel, neutral: Tensor, texels: int) -> Tensor:
+    """Sides of a texel in metres along u and v, [R,R,2], for maps of `texels`; neutral [1,V,3]."""
+    lengths = bake_vertex_field(head, texel_lengths(head, neutral), METRIC_TEXELS)
+    wide = F.interpolate(lengths.movedim(-1, 0)[None], (texels, texels), mode="bilinear")
+    return wide[0].movedim(0, -1).clamp_min(1e-3) / texels
+
+
+def slopes(height: Tensor, metres: Tensor) -> Tensor:
+    """Tilts [B,R,R,2] of a tangent-space normal map (OpenGL Y+) at z = 1 of heights [B,R,R]
+    in metres; metres [R,R,2] as `texel_metres` gives them. Central differences."""
+    wide = F.pad(height[:, None], (1, 1, 1, 1), mode="replicate")[:, 0]
+    by_u = 0.5 * (wide[:, 1:-1, 2:] - wide[:, 1:-1, :-2]) / metres[..., 0]
+    by_v = 0.5 * (wide[:, 2:, 1:-1] - wide[:, :-2, 1:-1]) / metres[..., 1]
+    return torch.stack([-by_u, by_v], -1)  # v points down, the map's y up
+
+
+def tilted(normal: Tensor, tilt: Tensor) -> Tensor:
+    """Unit tangent-space normals [...,3] with the tilts [...,2] added where z is 1."""
+    flat = normal[..., :2] / normal[..., 2:].clamp_min(0.1) + tilt
+    return F.normalize(torch.cat([flat, torch.ones_like(flat[..., :1])], -1), dim=-1)
+
+
+def bounded(tilt: Tensor) -> Tensor:
+    """Tilts [...,2], smoothly kept below STEEPEST."""
+    steep = tilt.norm(dim=-1, keepdim=True).clamp_min(1e-9)
+    return tilt * (STEEPEST * (steep / STEEPEST).tanh() / steep)
