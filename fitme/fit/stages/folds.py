@@ -127,8 +127,8 @@ def _gauss(images: Tensor, sigma: float) -> Tensor:
 
 
 def _along(values: Tensor, angle: Tensor, metres: Tensor) -> Tensor:
-    """Values [1,R,R,C] averaged along the folds, which are at right angles to `angle` [r,r]: what is
-    longer than it is wide stays."""
+    """Values [1,R,R,C] averaged along the folds, which are at right angles to `angle` [r,r]:
+    what is longer than it is wide stays."""
     texels = values.shape[1]
     double = torch.stack([(2 * angle).cos(), (2 * angle).sin()], -1)
     double = resized(double[None], texels)[0]
