@@ -37,9 +37,9 @@ UNSEEN = 0.05  # weight below which a photo says nothing of a texel
 
 @torch.no_grad()
 def fold_out(
-    session: Session, state: FitState, maps: ReflectanceMaps
+    session: Session, state: FitState, maps: ReflectanceMaps, own: ReflectanceMaps
 ) -> tuple[ReflectanceMaps, Wrinkles | None]:
-    """The maps [1,R,R,.] of the neutral face, and the folds that the photos' expressions add;
+    """The maps [1,R,R,.] of the neutral face, given W's `own`, and the folds that the photos' expressions add;
     None where no photo compresses the skin."""
     head, texels = session.head, maps.diffuse_albedo.shape[1]
     neutral = state.geometry(head).vertices()
@@ -64,12 +64,11 @@ def fold_out(
     clear = _wide(session.regions.skin * (1 - session.regions.marked_or_lids), side)
     dynamic = _wide(share, side) * clear
     metres = texel_metres(head, neutral, side)
-    base = session.own_w_maps(state, side)
     change = resized(maps.diffuse_albedo, side).clamp_min(1e-3).log()
-    change = change - base.diffuse_albedo.clamp_min(1e-3).log()
+    change = change - resized(own.diffuse_albedo, side).clamp_min(1e-3).log()
     shade = _along(_band(change, clear, metres), angle, metres) * dynamic[..., None]
     shade = DARKEST * (shade / DARKEST).tanh()
-    tilt = _tilts(resized(maps.normal, side)) - _tilts(base.normal)
+    tilt = _tilts(resized(maps.normal, side)) - _tilts(resized(own.normal, side))
     height = integrated(tilt * dynamic[..., None]) * metres.mean(-1)
     height = _band(height[..., None], clear, metres)[..., 0] * dynamic
     tilt = resized(bounded(slopes(height, metres)), texels)

@@ -10,6 +10,7 @@ from fitme.detail.wrinkles import Wrinkles
 from fitme.fit.session import Session
 from fitme.fit.stages.folds import fold_out
 from fitme.fit.stages.refine import refine
+from fitme.fit.stages.unseen import settle_unseen
 from fitme.fit.state import FitState
 from fitme.models.stylegan2 import ReflectanceMaps
 
@@ -22,12 +23,13 @@ def finished_maps(
     the photos' expressions add to them."""
     highest = session.generator.config.resolution
     texels = min(1 << max(6, (size - 1).bit_length()), highest)
-    maps = session.maps(session.w(state), texels)
+    maps, own = session.maps(session.w(state), texels), session.own_w_maps(state, texels)
+    maps = settle_unseen(session, state, maps, own)
     if session.settings.refine.on:
         maps = refine(session, state, maps)
     wrinkles = None
     if session.settings.wrinkles:
-        maps, wrinkles = fold_out(session, state, maps)
+        maps, wrinkles = fold_out(session, state, maps, own)
     if texels == size:
         return maps, wrinkles
     return resized(maps, size), None if wrinkles is None else wrinkles.resized(size)

@@ -81,7 +81,7 @@ def refine(session: Session, state: FitState, maps: ReflectanceMaps) -> Reflecta
         out = picture(maps)
 
     weight = weight * sample(trust[..., None], pixels)[..., 0]
-    marked, painted = (_wide(mask, texels) for mask in (regions.marked_or_lids, regions.painted))
+    marked, painted = (_wide(mask, texels) for mask in (regions.marked_or_lids, regions.lips))
     share = weight.square() / weight.square().sum(0).clamp_min(1e-6)
     confidence = (weight.amax(0) / (FULL[0] + (FULL[1] - FULL[0]) * marked)).clamp(0, 1)
     skin = trust * (1 - OWN * own)

@@ -1,0 +1,78 @@
+"""What tuning did where no photo shows skin: the generator's fine detail there is made up.
+
+Tuned layers are shared by the whole atlas: a shadow at the edge of what is seen becomes a row of
+spots beyond it. Where neither a texel nor its mirror image is seen, the change of the tuned maps
+against W's own is replaced by the smooth mean of the change nearby.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from fitme.fit.observation import masks_of
+from fitme.fit.session import Session
+from fitme.fit.state import FitState
+from fitme.fit.visibility import pixels_of, texel_weights
+from fitme.models.stylegan2 import ReflectanceMaps
+from fitme.reflectance.atlas import resized
+
+TEXELS = 256  # of the mask of what is seen
+EDGE = 1 / 64  # of the crop: width over which trust rises from its edge
+NEARBY = 1 / 12  # of the atlas: how far the change of what is seen is carried on
+FULL = 0.35  # weight of a texel from which its detail is its own
+LITTLE = 0.02  # weight of no change in the mean
+
+
+@torch.no_grad()
+def settle_unseen(
+    session: Session, state: FitState, maps: ReflectanceMaps, own: ReflectanceMaps
+) -> ReflectanceMaps:
+    """The tuned maps [1,R,R,.], with W's `own` detail where nothing is seen."""
+    seen = _wide(seen_texels(session, state), maps.diffuse_albedo.shape[1])
+    shown = (torch.maximum(seen, seen.flip(2)) / FULL).clamp(0, 1)
+    log = own.diffuse_albedo.clamp_min(1e-3).log()
+    change = maps.diffuse_albedo.clamp_min(1e-3).log() - log
+    albedo = (log + torch.lerp(_carried(change, shown), change, shown)).exp()
+    return ReflectanceMaps(
+        albedo.clamp(0.002, 0.9),
+        torch.lerp(own.specular_albedo, maps.specular_albedo, shown),
+        F.normalize(torch.lerp(own.normal, maps.normal, shown), dim=-1),
+    )
+
+
+def seen_texels(session: Session, state: FitState) -> Tensor:
+    """[r,r] in 0..1: how well the photos show each texel's skin, less a soft edge, which brows,
+    lips and lids do not have."""
+    trusted = state.frames.trusted
+    crops = session.crops(trusted.shape[-1], exact=True)
+    trusted = masks_of(trusted, crops.size)
+    marked = pixels_of(session.view(state, crops), session.regions.marked_or_lids)
+    soft = torch.lerp(feathered(trusted), trusted, marked)
+    vertices, camera = state.posed(session.head), session.camera(state, crops)
+    seen = texel_weights(session.head, vertices, camera, soft, TEXELS).amax(0)
+    return seen * resized(session.regions.skin[None, ..., None], TEXELS)[0, ..., 0]
+
+
+def feathered(trusted: Tensor) -> Tensor:
+    """Masks [P,n,n] that rise over EDGE from 0 at their edges."""
+    reach = max(1, round(0.5 * EDGE * trusted.shape[-1]))
+    side = 2 * reach + 1
+    least = -F.max_pool2d(-trusted[:, None], side, 1, reach)
+    return F.avg_pool2d(least, side, 1, reach, count_include_pad=False)[:, 0]
+
+
+def _carried(change: Tensor, shown: Tensor) -> Tensor:
+    """Smooth mean of a change [1,R,R,3] of what is shown [1,R,R,1], everywhere."""
+    few = round(4 / NEARBY)
+    both = resized(torch.cat([change * shown, shown], -1), few).movedim(-1, 1)
+    for _ in range(3):
+        both = F.avg_pool2d(both, 3, 1, 1, count_include_pad=False)
+    mean = both[:, :-1] / (both[:, -1:] + LITTLE)
+    return resized(mean.movedim(1, -1), change.shape[1])
+
+
+def _wide(mask: Tensor, texels: int) -> Tensor:
+    """[r,r] -> [1,R,R,1]."""
+    return resized(mask[None, ..., None], texels)
