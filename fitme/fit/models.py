@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from fitme.detail.prior import UsualFolds, load_usual_folds
 from fitme.head.model import HeadModel, load_head
 from fitme.landmarks.mediapipe import MediaPipeLandmarks
 from fitme.landmarks.provider import LandmarkProvider
@@ -61,6 +62,11 @@ class Models:
     def regions(self) -> AtlasRegions:
         """Masks of the head's atlas, REGION_TEXELS a side."""
         return AtlasRegions(self.head, REGION_TEXELS)
+
+    @cached_property
+    def usual_folds(self) -> UsualFolds:
+        """Folds for where no photo shows any. Raises InputError for a missing or damaged file."""
+        return load_usual_folds(device=self.device)
 
     @cached_property
     def codes(self) -> WCode:

@@ -85,20 +85,20 @@ class LineSet:
 def face_lines(face: Face, anatomy: Anatomy, stream: Stream) -> list[Lines]:
     """All lines of the faces."""
     lines = LineSet(face, anatomy, stream)
-    _forehead(lines)
-    _frown(lines)
-    _eyes(lines)
-    _mouth(lines)
+    forehead(lines)
+    frown(lines)
+    around_eyes(lines)
+    around_mouth(lines)
     _neck(lines)
     _lips(lines)
     return lines.found
 
 
-def _pair(x: Tensor, y: Tensor) -> Tensor:
+def pair(x: Tensor, y: Tensor) -> Tensor:
     return torch.stack([x, y], -1)
 
 
-def _forehead(s: LineSet) -> None:
+def forehead(s: LineSet) -> None:
     count = 6
     u = s.stream.uniform("forehead", count, 6)
     top = s.p.brow[0] + 11
@@ -108,8 +108,8 @@ def _forehead(s: LineSet) -> None:
     lift = 3.5 * (u[..., 3] - 0.25)
     depth = 0.26 * s.amount("forehead_lines", 0.6) * (0.35 + u[..., 4]) * (1 - 0.09 * row)
     depth = depth * (u[..., 5] > 0.12)
-    start, end = _pair(left, y + 2), _pair(right, y + 2 + u[..., 0])
-    middle = _pair((left + right) / 2, y + lift)
+    start, end = pair(left, y + 2), pair(right, y + 2 + u[..., 0])
+    middle = pair((left + right) / 2, y + lift)
     s.curve(start, middle, end, depth, 1, 80)
     s.curve(start, middle, end, 0.5 * depth, 2, 80)
     fine = s.stream.uniform("forehead.fine", 12, 4)
@@ -117,27 +117,27 @@ def _forehead(s: LineSet) -> None:
     x = -34 + 68 * fine[..., 1]
     half = 5 + 10 * fine[..., 2]
     depth = 0.07 * s.amount("forehead_lines") * (0.3 + fine[..., 3])
-    s.curve(_pair(x - half, y), _pair(x, y + 1), _pair(x + half, y), depth, 0, 26)
+    s.curve(pair(x - half, y), pair(x, y + 1), pair(x + half, y), depth, 0, 26)
 
 
-def _frown(s: LineSet) -> None:
+def frown(s: LineSet) -> None:
     u = s.stream.uniform("frown", 4, 4)
     x = 5.0 + 3.5 * u[..., 0] + s.p.mouth.new_tensor([0.0, 4.0, 0.0, 4.0])
     y = s.p.eye_inner[1] + 10 + 5 * u[..., 1]
     depth = s.p.mouth.new_tensor([0.30, 0.10, 0.30, 0.10]) * (0.3 + u[..., 2])
     depth = depth * s.amount("frown_lines", 0.7)
-    start = s.per_side(_pair(x - 0.5, y))
-    middle = s.per_side(_pair(x - 0.6, y + 7))
-    end = s.per_side(_pair(x + 1.5, y + 13 + 5 * u[..., 3]))
+    start = s.per_side(pair(x - 0.5, y))
+    middle = s.per_side(pair(x - 0.6, y + 7))
+    end = s.per_side(pair(x + 1.5, y + 13 + 5 * u[..., 3]))
     s.curve(start, middle, end, depth, 1, 18)
     v = s.stream.uniform("procerus", 2, 3)
     y = s.p.eye_inner[1] + 3 + 5 * torch.arange(2, device=s.device) + 2 * v[..., 0]
     half = 6 + 3 * v[..., 1]
     depth = 0.13 * s.amount("frown_lines", 0.7) * (0.3 + v[..., 2])
-    s.curve(_pair(-half, y), _pair(0 * y, y + 1.5), _pair(half, y), depth, 1, 18)
+    s.curve(pair(-half, y), pair(0 * y, y + 1.5), pair(half, y), depth, 1, 18)
 
 
-def _eyes(s: LineSet) -> None:
+def around_eyes(s: LineSet) -> None:
     count = 7
     u = s.stream.uniform("crow", 2 * count, 5)
     fan = torch.linspace(0.75, -0.85, count, device=s.device).repeat(2)
@@ -149,7 +149,7 @@ def _eyes(s: LineSet) -> None:
 
     def at(r: Tensor, drop: float) -> Tensor:
         x, y = corner[0] + c * r * 0.85, corner[1] - 1 + sn * r - drop * r**2 / 40
-        return s.per_side(_pair(x, y))
+        return s.per_side(pair(x, y))
 
     depth = 0.17 * s.amount("crows_feet", 0.6) * (0.25 + u[..., 3])
     s.curve(at(near, 0.3), at(near + length * 0.5, 0.3), at(near + length, 0.5), depth, 1, 20)
@@ -162,35 +162,35 @@ def _eyes(s: LineSet) -> None:
     x0 = torch.lerp(inner[0], outer[0], -0.02 + 0.35 * v[..., 1])
     x1 = torch.lerp(inner[0], outer[0], 0.75 + 0.35 * v[..., 2])
     base = (inner[1] + outer[1]) / 2
-    start = s.per_side(_pair(x0, base - 1.5 - 0.75 * drop))
-    middle = s.per_side(_pair((x0 + x1) / 2 - 1, base - 7 - 1.15 * drop))
-    end = s.per_side(_pair(x1, base - 3 - 0.55 * drop))
+    start = s.per_side(pair(x0, base - 1.5 - 0.75 * drop))
+    middle = s.per_side(pair((x0 + x1) / 2 - 1, base - 7 - 1.15 * drop))
+    end = s.per_side(pair(x1, base - 3 - 0.55 * drop))
     depth = 0.13 * s.amount("under_eye_lines") * (0.3 + v[..., 3])
     s.curve(start, middle, end, depth, 0, 24)
     one = s.stream.uniform("bag", 2, 1)
     depth = 0.34 * (0.10 + s.amount("under_eye_lines", 0.6)) * (0.6 + 0.5 * one[..., 0])
-    low = s.per_side(_pair(inner[0].expand(1, 2) + 0.5, base.expand(1, 2) - 5.5))
-    mid = s.per_side(_pair(inner[0].expand(1, 2) + 8, base.expand(1, 2) - 17.5))
-    far = s.per_side(_pair(outer[0].expand(1, 2) - 5, base.expand(1, 2) - 15.5))
+    low = s.per_side(pair(inner[0].expand(1, 2) + 0.5, base.expand(1, 2) - 5.5))
+    mid = s.per_side(pair(inner[0].expand(1, 2) + 8, base.expand(1, 2) - 17.5))
+    far = s.per_side(pair(outer[0].expand(1, 2) - 5, base.expand(1, 2) - 15.5))
     batch = depth.shape[0]
     low, mid, far = (end.expand(batch, -1, -1) for end in (low, mid, far))
     s.curve(low, mid, far, depth, 2, 30)
 
 
-def _mouth(s: LineSet) -> None:
+def around_mouth(s: LineSet) -> None:
     wing, corner = s.p.nose_wing, s.p.mouth_corner
     u = s.stream.uniform("fold", 2, 4)
     zero = torch.zeros_like(u[..., 0])
-    start = s.per_side(_pair(zero + wing[0] + 1.5, zero + wing[1] + 4))
-    middle = s.per_side(_pair(corner[0] + 6 + 3 * u[..., 0], zero + wing[1] - 8))
-    end = s.per_side(_pair(corner[0] + 8.5 + 3 * u[..., 1], corner[1] - 1 - 8 * u[..., 2]))
+    start = s.per_side(pair(zero + wing[0] + 1.5, zero + wing[1] + 4))
+    middle = s.per_side(pair(corner[0] + 6 + 3 * u[..., 0], zero + wing[1] - 8))
+    end = s.per_side(pair(corner[0] + 8.5 + 3 * u[..., 1], corner[1] - 1 - 8 * u[..., 2]))
     amount = s.amount("nasolabial", 0.5)
     s.curve(start, middle, end, (0.06 + 0.55 * amount) * (0.8 + 0.4 * u[..., 3]), 2, 48)
     s.curve(start, middle, end, 0.30 * amount.clamp_max(2) ** 1.3 * (0.6 + 0.6 * u[..., 0]), 1, 48)
     v = s.stream.uniform("marionette", 2, 3)
-    start = s.per_side(_pair(zero + corner[0] + 1.5, zero + corner[1] - 2))
-    middle = s.per_side(_pair(zero + corner[0] + 4.5, zero + corner[1] - 10))
-    end = s.per_side(_pair(corner[0] + 2 + 4 * v[..., 0], corner[1] - 18 - 6 * v[..., 1]))
+    start = s.per_side(pair(zero + corner[0] + 1.5, zero + corner[1] - 2))
+    middle = s.per_side(pair(zero + corner[0] + 4.5, zero + corner[1] - 10))
+    end = s.per_side(pair(corner[0] + 2 + 4 * v[..., 0], corner[1] - 18 - 6 * v[..., 1]))
     s.curve(start, middle, end, 0.42 * s.amount("mouth_lines") * (0.3 + v[..., 2]), 2, 26)
     s.curve(start, middle, end, 0.16 * s.amount("mouth_lines") * (0.3 + v[..., 0]), 1, 26)
     # Upright lines around the lips.
@@ -201,8 +201,8 @@ def _mouth(s: LineSet) -> None:
         begin = s.p.mouth[1] + y0 - step * fall * 0.8
         reach = step * (3.5 + 5 * w[..., 1])
         depth = 0.065 * s.amount("mouth_lines", 0.7) ** 1.3 * w[..., 2] * (x.abs() > 2.5)
-        top = _pair(x * 1.12, begin + reach)
-        s.curve(_pair(x, begin), _pair(x * 1.04, begin + reach / 2), top, depth, 0, 9)
+        top = pair(x * 1.12, begin + reach)
+        s.curve(pair(x, begin), pair(x * 1.04, begin + reach / 2), top, depth, 0, 9)
 
 
 def _neck(s: LineSet) -> None:
@@ -212,7 +212,7 @@ def _neck(s: LineSet) -> None:
     y = s.p.chin[1] - 36 - 10 * row + 4 * (u[..., 0] - 0.5)
     left, right = -38 + 22 * u[..., 1], 38 - 22 * u[..., 2]
     depth = (0.09 + 0.30 * s.amount("neck_lines")) * (0.2 + u[..., 3])
-    s.curve(_pair(left, y + 4), _pair((left + right) / 2, y - 4), _pair(right, y + 4), depth, 1, 80)
+    s.curve(pair(left, y + 4), pair((left + right) / 2, y - 4), pair(right, y + 4), depth, 1, 80)
 
 
 def _lips(s: LineSet) -> None:
@@ -228,8 +228,8 @@ def _lips(s: LineSet) -> None:
         depth = 0.055 * (s.face.scale("lip_lines", 0.4) * (0.8 + 0.7 * s.face["age"]))[:, None]
         depth = depth * (0.3 + 1.1 * u[..., 2])
         lean = x * (1 + 0.10 * (1 + u[..., 3]))
-        middle = _pair((x + lean) / 2, (begin + far) / 2)
-        s.curve(_pair(x, begin), middle, _pair(lean, far), depth, 0, 9)
+        middle = pair((x + lean) / 2, (begin + far) / 2)
+        s.curve(pair(x, begin), middle, pair(lean, far), depth, 0, 9)
 
 
 def draw_lines(lines: list[Lines], anatomy: Anatomy) -> tuple[Tensor, Tensor]:

@@ -3,93 +3,146 @@
 Tuning and refinement explain what the photos show: mostly where skin is compressed by the
 expression that is folds, whose shading comes and goes with it. Detail of the maps beyond W's own
 is divided by the compression of the photos that show it (HiFace, arXiv 2303.11225, tells static
-from dynamic detail by the tension likewise): normals become displacement, and of the albedo what
-changes all channels alike and runs along the folds becomes their shade. A photo's own render stays
-what it was.
+from dynamic detail by the tension likewise): what runs along the folds becomes displacement, as far
+as the photos' light explains its shading, and their shade. A photo's own render stays what it was.
+Where no photo shows compressed skin, folds are the usual ones of `fitme.detail.prior`.
 """
 
 from __future__ import annotations
 
-import math
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fitme.detail.displacement import bounded, slopes, texel_metres, tilted
+from fitme.detail.displacement import bounded, integrated, slopes, texel_metres, tilted
 from fitme.detail.wrinkles import STRAIN_TEXELS, Wrinkles, fold_weights, strain_maps
 from fitme.fit.observation import masks_of
-from fitme.fit.session import Session
+from fitme.fit.session import COARSE_TEXELS, Session
+from fitme.fit.stages.fold_shading import averaged_along, banded, cavity, heights_of
+from fitme.fit.stages.refine import STEEP_RESPONSE, tilt_responses
 from fitme.fit.state import FitState
-from fitme.fit.visibility import texel_weights
+from fitme.fit.visibility import sample, texel_pixels
 from fitme.head.tension import principal
 from fitme.models.stylegan2 import ReflectanceMaps
 from fitme.reflectance.atlas import resized
+from fitme.render import RenderOutput
 
 FOLD_TEXELS = 512  # of maps of folds, at most: half a millimetre a texel
+PIXELS = 256  # of crops in which the light's response is measured
 COMPRESSED = (0.02, 0.08)  # strain below which nothing is a fold, above which all detail is
-FINEST_M, COARSEST_M = 0.0005, 0.012  # Gaussians between which the shade of folds lies
-ALONG_M = 0.004  # half length over which a fold is followed; spots are shorter
-STEPS_ALONG = 4  # samples on each side
+SOFT = 5  # texels of the maps of strain, about a centimetre
 DARKEST = 0.6  # log of the shade, either way
 UNSEEN = 0.05  # weight below which a photo says nothing of a texel
+USUAL = 0.6  # of the depth of the usual folds of a face of 70, for whom no photo shows folds
+FLATTER = 0.5  # of the static relief that fully stretched skin loses
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What P photos show of the folds, in maps of r texels."""
+
+    share: Tensor  # [r,r] in 0..1 of the detail that is folds
+    fold: Tensor  # [r,r,3] see `Wrinkles`
+    angle: Tensor  # [r,r] across the folds
+    response: Tensor  # [r,r,2] log radiance per tilt of the normals
+    weight: Tensor  # [r,r] how well it is seen
 
 
 @torch.no_grad()
 def fold_out(
     session: Session, state: FitState, maps: ReflectanceMaps, own: ReflectanceMaps
-) -> tuple[ReflectanceMaps, Wrinkles | None]:
-    """The maps [1,R,R,.] of the neutral face, given W's `own`, and the folds that the photos' expressions add;
-    None where no photo compresses the skin."""
+) -> tuple[ReflectanceMaps, Wrinkles]:
+    """The maps [1,R,R,.] of the neutral face, given W's `own`, and what expressions add."""
     head, texels = session.head, maps.diffuse_albedo.shape[1]
     neutral = state.geometry(head).vertices()
-    posed = state.posed(head)
-    strain = strain_maps(head, neutral, posed, STRAIN_TEXELS)
-    camera = session.camera(state, session.crops(256))
-    trusted = masks_of(state.frames.trusted, camera.height)
-    seen = texel_weights(head, posed, camera, trusted, STRAIN_TEXELS)
-    pressed = (-principal(strain)[1]).clamp_min(0)  # [P,r,r]
-    weight = seen.square()
-    total = weight.sum(0)
-    moving = ((pressed - COMPRESSED[0]) / (COMPRESSED[1] - COMPRESSED[0])).clamp(0, 1)
-    share = (moving * weight).sum(0) / total.clamp_min(UNSEEN**2)
-    if not bool((share > 0).any()):
-        return maps, None
-    most = (pressed * (seen > UNSEEN)).amax(0)
-    mean = (strain * (weight * moving)[..., None]).sum(0)
-    angle = principal(mean)[2]
-    fold = fold_weights(angle, most.clamp_min(COMPRESSED[0])[..., None]) * (share > 0)[..., None]
-
     side = min(texels, FOLD_TEXELS)
-    clear = _wide(session.regions.skin * (1 - session.regions.marked_or_lids), side)
-    dynamic = _wide(share, side) * clear
     metres = texel_metres(head, neutral, side)
+    texel = metres.mean(-1)
+    seen = _seen(session, state, neutral)
+    skin = session.regions.skin * (1 - session.regions.marked_or_lids)
+    clear = _wide(skin, side)
+    dynamic = _wide(_softened(seen.share, _wide(skin, STRAIN_TEXELS)[0]), side) * clear
+
     change = resized(maps.diffuse_albedo, side).clamp_min(1e-3).log()
     change = change - resized(own.diffuse_albedo, side).clamp_min(1e-3).log()
-    shade = _along(_band(change, clear, metres), angle, metres) * dynamic[..., None]
-    shade = DARKEST * (shade / DARKEST).tanh()
+    shade = averaged_along(banded(change, clear, metres), seen.angle, metres)
+    shade = DARKEST * (shade * dynamic[..., None] / DARKEST).tanh()
     tilt = _tilts(resized(maps.normal, side)) - _tilts(resized(own.normal, side))
-    height = integrated(tilt * dynamic[..., None]) * metres.mean(-1)
-    height = _band(height[..., None], clear, metres)[..., 0] * dynamic
-    tilt = resized(bounded(slopes(height, metres)), texels)
+    fine = integrated(tilt * dynamic[..., None], metres)
+    fine = banded(fine[..., None], clear, metres)[..., 0] * dynamic
+    fine_tilt = bounded(slopes(fine, metres))
     kept = ReflectanceMaps(
         (maps.diffuse_albedo * resized(-shade, texels).exp()).clamp(0.002, 0.9),
-        maps.specular_albedo, tilted(maps.normal, -tilt),
+        maps.specular_albedo, tilted(maps.normal, -resized(fine_tilt, texels)),
     )  # fmt: skip
-    return kept, Wrinkles(height, torch.zeros_like(height), shade, fold[None])
+
+    # What the light explains of the shade is displacement; the shade keeps the rest.
+    response = resized(seen.response[None], side)
+    broad = heights_of(shade[0].mean(-1), response[0], _wide(seen.weight, side)[0])[None]
+    height = fine + broad * texel * dynamic
+    added = bounded(slopes(height, metres)) - fine_tilt
+    shade = shade - (response * added).sum(-1, keepdim=True)
+
+    usual = session.models.usual_folds
+    compressed = resized(usual.compressed[:, :, :, None], side)[..., 0]
+    compressed = USUAL * _likest(compressed, height, dynamic) * clear
+    height = torch.lerp(compressed, height, dynamic)
+    shade = torch.lerp(
+        cavity(compressed / texel)[..., None].expand_as(shade), shade, dynamic[..., None]
+    )
+    fold = torch.lerp(
+        fold_weights(usual.angle, usual.complete[..., None]), seen.fold, seen.share[..., None]
+    )
+    static = banded(
+        integrated(_tilts(resized(kept.normal, side)), metres)[..., None], clear, metres
+    )
+    return kept, Wrinkles(height, -FLATTER * static[..., 0], shade, fold[None])
 
 
-def integrated(tilt: Tensor) -> Tensor:
-    """Heights [B,R,R] in texels whose slopes are nearest to the tilts [B,R,R,2] of a normal map
-    (Frankot and Chellappa 1988)."""
-    side = tilt.shape[1]
-    row = torch.fft.fftfreq(side, device=tilt.device)[:, None] * 2 * math.pi
-    column = torch.fft.rfftfreq(side, device=tilt.device)[None] * 2 * math.pi
-    x, y = torch.fft.rfft2(-tilt[..., 0]), torch.fft.rfft2(tilt[..., 1])
-    square = (row.square() + column.square()).clamp_min(1e-9)
-    found = (-1j * column * x - 1j * row * y) / square
-    found[:, 0, 0] = 0
-    return torch.fft.irfft2(found, s=(side, side))
+def _seen(session: Session, state: FitState, neutral: Tensor) -> _Seen:
+    """Compression and light as the photos show them; neutral [1,V,3]."""
+    head, posed = session.head, state.posed(session.head)
+    strain = strain_maps(head, neutral, posed, STRAIN_TEXELS)
+    crops = session.crops(PIXELS, exact=True)
+    camera = session.camera(state, crops)
+    pixels, weight = texel_pixels(head, posed, camera, STRAIN_TEXELS)
+    trusted = masks_of(state.frames.trusted, crops.size)
+    weight = weight * sample(trusted[..., None], pixels)[..., 0]
+    pressed = (-principal(strain)[1]).clamp_min(0)  # [P,r,r]
+    moving = ((pressed - COMPRESSED[0]) / (COMPRESSED[1] - COMPRESSED[0])).clamp(0, 1)
+    square = weight.square()
+    share = (moving * square).sum(0) / square.sum(0).clamp_min(UNSEEN**2)
+    most = (pressed * (weight > UNSEEN)).amax(0).clamp_min(COMPRESSED[0])
+    angle = principal((strain * (square * moving)[..., None]).sum(0))[2]
+
+    def picture(maps: ReflectanceMaps) -> RenderOutput:
+        return session.picture(state, posed, camera, maps)
+
+    coarse = session.maps(session.pivot(state), COARSE_TEXELS)
+    found = torch.stack(tilt_responses(coarse, picture, picture(coarse)), -1)
+    found = sample(found.clamp(-STEEP_RESPONSE, STEEP_RESPONSE), pixels)
+    mean = (found * square[..., None]).sum(0) / square.sum(0).clamp_min(UNSEEN**2)[..., None]
+    return _Seen(share, fold_weights(angle, most[..., None]), angle, mean, weight.amax(0))
+
+
+def _likest(examples: Tensor, height: Tensor, dynamic: Tensor) -> Tensor:
+    """The one [1,R,R] of examples [E,R,R] that correlates best with heights [1,R,R] where they are
+    the photos' own, dynamic [1,R,R]."""
+    own = height * dynamic
+    if not bool(own.any()):
+        return examples[:1]
+    likeness = (examples * own).sum((1, 2)) / (examples * dynamic).norm(dim=(1, 2)).clamp_min(1e-9)
+    return examples[likeness.argmax()][None]
+
+
+def _softened(mask: Tensor, clear: Tensor) -> Tensor:
+    """A mask [r,r] without edges that would become cliffs; of what is clear [r,r]."""
+    both = torch.stack([mask * clear, clear])
+    for _ in range(2):
+        both = F.avg_pool2d(both, SOFT, 1, SOFT // 2)
+    return both[0] / both[1].clamp_min(0.05)
 
 
 def _tilts(normal: Tensor) -> Tensor:
@@ -100,47 +153,3 @@ def _tilts(normal: Tensor) -> Tensor:
 def _wide(mask: Tensor, texels: int) -> Tensor:
     """[r,r] -> [1,R,R]."""
     return resized(mask[None, ..., None], texels)[..., 0]
-
-
-def _band(values: Tensor, clear: Tensor, metres: Tensor) -> Tensor:
-    """Values [1,R,R,C] between FINEST_M and COARSEST_M, of what is clear [1,R,R]."""
-    texels = clear.shape[-1]
-    texel = float(metres.mean(-1)[clear[0] > 0.5].mean())
-    both = torch.cat([values * clear[..., None], clear[..., None]], -1)
-    fine = _gauss(both, FINEST_M / texel)
-    few = max(32, round(4 * texels * texel / COARSEST_M))
-    coarse = resized(_gauss(resized(both, few), few * COARSEST_M / (texel * texels)), texels)
-    fine, coarse = (part[..., :-1] / part[..., -1:].clamp_min(0.05) for part in (fine, coarse))
-    return (fine - coarse) * clear[..., None]
-
-
-def _gauss(images: Tensor, sigma: float) -> Tensor:
-    """Images [1,R,R,C] blurred by `sigma` pixels."""
-    reach = max(1, math.ceil(3 * sigma))
-    at = torch.arange(-reach, reach + 1, device=images.device, dtype=images.dtype)
-    kernel = (-0.5 * (at / sigma).square()).exp()
-    kernel = kernel / kernel.sum()
-    wide = F.pad(images.movedim(-1, 0), (reach,) * 4, mode="replicate")
-    wide = F.conv2d(wide, kernel.view(1, 1, -1, 1))
-    return F.conv2d(wide, kernel.view(1, 1, 1, -1)).movedim(0, -1)
-
-
-def _along(values: Tensor, angle: Tensor, metres: Tensor) -> Tensor:
-    """Values [1,R,R,C] averaged along the folds, which are at right angles to `angle` [r,r]:
-    what is longer than it is wide stays."""
-    texels = values.shape[1]
-    double = torch.stack([(2 * angle).cos(), (2 * angle).sin()], -1)
-    double = resized(double[None], texels)[0]
-    wide = 0.5 * torch.atan2(double[..., 1], double[..., 0])
-    turn = torch.stack([-wide.sin(), wide.cos()], -1)  # along (u, v)
-    step = ALONG_M / STEPS_ALONG * turn / metres * (2 / texels)
-    at = (torch.arange(texels, device=values.device) + 0.5) / texels * 2 - 1
-    grid = torch.stack(torch.meshgrid(at, at, indexing="xy"), -1)
-    images = values.movedim(-1, 1)
-    total = torch.zeros_like(images)
-    for k in range(-STEPS_ALONG, STEPS_ALONG + 1):
-        total += F.grid_sample(
-            images, (grid + k * step)[None], mode="bilinear", padding_mode="border",
-            align_corners=False,
-        )  # fmt: skip
-    return total.movedim(1, -1) / (2 * STEPS_ALONG + 1)

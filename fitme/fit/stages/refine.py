@@ -16,10 +16,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from fitme.detail.displacement import tilted
 from fitme.fit.observation import Crops, masks_of
 from fitme.fit.ratio import albedo_ratio, mean_within, shading
 from fitme.fit.session import Session
-from fitme.fit.stages.relief import relief_tilts, shading_weights, tilted
+from fitme.fit.stages.relief import relief_tilts, shading_weights
 from fitme.fit.state import FitState
 from fitme.fit.visibility import depth_of, pixels_of, sample, texel_pixels
 from fitme.models.stylegan2 import ReflectanceMaps
@@ -111,12 +112,7 @@ def _relief(
     """
     grey = shading_weights().to(out.color)
     before = out.color.clamp_min(DARKEST).log()
-    responses = []
-    for axis in (0, 1):
-        tilt = maps.normal.new_zeros(2)
-        tilt[axis] = TILT
-        color = picture(replace(maps, normal=tilted(maps.normal, tilt))).color
-        responses.append((color.clamp_min(DARKEST).log() - before) @ grey / TILT)
+    responses = tilt_responses(maps, picture, out)
     coarse = RELIEF_COARSE * photo.shape[1]
     photo = photo.clamp_min(DARKEST).log()
     both = torch.cat([(photo - before).clamp(-1.5, 1.0), photo], -1)
@@ -130,6 +126,22 @@ def _relief(
     response = found[..., 1:3].clamp(-STEEP_RESPONSE, STEEP_RESPONSE)
     tilt = relief_tilts(found[..., 0], response, weight * found[..., 3])
     return tilted(maps.normal, tilt[None])
+
+
+def tilt_responses(
+    maps: ReflectanceMaps, picture: Callable[[ReflectanceMaps], RenderOutput], out: RenderOutput
+) -> list[Tensor]:
+    """Changes of log radiance [P,n,n] per tilt of the maps' normals along x and along y; `out` is
+    the picture of the maps."""
+    grey = shading_weights().to(out.color)
+    before = out.color.clamp_min(DARKEST).log()
+    responses = []
+    for axis in (0, 1):
+        tilt = maps.normal.new_zeros(2)
+        tilt[axis] = TILT
+        color = picture(replace(maps, normal=tilted(maps.normal, tilt))).color
+        responses.append((color.clamp_min(DARKEST).log() - before) @ grey / TILT)
+    return responses
 
 
 def limited(fine: Tensor, marked: Tensor, painted: Tensor, lighter: float = LIGHTER[0]) -> Tensor:

@@ -28,6 +28,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from fitme.detail.displacement import bounded
 from fitme.reflectance.skin import HAEMOGLOBIN, MELANIN
 
 PIGMENT = 0.05  # spread of melanin and haemoglobin in fine detail, units of their axes
@@ -41,7 +42,6 @@ POOLED = 5  # its side after pooling
 ISOTROPIC, LINES = 0.25, 0.7  # coherence of the structure tensor without and with lines
 ORDINARY = 0.4  # share of the skin whose lines are no wrinkles
 STRONGEST = 6.0  # times the ordinary variance
-STEEPEST = math.tan(math.radians(25.0))
 STEPS = 10  # of conjugate gradients
 
 
@@ -55,16 +55,21 @@ def shading_weights() -> Tensor:
 
 
 class Tilts:
-    """The linear map from q [R,R] to the tilts of a normal map and to g, [3,R,R]."""
+    """The linear map from q [R,R] to the tilts of a normal map and to g, [3,R,R]; `finest` and
+    `coarsest` are texels of the atlas of TEXELS."""
 
-    def __init__(self, texels: int, device: torch.device | str = "cpu") -> None:
+    def __init__(
+        self, texels: int, device: torch.device | str = "cpu", finest: float = FINEST,
+        coarsest: float = COARSEST,
+    ) -> None:  # fmt: skip
         row = torch.fft.fftfreq(texels, device=device)[:, None]
         column = torch.fft.rfftfreq(texels, device=device)[None]
         length = (row.square() + column.square()).sqrt()
         angle = 2 * math.pi * texels / TEXELS * length
-        band = (-0.5 * (FINEST * angle).square()).exp()
-        band = band * (1 - (-0.5 * (COARSEST * angle).square()).exp())
+        band = (-0.5 * (finest * angle).square()).exp()
+        band = band * (1 - (-0.5 * (coarsest * angle).square()).exp())
         unit = band / length.clamp_min(1e-6)
+        self.to_height = unit / (2 * math.pi)
         # n = (-dh/du, dh/dv, 1): rows grow with v, which points down, the map's y points up.
         self.kernel = torch.stack([-1j * column * unit, 1j * row * unit, band + 0j])
         self.size = (texels, texels)
@@ -72,6 +77,10 @@ class Tilts:
     def __call__(self, q: Tensor) -> Tensor:
         """[R,R] -> [3,R,R]."""
         return torch.fft.irfft2(self.kernel * torch.fft.rfft2(q), s=self.size)
+
+    def height(self, q: Tensor) -> Tensor:
+        """[R,R] -> heights in texels [R,R], whose slopes are the tilts."""
+        return torch.fft.irfft2(self.to_height * torch.fft.rfft2(q), s=self.size)
 
     def adjoint(self, values: Tensor) -> Tensor:
         """[3,R,R] -> [R,R]."""
@@ -152,15 +161,3 @@ def conjugate_gradients(matrix: Callable[[Tensor], Tensor], target: Tensor, step
         before, square = square, residual.square().sum()
         direction = residual + square / before * direction
     return x
-
-
-def tilted(normal: Tensor, tilt: Tensor) -> Tensor:
-    """Unit tangent-space normals [...,3] with the tilts [...,2] added where z is 1."""
-    flat = normal[..., :2] / normal[..., 2:].clamp_min(0.1) + tilt
-    return F.normalize(torch.cat([flat, torch.ones_like(flat[..., :1])], -1), dim=-1)
-
-
-def bounded(tilt: Tensor) -> Tensor:
-    """Tilts [...,2], smoothly kept below STEEPEST."""
-    steep = tilt.norm(dim=-1, keepdim=True).clamp_min(1e-9)
-    return tilt * (STEEPEST * (steep / STEEPEST).tanh() / steep)

@@ -1,0 +1,92 @@
+"""Maps of folds: what of a change runs along them, and which heights shade so."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from fitme.fit.stages.relief import CLOUDY, Tilts, conjugate_gradients
+from fitme.reflectance.atlas import resized
+
+FINEST_M, COARSEST_M = 0.0005, 0.012  # Gaussians between which the shade of folds lies
+ALONG_M = 0.004  # half length over which a fold is followed; spots are shorter
+STEPS_ALONG = 4  # samples on each side
+BAND = (1.5, 40.0)  # texels of the atlas of 1024 between which heights are found
+PRIOR = 0.12  # (spread of the shading over that of slopes) squared
+STEPS = 12  # of conjugate gradients
+
+
+def heights_of(shading: Tensor, response: Tensor, weight: Tensor) -> Tensor:
+    """Heights [R,R] in texels of folds, from their shading [R,R], natural logarithm, its change
+    per tilt of the normals, response [R,R,2], and the weight [R,R] of each texel.
+
+    The equation of `fitme.fit.stages.relief` with the band of folds.
+    """
+    linear = Tilts(shading.shape[-1], shading.device, *BAND)
+    rows = torch.cat([response, torch.full_like(response[..., :1], CLOUDY)], -1).movedim(-1, 0)
+    rows, strength = rows * (weight > 0), weight.square()
+
+    def normal_matrix(q: Tensor) -> Tensor:
+        found = (rows * linear(q)).sum(0) * strength
+        return linear.adjoint(rows * found) + PRIOR * q
+
+    wanted = linear.adjoint(rows * (strength * shading))
+    return linear.height(conjugate_gradients(normal_matrix, wanted, STEPS))
+
+
+def cavity(height: Tensor) -> Tensor:
+    """Log of the diffuse light [B,R,R] that folds of heights [B,R,R] in texels get in even light
+    from everywhere, over that of flat skin; 0 on ridges ("dark is deep", see
+    `fitme.fit.stages.relief`)."""
+    side = height.shape[-1]
+    row = torch.fft.fftfreq(side, device=height.device)[:, None]
+    column = torch.fft.rfftfreq(side, device=height.device)[None]
+    length = 2 * math.pi * (row.square() + column.square()).sqrt()
+    return CLOUDY * torch.fft.irfft2(length * torch.fft.rfft2(height), s=(side, side)).clamp_max(0)
+
+
+def banded(values: Tensor, clear: Tensor, metres: Tensor) -> Tensor:
+    """Values [1,R,R,C] between FINEST_M and COARSEST_M, of what is clear [1,R,R]."""
+    texels = clear.shape[-1]
+    texel = float(metres.mean(-1)[clear[0] > 0.5].mean())
+    both = torch.cat([values * clear[..., None], clear[..., None]], -1)
+    fine = _gauss(both, FINEST_M / texel)
+    few = max(32, round(4 * texels * texel / COARSEST_M))
+    coarse = resized(_gauss(resized(both, few), few * COARSEST_M / (texel * texels)), texels)
+    fine, coarse = (part[..., :-1] / part[..., -1:].clamp_min(0.05) for part in (fine, coarse))
+    return (fine - coarse) * clear[..., None]
+
+
+def _gauss(images: Tensor, sigma: float) -> Tensor:
+    """Images [1,R,R,C] blurred by `sigma` pixels."""
+    reach = max(1, math.ceil(3 * sigma))
+    at = torch.arange(-reach, reach + 1, device=images.device, dtype=images.dtype)
+    kernel = (-0.5 * (at / sigma).square()).exp()
+    kernel = kernel / kernel.sum()
+    wide = F.pad(images.movedim(-1, 0), (reach,) * 4, mode="replicate")
+    wide = F.conv2d(wide, kernel.view(1, 1, -1, 1))
+    return F.conv2d(wide, kernel.view(1, 1, 1, -1)).movedim(0, -1)
+
+
+def averaged_along(values: Tensor, angle: Tensor, metres: Tensor) -> Tensor:
+    """Values [1,R,R,C] averaged along the folds, which are at right angles to `angle` [r,r]:
+    what is longer than it is wide stays."""
+    texels = values.shape[1]
+    double = torch.stack([(2 * angle).cos(), (2 * angle).sin()], -1)
+    double = resized(double[None], texels)[0]
+    wide = 0.5 * torch.atan2(double[..., 1], double[..., 0])
+    turn = torch.stack([-wide.sin(), wide.cos()], -1)  # along (u, v)
+    step = ALONG_M / STEPS_ALONG * turn / metres * (2 / texels)
+    at = (torch.arange(texels, device=values.device) + 0.5) / texels * 2 - 1
+    grid = torch.stack(torch.meshgrid(at, at, indexing="xy"), -1)
+    images = values.movedim(-1, 1)
+    total = torch.zeros_like(images)
+    for k in range(-STEPS_ALONG, STEPS_ALONG + 1):
+        total += F.grid_sample(
+            images, (grid + k * step)[None], mode="bilinear", padding_mode="border",
+            align_corners=False,
+        )  # fmt: skip
+    return total.movedim(1, -1) / (2 * STEPS_ALONG + 1)
