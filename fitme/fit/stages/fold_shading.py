@@ -12,8 +12,9 @@ from fitme.fit.stages.relief import CLOUDY, Tilts, conjugate_gradients
 from fitme.reflectance.atlas import resized
 
 FINEST_M, COARSEST_M = 0.0005, 0.012  # Gaussians between which the shade of folds lies
-ALONG_M = 0.004  # half length over which a fold is followed; spots are shorter
-STEPS_ALONG = 4  # samples on each side
+ALONG_M = 0.005  # half length over which a fold is followed; spots are shorter
+STEPS_ALONG = 3  # samples on each side
+NEARBY_M = 0.0025  # Gaussian within which a fold has one direction
 BAND = (1.5, 40.0)  # texels of the atlas of 1024 between which heights are found
 PRIOR = 0.12  # (spread of the shading over that of slopes) squared
 STEPS = 12  # of conjugate gradients
@@ -71,15 +72,17 @@ def _gauss(images: Tensor, sigma: float) -> Tensor:
     return F.conv2d(wide, kernel.view(1, 1, 1, -1)).movedim(0, -1)
 
 
-def averaged_along(values: Tensor, angle: Tensor, metres: Tensor) -> Tensor:
-    """Values [1,R,R,C] averaged along the folds, which are at right angles to `angle` [r,r]:
-    what is longer than it is wide stays."""
+def averaged_along(values: Tensor, metres: Tensor) -> Tensor:
+    """Values [1,R,R,C] averaged along the lines that they are made of: what is longer than it is
+    wide stays.
+
+    Lines run at right angles to the main axis of the structure tensor. (Not to the compression: the
+    fold beside the nose runs along the edge of the cheek that slides over it.)
+    """
     texels = values.shape[1]
-    double = torch.stack([(2 * angle).cos(), (2 * angle).sin()], -1)
-    double = resized(double[None], texels)[0]
-    wide = 0.5 * torch.atan2(double[..., 1], double[..., 0])
-    turn = torch.stack([-wide.sin(), wide.cos()], -1)  # along (u, v)
-    step = ALONG_M / STEPS_ALONG * turn / metres * (2 / texels)
+    across = line_angle(values[0].mean(-1), float(NEARBY_M / metres.mean()))
+    along = torch.stack([-across.sin(), across.cos()], -1)  # (u, v)
+    step = ALONG_M / STEPS_ALONG * along / metres * (2 / texels)
     at = (torch.arange(texels, device=values.device) + 0.5) / texels * 2 - 1
     grid = torch.stack(torch.meshgrid(at, at, indexing="xy"), -1)
     images = values.movedim(-1, 1)
@@ -90,3 +93,11 @@ def averaged_along(values: Tensor, angle: Tensor, metres: Tensor) -> Tensor:
             align_corners=False,
         )  # fmt: skip
     return total.movedim(1, -1) / (2 * STEPS_ALONG + 1)
+
+
+def line_angle(values: Tensor, reach: float) -> Tensor:
+    """Angle [R,R] in (u, v) across the lines of values [R,R] within about `reach` texels."""
+    by_v, by_u = torch.gradient(values)
+    tensor = torch.stack([by_u * by_u - by_v * by_v, 2 * by_u * by_v], -1)[None]
+    double = _gauss(tensor, reach)[0]
+    return 0.5 * torch.atan2(double[..., 1], double[..., 0])

@@ -3,7 +3,7 @@
 Tuning and refinement explain what the photos show: mostly where skin is compressed by the
 expression that is folds, whose shading comes and goes with it. Detail of the maps beyond W's own
 is divided by the compression of the photos that show it (HiFace, arXiv 2303.11225, tells static
-from dynamic detail by the tension likewise): what runs along the folds becomes displacement, as far
+from dynamic detail by the tension likewise): what runs in lines becomes displacement, as far
 as the photos' light explains its shading, and their shade. A photo's own render stays what it was.
 Where no photo shows compressed skin, folds are the usual ones of `fitme.detail.prior`.
 """
@@ -45,7 +45,6 @@ class _Seen:
 
     share: Tensor  # [r,r] in 0..1 of the detail that is folds
     fold: Tensor  # [r,r,3] see `Wrinkles`
-    angle: Tensor  # [r,r] across the folds
     response: Tensor  # [r,r,2] log radiance per tilt of the normals
     weight: Tensor  # [r,r] how well it is seen
 
@@ -67,7 +66,7 @@ def fold_out(
 
     change = resized(maps.diffuse_albedo, side).clamp_min(1e-3).log()
     change = change - resized(own.diffuse_albedo, side).clamp_min(1e-3).log()
-    shade = averaged_along(banded(change, clear, metres), seen.angle, metres)
+    shade = averaged_along(banded(change, clear, metres), metres)
     shade = DARKEST * (shade * dynamic[..., None] / DARKEST).tanh()
     tilt = _tilts(resized(maps.normal, side)) - _tilts(resized(own.normal, side))
     fine = integrated(tilt * dynamic[..., None], metres)
@@ -124,7 +123,7 @@ def _seen(session: Session, state: FitState, neutral: Tensor) -> _Seen:
     found = torch.stack(tilt_responses(coarse, picture, picture(coarse)), -1)
     found = sample(found.clamp(-STEEP_RESPONSE, STEEP_RESPONSE), pixels)
     mean = (found * square[..., None]).sum(0) / square.sum(0).clamp_min(UNSEEN**2)[..., None]
-    return _Seen(share, fold_weights(angle, most[..., None]), angle, mean, weight.amax(0))
+    return _Seen(share, fold_weights(angle, most[..., None]), mean, weight.amax(0))
 
 
 def _likest(examples: Tensor, height: Tensor, dynamic: Tensor) -> Tensor:

@@ -22,7 +22,7 @@ TEXELS = 256  # of the mask of what is seen
 EDGE = 1 / 64  # of the crop: width over which trust rises from its edge
 NEARBY = 1 / 12  # of the atlas: how far the change of what is seen is carried on
 FULL = 0.35  # weight of a texel from which its detail is its own
-LITTLE = 0.02  # weight of no change in the mean
+LITTLE = 0.02  # weight of the overall change in the mean
 
 
 @torch.no_grad()
@@ -64,12 +64,14 @@ def feathered(trusted: Tensor) -> Tensor:
 
 
 def _carried(change: Tensor, shown: Tensor) -> Tensor:
-    """Smooth mean of a change [1,R,R,3] of what is shown [1,R,R,1], everywhere."""
+    """Smooth mean of a change [1,R,R,3] of what is shown [1,R,R,1], everywhere; that of all that is
+    shown where nothing near is."""
+    overall = (change * shown).sum((1, 2)) / shown.sum((1, 2)).clamp_min(1)
     few = round(4 / NEARBY)
     both = resized(torch.cat([change * shown, shown], -1), few).movedim(-1, 1)
     for _ in range(3):
         both = F.avg_pool2d(both, 3, 1, 1, count_include_pad=False)
-    mean = both[:, :-1] / (both[:, -1:] + LITTLE)
+    mean = (both[:, :-1] + LITTLE * overall[..., None, None]) / (both[:, -1:] + LITTLE)
     return resized(mean.movedim(1, -1), change.shape[1])
 
 
