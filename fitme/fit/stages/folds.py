@@ -10,7 +10,7 @@ Where no photo shows compressed skin, folds are the usual ones of `fitme.detail.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -21,6 +21,7 @@ from fitme.detail.wrinkles import STRAIN_TEXELS, Wrinkles, fold_weights, strain_
 from fitme.fit.observation import masks_of
 from fitme.fit.session import COARSE_TEXELS, Session
 from fitme.fit.stages.fold_shading import averaged_along, banded, cavity, heights_of
+from fitme.fit.stages.refine import DARKEST as DARKEST_RADIANCE
 from fitme.fit.stages.refine import STEEP_RESPONSE, tilt_responses
 from fitme.fit.state import FitState
 from fitme.fit.visibility import sample, texel_pixels
@@ -32,8 +33,11 @@ from fitme.render import RenderOutput
 FOLD_TEXELS = 512  # of maps of folds, at most: half a millimetre a texel
 PIXELS = 256  # of crops in which the light's response is measured
 COMPRESSED = (0.02, 0.08)  # strain below which nothing is a fold, above which all detail is
+INNER = 7  # texels of the regions: width over which broad displacement ends at lips and nostrils
 SOFT = 5  # texels of the maps of strain, about a centimetre
 DARKEST = 0.6  # log of the shade, either way
+LEAST = 0.004  # share and strain below which the photos tell nothing
+TINY = 1e-6  # weight of a photo that shows nothing
 UNSEEN = 0.05  # weight below which a photo says nothing of a texel
 USUAL = 0.6  # of the depth of the usual folds of a face of 70, for whom no photo shows folds
 FLATTER = 0.5  # of the static relief that fully stretched skin loses
@@ -62,7 +66,8 @@ def fold_out(
     seen = _seen(session, state, neutral)
     skin = session.regions.skin * (1 - session.regions.marked_or_lids)
     clear = _wide(skin, side)
-    dynamic = _wide(_softened(seen.share, _wide(skin, STRAIN_TEXELS)[0]), side) * clear
+    share = _softened(seen.share, _wide(skin, STRAIN_TEXELS)[0])
+    dynamic = _wide(share, side) * clear
 
     change = resized(maps.diffuse_albedo, side).clamp_min(1e-3).log()
     change = change - resized(own.diffuse_albedo, side).clamp_min(1e-3).log()
@@ -80,24 +85,21 @@ def fold_out(
     # What the light explains of the shade is displacement; the shade keeps the rest.
     response = resized(seen.response[None], side)
     broad = heights_of(shade[0].mean(-1), response[0], _wide(seen.weight, side)[0])[None]
-    height = fine + broad * texel * dynamic
-    added = bounded(slopes(height, metres)) - fine_tilt
-    shade = shade - (response * added).sum(-1, keepdim=True)
+    height = fine + broad * texel * dynamic * _wide(_inner(skin), side)
+    fold_tilt = bounded(slopes(height, metres))
+    guess = (response * (fold_tilt - fine_tilt)).sum(-1, keepdim=True)
+    shade = shade - _explained(session, state, kept, (fine_tilt, fold_tilt), guess)
 
     usual = session.models.usual_folds
     compressed = resized(usual.compressed[:, :, :, None], side)[..., 0]
     compressed = USUAL * _likest(compressed, height, dynamic) * clear
-    height = torch.lerp(compressed, height, dynamic)
-    shade = torch.lerp(
-        cavity(compressed / texel)[..., None].expand_as(shade), shade, dynamic[..., None]
-    )
-    fold = torch.lerp(
-        fold_weights(usual.angle, usual.complete[..., None]), seen.fold, seen.share[..., None]
-    )
-    static = banded(
-        integrated(_tilts(resized(kept.normal, side)), metres)[..., None], clear, metres
-    )
-    return kept, Wrinkles(height, -FLATTER * static[..., 0], shade, fold[None])
+    height = height + compressed * (1 - dynamic)
+    shade = shade + (cavity(compressed / texel) * (1 - dynamic))[..., None]
+    others = fold_weights(usual.angle, usual.complete[..., None])
+    fold = torch.where((share > LEAST)[..., None], seen.fold, others)  # complete in the photo
+    rest = integrated(_tilts(resized(kept.normal, side)), metres)
+    rest = banded(rest[..., None], clear, metres)[..., 0]
+    return kept, Wrinkles(height, -FLATTER * rest, shade, fold[None])
 
 
 def _seen(session: Session, state: FitState, neutral: Tensor) -> _Seen:
@@ -113,8 +115,9 @@ def _seen(session: Session, state: FitState, neutral: Tensor) -> _Seen:
     moving = ((pressed - COMPRESSED[0]) / (COMPRESSED[1] - COMPRESSED[0])).clamp(0, 1)
     square = weight.square()
     share = (moving * square).sum(0) / square.sum(0).clamp_min(UNSEEN**2)
-    most = (pressed * (weight > UNSEEN)).amax(0).clamp_min(COMPRESSED[0])
-    angle = principal((strain * (square * moving)[..., None]).sum(0))[2]
+    clear = (weight > UNSEEN) | (weight.amax(0) <= UNSEEN)
+    most = (pressed * clear).amax(0).clamp_min(LEAST)
+    angle = principal((strain * (square * moving + TINY)[..., None]).sum(0))[2]
 
     def picture(maps: ReflectanceMaps) -> RenderOutput:
         return session.picture(state, posed, camera, maps)
@@ -134,6 +137,34 @@ def _likest(examples: Tensor, height: Tensor, dynamic: Tensor) -> Tensor:
         return examples[:1]
     likeness = (examples * own).sum((1, 2)) / (examples * dynamic).norm(dim=(1, 2)).clamp_min(1e-9)
     return examples[likeness.argmax()][None]
+
+
+def _explained(
+    session: Session, state: FitState, maps: ReflectanceMaps, tilts: tuple[Tensor, Tensor],
+    guess: Tensor,
+) -> Tensor:  # fmt: skip
+    """By how much the photos' light makes the second tilts [1,R,R,2] of the maps' normals brighter
+    than the first, natural logarithm [1,R,R,3] as rendered; `guess` [1,R,R,1] where no photo shows
+    the texel."""
+    side = guess.shape[1]
+    crops = session.crops(side)
+    posed, camera = state.posed(session.head), session.camera(state, crops)
+    small = ReflectanceMaps(*(resized(value, side) for value in vars(maps).values()))
+    pictures = []
+    for tilt in tilts:
+        shown = replace(small, normal=tilted(small.normal, tilt))
+        color = session.picture(state, posed, camera, shown).color
+        pictures.append(color.clamp_min(DARKEST_RADIANCE).log())
+    pixels, weight = texel_pixels(session.head, posed, camera, side)
+    found = sample((pictures[1] - pictures[0]).clamp(-1, 1), pixels)
+    total = weight.sum(0)[..., None]
+    mean = (found * weight[..., None]).sum(0) / total.clamp_min(UNSEEN)
+    return torch.where(total > UNSEEN, mean, guess)
+
+
+def _inner(clear: Tensor) -> Tensor:
+    """A mask [r,r] that falls to 0 inside its edges."""
+    return (2 * F.avg_pool2d(clear[None], INNER, 1, INNER // 2)[0] - 1).clamp(0, 1)
 
 
 def _softened(mask: Tensor, clear: Tensor) -> Tensor:

@@ -21,7 +21,7 @@ from fitme.reflectance.atlas import resized
 TEXELS = 256  # of the mask of what is seen
 EDGE = 1 / 64  # of the crop: width over which trust rises from its edge
 NEARBY = 1 / 12  # of the atlas: how far the change of what is seen is carried on
-FULL = 0.35  # weight of a texel from which its detail is its own
+FULL = 0.05  # weight of a texel from which its detail is its own; 0.35 cost 0.15 dB on photos
 LITTLE = 0.02  # weight of the overall change in the mean
 
 
