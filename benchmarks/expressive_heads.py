@@ -41,6 +41,7 @@ from fitme.models.train.synthesizer import Synthesizer
 from fitme.reflectance.regions import AtlasRegions
 
 FORMAT = 1  # of the kept people; one more wherever the same seeds draw others than before
+KINDS = REST, SMILE, UNFOLDED = ("rest", "smile", "unfolded")  # a person's photos
 YEARS = (25.0, 60.0)
 FRESH = -1.5  # "wrinkles" of the synthesizer: two thirds of what the age's skin has on average
 
@@ -56,6 +57,12 @@ class ExpressivePerson:
     folds: Tensor  # [R,R] mm
     weights: dict[str, float]  # of the expression, by ARKit name
 
+    @property
+    def unfolded(self) -> Path:
+        """The expressive photo as it would be without folds: what a fit does to it is no folds'
+        doing."""
+        return self.expressive.photo.with_stem(f"{self.name}_{UNFOLDED}")
+
 
 def make_people(
     head: HeadModel, folder: Path, count: int, ict: Path | None = None, seed: int = 0
@@ -66,7 +73,7 @@ def make_people(
     key: Key = {**drawn_from(head, count, ict, seed), "expressive": FORMAT}
     names = [f"person_{k:02d}" for k in range(count)]
     found = [kept(folder / f"{name}{KEPT}", key) for name in names]
-    paths = [folder / f"{name}_{kind}.jpg" for name in names for kind in ("neutral", "smile")]
+    paths = [folder / f"{name}_{kind}.jpg" for name in names for kind in KINDS]
     whole = [one for one in found if one]
     if len(whole) < count or not all(path.is_file() for path in paths):
         whole = _draw(
@@ -79,9 +86,9 @@ def person_of(
     head: HeadModel, regions: AtlasRegions, folder: Path, name: str, tensors: Mapping[str, Tensor]
 ) -> ExpressivePerson:
     """A person from what is kept beside the photos."""
-    neutral = known_of(head, regions, folder / f"{name}_neutral.jpg", tensors)
+    neutral = known_of(head, regions, folder / f"{name}_{REST}.jpg", tensors)
     camera, light = seen_of(tensors, "smile_")
-    path = folder / f"{name}_smile.jpg"
+    path = folder / f"{name}_{SMILE}.jpg"
     posed = tensors["smile_posed"]
     expressive = replace(
         neutral, name=path.stem, photo=path, posed=posed, camera=camera, light=light
@@ -149,6 +156,8 @@ def _draw(
         }  # fmt: skip
         person = person_of(head, regions, folder, name, tensors)
         photograph(person.neutral, draws)
+        same = torch.Generator().set_state(draws.get_state())  # of wall and noise
+        photograph(replace(person.expressive, photo=person.unfolded), same)
         photograph(replace(person.expressive, avatar=person.worn), draws)
         keep(folder / f"{name}{KEPT}", key, tensors)
         made.append(tensors)

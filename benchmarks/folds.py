@@ -151,13 +151,13 @@ def _all_folds(
     for side, s in SIDES.items():
         # From beside the wing of the nose, round the mouth's corner: deep and broad, the cheek
         # heaped up over it, with a fine crease at the bottom.
-        start = (s * (wing[0] + u(0, 1.5)), wing[1] + u(4, 6.5))
-        middle = (s * (corner[0] + u(4, 7)), wing[1] - u(6, 10))
+        start = (s * (wing[0] - u(2, 4.5)), wing[1] + u(8, 11))
+        middle = (s * (corner[0] + u(2, 5)), wing[1] - u(6, 10))
         end = (s * (corner[0] + u(7, 11)), corner[1] - u(2, 9))
         line, depth, sigma = (start, middle, end), u(0.8, 2.0), u(1.5, 2.5)
         amount = drive(weights, "nasolabial", side)
-        yield amount, _fold(draws, line, depth, sigma, (s, 0.6), (0.55, 0.0), 0.6)
-        yield amount, _fold(draws, line, u(0.2, 0.5), u(0.4, 0.6), (s, 0.6), (0.1, 0.1), 0.6)
+        yield amount, _fold(draws, line, depth, sigma, (s, 0.6), (0.55, 0.0), 0.4)
+        yield amount, _fold(draws, line, u(0.2, 0.5), u(0.4, 0.6), (s, 0.6), (0.1, 0.1), 0.4)
         # A second, shallow one outside of it that some cheeks show.
         has, x = u() < 0.6, corner[0] + u(15, 20)
         line = ((s * x, corner[1] + u(8, 14)), (s * (x + u(3, 5)), corner[1]),
