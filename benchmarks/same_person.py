@@ -14,6 +14,7 @@ from torch import Tensor
 from benchmarks.neutral_head import aligned
 from benchmarks.quality import Bench, Subject
 from fitme.fit.visibility import texel_weights
+from fitme.head.model import HeadModel
 from fitme.reflectance.atlas import averaged, resized
 from fitme.runtime.errors import FitmeError
 
@@ -57,7 +58,9 @@ def albedo_difference(a: Portrait, b: Portrait) -> float:
     return float((ratio - ratio.median(0).values).abs().mean())
 
 
-def compare(portraits: Sequence[Portrait], head) -> dict[str, dict[str, list[float]]]:
+def compare(
+    portraits: Sequence[Portrait], head: HeadModel
+) -> dict[str, dict[str, list[float]]]:
     """Measure -> "one person" or "different people" -> a number per pair of photos."""
     face = head.regions["face"] > 0.5
     found: dict[str, dict[str, list[float]]] = {
