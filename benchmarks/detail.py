@@ -41,7 +41,7 @@ from fitme.runtime.memory import keep_large_blocks
 
 TEXELS = 256  # of the maps in which folds are measured, about 1 mm each
 PANEL = 320  # pixels of a picture in a sheet
-MORE_IS_BETTER = ("dB", "displacement")  # of others the largest absolute value is the worst
+MORE_IS_BETTER = ("dB", "displacement")  # measures whose smallest value is the worst
 
 
 def folds_of(
@@ -88,13 +88,15 @@ def numbers(
     should be nought."""
     regions = smile.session.regions
     row: Row = {}
-    pair = [neutral_numbers(one.avatar, regions, person.neutral) for one in (rest, smile)]
-    for name in pair[0]:
-        row |= {f"{name}, rest": pair[0][name], f"{name}, smile": pair[1][name]}
+    heads = {"rest": rest, "smile": smile} | ({"unfolded": unfolded} if unfolded else {})
+    found = {k: neutral_numbers(v.avatar, regions, person.neutral) for k, v in heads.items()}
+    for name, plain in found["rest"].items():
+        row |= {f"{name}, {k}": values[name] for k, values in found.items()}
+        folded = found["smile"][name]
         if name.endswith("dB"):
-            row[f"{name}, lost"] = pair[0][name] - pair[1][name]
+            row[f"{name}, lost"] = plain - folded
         elif name != "ITA off":  # has a sign and may be nought
-            row[f"{name}, ratio"] = abs(pair[1][name]) / max(abs(pair[0][name]), 1e-6)
+            row[f"{name}, ratio"] = folded / max(plain, 1e-6)
     seen = person.expressive
     truth, albedo, other = (
         averaged(avatar.skin.diffuse_albedo, TEXELS)[0]
@@ -106,12 +108,12 @@ def numbers(
     row["fold share, true place"] = placed.share_in_albedo(albedo, truth)
     row["fold share, by rest"] = placed.share_in_albedo(other, truth)
     if unfolded is not None:
-        plain = averaged(unfolded.avatar.skin.diffuse_albedo, TEXELS)[0]
-        laid_plain = folds_of(person, regions, *laid(unfolded))
-        row["fold share, unfolded"] = laid_plain.share_in_albedo(plain, truth)
-    found = displacement(smile.avatar)
-    if found is not None:
-        small = averaged(found[None, ..., None], TEXELS)[0, ..., 0]
+        clean = averaged(unfolded.avatar.skin.diffuse_albedo, TEXELS)[0]
+        same = folds_of(person, regions, *laid(unfolded))
+        row["fold share, unfolded"] = same.share_in_albedo(clean, truth)
+    height = displacement(smile.avatar)
+    if height is not None:
+        small = averaged(height[None, ..., None], TEXELS)[0, ..., 0]
         row["displacement"] = painted.height_correlation(small)
     return row | {f"seconds, {k}": sum(one.log.seconds.values())
                   for k, one in (("rest", rest), ("smile", smile))}  # fmt: skip
@@ -122,16 +124,25 @@ def table(rows: dict[str, Row]) -> None:
     print(f"{'':24s}" + "".join(f"{name:>11s}" for name in [*rows, "median", "worst"]))
     for name in next(iter(rows.values())):
         values = np.array([row[name] for row in rows.values()])
-        better = any(word in name for word in MORE_IS_BETTER) and "lost" not in name
-        worst = values.min() if better else values[np.abs(values).argmax()]
-        middle = np.median(values if better or "share" in name else np.abs(values))
+        middle, worst = middle_and_worst(name, values)
         cells = [*values, middle, worst]
         print(f"{name:24s}" + "".join(f"{value:11.3f}" for value in cells), flush=True)
 
 
+def middle_and_worst(name: str, values: np.ndarray) -> tuple[float, float]:
+    """Median and worst of a measure's values [N]; of what has a sign, of its absolute value."""
+    if "lost" in name:
+        return float(np.median(values)), float(values.max())
+    if any(word in name for word in MORE_IS_BETTER):
+        return float(np.median(values)), float(values.min())
+    if name.startswith("ITA"):
+        return float(np.median(np.abs(values))), float(values[np.abs(values).argmax()])
+    return float(np.median(values)), float(values[np.abs(values).argmax()])
+
+
 def sheet(person: ExpressivePerson, rest: Subject, smile: Subject) -> np.ndarray:
     """Photos at rest and with folds, true neutral head and the two fitted ones in studio light |
-    the folds, what they did to the albedo, true albedo and the two fitted ones."""
+    height of the folds, their dark cavities, true albedo and the two fitted ones."""
     known, studio = person.neutral, Light.preset("studio")
     camera = known.camera.resized(PANEL, PANEL)
     pictures = [_photo(known.photo), _photo(person.expressive.photo)]
@@ -144,7 +155,7 @@ def sheet(person: ExpressivePerson, rest: Subject, smile: Subject) -> np.ndarray
     ]
     height = resized(person.folds[None, ..., None], PANEL)[0]
     shade = person.worn.skin.diffuse_albedo / known.avatar.skin.diffuse_albedo
-    maps = [(0.2 + 0.2 * height).expand(-1, -1, 3), resized(shade, PANEL)[0] * 0.5]
+    maps = [(0.2 + 0.2 * height).expand(-1, -1, 3), resized(shade, PANEL)[0] ** 3 * 0.5]
     maps += [resized(avatar.skin.diffuse_albedo, PANEL)[0] for avatar, _ in heads]
     shown = [to_bytes(panel.clamp(0, 1)) for panel in (*pictures, *maps)]
     return np.concatenate([np.concatenate(row, 1) for row in (shown[:5], shown[5:])])

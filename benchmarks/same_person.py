@@ -58,9 +58,7 @@ def albedo_difference(a: Portrait, b: Portrait) -> float:
     return float((ratio - ratio.median(0).values).abs().mean())
 
 
-def compare(
-    portraits: Sequence[Portrait], head: HeadModel
-) -> dict[str, dict[str, list[float]]]:
+def compare(portraits: Sequence[Portrait], head: HeadModel) -> dict[str, dict[str, list[float]]]:
     """Measure -> "one person" or "different people" -> a number per pair of photos."""
     face = head.regions["face"] > 0.5
     found: dict[str, dict[str, list[float]]] = {
