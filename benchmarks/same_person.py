@@ -84,7 +84,9 @@ def compare_photos(bench: Bench, folder: Path, only: Sequence[str] | None) -> No
         if only and path.stem not in only and path.stem[0] not in only:
             continue
         try:
-            portraits.append(portrait(path.stem, bench.fit([path])))
+            fitted = bench.fit([path])
+            portraits.append(portrait(path.stem, fitted))
+            print(f"{path.stem}: fitted in {sum(fitted.log.seconds.values()):.0f} s", flush=True)
         except FitmeError as problem:
             print(f"{path.stem}: {problem}", flush=True)
     for measure, pairs in compare(portraits, bench.models.head).items():

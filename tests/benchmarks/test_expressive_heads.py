@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,11 +10,21 @@ import torch
 from torch import Tensor
 
 from benchmarks import known_heads
+from benchmarks.detail import folds_of
+from benchmarks.expressive_heads import ExpressivePerson, fold_maps
 from benchmarks.fold_light import Metric, cavity_light, interreflected, with_slopes
 from benchmarks.folds import DRIVERS, drive, person_folds
 from benchmarks.kept import keep
-from benchmarks.known_heads import drawn_from, known_of, make_heads, seen_tensors
+from benchmarks.known_heads import (
+    KnownHead,
+    avatar_of,
+    drawn_from,
+    known_of,
+    make_heads,
+    seen_tensors,
+)
 from fitme.head.model import ARKIT_NAMES, HeadModel, load_head
+from fitme.models.stylegan2 import ReflectanceMaps
 from fitme.models.train.synth_anatomy import Anatomy, build_anatomy
 from fitme.render.light import Light
 
@@ -101,6 +112,27 @@ class TestLight:
     def test_bright_walls_give_light_back(self) -> None:
         light, albedo = torch.tensor([0.5]), torch.tensor([0.0, 0.5, 1.0])
         assert torch.allclose(interreflected(light, albedo), torch.tensor([0.5, 2 / 3, 1.0]))
+
+
+def test_the_photo_is_dark_where_folds_are_deep(head: HeadModel, anatomy: Anatomy) -> None:
+    """In even light and without slopes only cavities show. They are found in the photo where the
+    atlas has them, and an albedo into which they are painted has all of them."""
+    size = anatomy.atlas.resolution
+    regions = known_heads.AtlasRegions(head, size)
+    skin = torch.tensor([0.5, 0.35, 0.25]).expand(1, size, size, 3)
+    flat = torch.tensor([0.0, 0.0, 1.0]).expand(1, size, size, 3)
+    maps = ReflectanceMaps(skin, torch.full((1, size, size, 1), 0.02), flat)
+    posed, folds = head.mean[None], person_folds(anatomy, SMILE, 3)
+    worn = replace(fold_maps(head, maps, folds, posed), normal=flat)
+    plain, dark = (avatar_of(head, regions, one, torch.zeros(1, 1)) for one in (maps, worn))
+    camera = known_heads.portrait_camera(posed, 0.0, 0.0, 25.0)
+    seen = KnownHead("a", Path("a.jpg"), plain, posed, posed, camera, Light.ambient())
+    person = ExpressivePerson("a", seen, seen, dark, folds, SMILE)
+    found = folds_of(person, regions, posed, camera)
+    assert found.height_correlation(found.shading) > 0.85
+    # A little more than all: light on the skin's gloss is not darkened.
+    assert found.share_in_albedo(worn.diffuse_albedo[0], skin[0]) == pytest.approx(1.08, abs=0.08)
+    assert found.share_in_albedo(skin[0], skin[0]) == 0
 
 
 class TestKeptHeads:
