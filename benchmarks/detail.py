@@ -85,7 +85,8 @@ def numbers(
     """Errors of the neutral heads fitted from both photos of one person, and what of the folds is
     in the albedo: `fold share` of the second fit where it laid the photo, `true place` where the
     folds are in truth; `by rest` and `unfolded` of fits from photos without any folds, which
-    should be nought."""
+    should be nought. Errors of whole faces follow light and camera of a photo more than its folds:
+    what folds alone do is `smile` against `unfolded`, where all else is the same."""
     regions = smile.session.regions
     row: Row = {}
     heads = {"rest": rest, "smile": smile} | ({"unfolded": unfolded} if unfolded else {})
@@ -107,10 +108,12 @@ def numbers(
     placed = folds_of(person, regions, seen.posed, seen.camera)
     row["fold share, true place"] = placed.share_in_albedo(albedo, truth)
     row["fold share, by rest"] = placed.share_in_albedo(other, truth)
+    row["albedo in folds"] = painted.albedo_error(albedo, truth)
     if unfolded is not None:
         clean = averaged(unfolded.avatar.skin.diffuse_albedo, TEXELS)[0]
         same = folds_of(person, regions, *laid(unfolded))
         row["fold share, unfolded"] = same.share_in_albedo(clean, truth)
+        row["albedo in folds, unfolded"] = same.albedo_error(clean, truth)
     height = displacement(smile.avatar)
     if height is not None:
         small = averaged(height[None, ..., None], TEXELS)[0, ..., 0]
@@ -121,12 +124,12 @@ def numbers(
 
 def table(rows: dict[str, Row]) -> None:
     """A line per measure, a column per person, median and worst."""
-    print(f"{'':24s}" + "".join(f"{name:>11s}" for name in [*rows, "median", "worst"]))
+    print(f"{'':27s}" + "".join(f"{name:>11s}" for name in [*rows, "median", "worst"]))
     for name in next(iter(rows.values())):
         values = np.array([row[name] for row in rows.values()])
         middle, worst = middle_and_worst(name, values)
         cells = [*values, middle, worst]
-        print(f"{name:24s}" + "".join(f"{value:11.3f}" for value in cells), flush=True)
+        print(f"{name:27s}" + "".join(f"{value:11.3f}" for value in cells), flush=True)
 
 
 def middle_and_worst(name: str, values: np.ndarray) -> tuple[float, float]:

@@ -37,6 +37,12 @@ class Folds:
         error = self.band(log_luminance(fitted) - log_luminance(truth))
         return _slope(self.shading, error, self.weight)
 
+    def albedo_error(self, fitted: Tensor, truth: Tensor) -> float:
+        """Mean absolute band-passed log error of the albedo's luminance inside the folds, whatever
+        caused it. Albedos [R,R,3] linear."""
+        error = self.band(log_luminance(fitted) - log_luminance(truth))
+        return float((self.weight * error.abs()).sum() / self.weight.sum().clamp_min(1e-9))
+
     def height_correlation(self, found: Tensor) -> float:
         """Correlation of a fitted displacement [R,R] (any unit, grooves negative) with the true
         height, both band-passed, inside the folds."""

@@ -46,6 +46,11 @@ class TestShareInAlbedo:
         fitted = self.truth * (share * shading()).exp()[..., None]
         assert folds.share_in_albedo(fitted, self.truth) == pytest.approx(share, abs=1e-4)
 
+    def test_error_in_folds(self, folds: Folds) -> None:
+        painted = [self.truth * (share * shading()).exp()[..., None] for share in (0.0, 0.2, 0.4)]
+        errors = [folds.albedo_error(fitted, self.truth) for fitted in painted]
+        assert errors[0] == 0 and errors[2] == pytest.approx(2 * errors[1], rel=1e-3)
+
     def test_tone_and_slow_changes_are_none_of_it(self, folds: Folds) -> None:
         slow = (0.2 + 0.1 * torch.sin(plane()[..., 0] / 40)).exp()[..., None]
         assert folds.share_in_albedo(self.truth * slow, self.truth) == pytest.approx(0, abs=0.01)
