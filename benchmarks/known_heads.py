@@ -9,6 +9,7 @@ light cannot express. Photos are noisy 8-bit JPEGs with their own exposure.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
+from benchmarks.kept import Key, keep, kept
 from fitme.avatar.model import Avatar
 from fitme.head.geometry import Geometry
 from fitme.head.model import HeadModel
@@ -32,6 +34,8 @@ from fitme.render import render
 from fitme.render.camera import Camera, focal_from_fov, intrinsics, rigid
 from fitme.render.light import Light, fibonacci_sphere
 
+FORMAT = 1  # of the kept heads; one more wherever the same seeds draw others than before
+KEPT = ".safetensors"
 PIXELS = 640
 MAPS = 512
 LAMPS = 40  # directions of a room's light
@@ -78,8 +82,8 @@ def shapes(head: HeadModel, count: int, ict: Path | None, work: Path, seed: int)
     """[count,V,3] neutral heads."""
     draws = np.random.default_rng(1000 + seed)
     if ict is None:
-        code = torch.from_numpy(draws.standard_normal((count, len(head.identity)))).float()
-        return head.shape(code)
+        own = torch.from_numpy(draws.standard_normal((count, len(head.identity)))).float()
+        return head.shape(own)
     from fitme.models.train.head import build_template
 
     _, template, _ = build_template(ict, work)
@@ -92,20 +96,26 @@ def shapes(head: HeadModel, count: int, ict: Path | None, work: Path, seed: int)
 def make_heads(
     head: HeadModel, folder: Path, count: int, ict: Path | None = None, seed: int = 0
 ) -> list[KnownHead]:
-    """`count` people of evenly spread tones; their photos are written to `folder`."""
+    """`count` people of evenly spread tones; their photos are written to `folder`. Those that an
+    earlier run has drawn there from the same seeds and head model are read back."""
     folder.mkdir(parents=True, exist_ok=True)
+    regions = AtlasRegions(head, 256)
+    key = drawn_from(head, count, ict, seed)
+    paths = [folder / f"known_{k:02d}.jpg" for k in range(count)]
+    found = [kept(path.with_suffix(KEPT), key) for path in paths]
+    whole = [one for path, one in zip(paths, found, strict=True) if one and path.is_file()]
+    if len(whole) == count:
+        return [known_of(head, regions, *both) for both in zip(paths, whole, strict=True)]
     draws = torch.Generator().manual_seed(7_000_000 + seed)
     parameters = draw_parameters(count, draws)
     parameters[:, NAMES.index("tone")] = (torch.arange(count) + 0.5) / count
     parameters[:, NAMES.index("scalp_hair")] *= 0.3
     synthesizer = Synthesizer(head, MAPS)
-    regions = AtlasRegions(head, 256)
     heads = []
     neutrals = shapes(head, count, ict, folder / "template", seed)
-    for k in range(count):
+    for k, path in enumerate(paths):
         details = torch.randint(2**62, (1,), generator=draws)
         draw = synthesizer.render(parameters[k : k + 1], details)
-        maps = ReflectanceMaps(draw.diffuse_albedo, draw.specular_albedo, draw.normal)
         iris = torch.randn(1, 1, generator=draws)
         neutral = neutrals[k : k + 1]
         expression = torch.zeros(1, len(head.expression_names))
@@ -115,21 +125,67 @@ def make_heads(
         posed = neutral + torch.einsum("be,evc->bvc", expression, head.expression)
         yaw = 50 * float(torch.rand((), generator=draws)) - 25
         pitch = 16 * float(torch.rand((), generator=draws)) - 8
-        camera = _camera(posed, yaw, pitch, 18 + 20 * float(torch.rand((), generator=draws)))
+        camera = portrait_camera(
+            posed, yaw, pitch, 18 + 20 * float(torch.rand((), generator=draws))
+        )
         strength = math.exp(0.2 * float(torch.randn((), generator=draws)))
         light = room(draws, strength)
-        avatar = Avatar(
-            Geometry(head, torch.zeros(1, len(head.identity))),
-            tuple(generated_materials(head, regions, maps, iris)),
-        )
-        path = folder / f"known_{k:02d}.jpg"
-        known = KnownHead(f"known_{k:02d}", path, avatar, neutral, posed, camera, light)
-        _photograph(known, draws)
+        tensors = {
+            "diffuse": draw.diffuse_albedo, "specular": draw.specular_albedo,
+            "normal": draw.normal, "iris": iris, "neutral": neutral, "posed": posed,
+            **seen_tensors(camera, light),
+        }  # fmt: skip
+        known = known_of(head, regions, path, tensors)
+        photograph(known, draws)
+        keep(path.with_suffix(KEPT), key, tensors)
         heads.append(known)
     return heads
 
 
-def _camera(vertices: Tensor, yaw: float, pitch: float, fov: float) -> Camera:
+def drawn_from(head: HeadModel, count: int, ict: Path | None, seed: int) -> Key:
+    """What kept heads depend on; changes of the synthesizer itself raise FORMAT."""
+    return {
+        "format": FORMAT, "count": count, "seed": seed, "head": head.fingerprint(),
+        "ict": ict is not None, "maps": MAPS, "pixels": PIXELS,
+    }  # fmt: skip
+
+
+def seen_tensors(camera: Camera, light: Light, prefix: str = "") -> dict[str, Tensor]:
+    """How a photo was taken, as `seen_of` reads it."""
+    return {
+        f"{prefix}K": camera.K, f"{prefix}world_to_camera": camera.world_to_camera,
+        f"{prefix}directions": light.directions, f"{prefix}colors": light.colors,
+    }  # fmt: skip
+
+
+def seen_of(tensors: Mapping[str, Tensor], prefix: str = "") -> tuple[Camera, Light]:
+    """The inverse of `seen_tensors`: a square camera of PIXELS, and a room's light."""
+    matrix, pose, directions, colors = (
+        tensors[prefix + name] for name in ("K", "world_to_camera", "directions", "colors")
+    )
+    dark = torch.zeros(1, 9, 3)
+    return Camera(matrix, pose, PIXELS, PIXELS), Light(dark, directions, colors)
+
+
+def avatar_of(
+    head: HeadModel, regions: AtlasRegions, maps: ReflectanceMaps, iris: Tensor
+) -> Avatar:
+    """A head with these maps; its identity means nothing."""
+    materials = tuple(generated_materials(head, regions, maps, iris))
+    return Avatar(Geometry(head, torch.zeros(1, len(head.identity))), materials)
+
+
+def known_of(
+    head: HeadModel, regions: AtlasRegions, path: Path, tensors: Mapping[str, Tensor]
+) -> KnownHead:
+    """A head from what is kept beside its photo `path`."""
+    maps = ReflectanceMaps(tensors["diffuse"], tensors["specular"], tensors["normal"])
+    avatar = avatar_of(head, regions, maps, tensors["iris"])
+    seen = seen_of(tensors)
+    return KnownHead(path.stem, path, avatar, tensors["neutral"], tensors["posed"], *seen)
+
+
+def portrait_camera(vertices: Tensor, yaw: float, pitch: float, fov: float) -> Camera:
     """The whole head in a square picture."""
     low, high = vertices[0].amin(0), vertices[0].amax(0)
     centre = (low + high) / 2
@@ -141,7 +197,7 @@ def _camera(vertices: Tensor, yaw: float, pitch: float, fov: float) -> Camera:
 
 
 @torch.no_grad()
-def _photograph(known: KnownHead, draws: torch.Generator) -> None:
+def photograph(known: KnownHead, draws: torch.Generator) -> None:
     """An 8-bit JPEG over a wall, with sensor noise."""
     out = render(known.avatar.mesh(known.posed), known.avatar.materials, known.camera, known.light)
     wall = torch.rand(3, generator=draws) * 0.3 + 0.1
