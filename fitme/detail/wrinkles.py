@@ -80,7 +80,8 @@ class Wrinkles:
 def strain_maps(head: HeadModel, neutral: Tensor, posed: Tensor, texels: int) -> Tensor:
     """Strain over the atlas, [P,r,r,3]; see `skin_strain`."""
     strain = skin_strain(head, neutral, posed)
-    return torch.stack([bake_vertex_field(head, one, texels) for one in strain])
+    baked = bake_vertex_field(head, strain.movedim(0, 1).flatten(1), texels)  # all poses at once
+    return baked.unflatten(-1, (len(posed), 3)).movedim(2, 0).contiguous()
 
 
 def fold_weights(angle: Tensor, complete: Tensor | float) -> Tensor:
