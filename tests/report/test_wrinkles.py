@@ -5,21 +5,25 @@ from __future__ import annotations
 import base64
 import io
 import json
+import zlib
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from PIL import Image
 
 from fitme.avatar.model import Avatar
 from fitme.avatar.relight import facing_camera, posed_vertices, view_light
+from fitme.detail.wrinkles import Wrinkles, fold_weights
 from fitme.image.color import linear_to_srgb
 from fitme.render.camera import Camera
 from fitme.render.light import Light
 from fitme.report.html import report_html
 from fitme.report.scene import viewer_scene
+from fitme.report.wrinkles import packed_wrinkles
 from tests.browser import Step, click, evaluate
 from tests.report.sample import wrinkled
 from tests.report.test_report_browser import SHOWN, inside, picture, slide, visit
@@ -159,11 +163,32 @@ class TestPage:
         assert visit(file, evaluate(script)).values[0] == [None, False, 0]
 
     def test_it_grows_little(self, avatar: Avatar) -> None:
-        """Folds on two fifths of the atlas; 1.5 MB are allowed."""
-        bare = replace(avatar, wrinkles=None)
-        less, more = (len(json.dumps(viewer_scene(one).data)) for one in (bare, avatar))
-        print(f"{(more - less) / 1e6:.2f} MB")
-        assert 0 < more - less < 1.5e6
+        """Folds all over the atlas, each map as irregular as can be; 1.5 MB are allowed."""
+        draws = torch.Generator().manual_seed(0)
+        rough = torch.randn(5, 1, 200, 200, generator=draws)
+        rough = F.interpolate(rough, (512, 512), mode="bilinear")[:, 0]
+        fold = fold_weights(torch.rand(1, 128, 128, generator=draws), 0.03)
+        folds = Wrinkles(
+            1e-4 * rough[:1], 1e-4 * rough[1:2], 0.2 * rough[None, 2:].movedim(1, -1), fold
+        )
+        images: dict[str, str] = {}
+        packed = packed_wrinkles(replace(avatar, wrinkles=folds), images)
+        assert {uri.split(";")[0] for uri in images.values()} == {"data:image/jpeg"}
+        assert len(json.dumps([packed, images])) < 1.5e6
+
+    def test_what_shows_nothing_is_left_out(self, avatar: Avatar) -> None:
+        """Amounts where all maps are zero, and a map that is."""
+        assert avatar.wrinkles is not None
+        shade = avatar.wrinkles.shade.clone()
+        shade[:, :, :128] = 0
+        flat = torch.zeros_like(avatar.wrinkles.compressed)
+        folds = replace(avatar.wrinkles, compressed=flat, stretched=flat, shade=shade)
+        packed = packed_wrinkles(replace(avatar, wrinkles=folds), {})
+        assert packed is not None and list(packed["maps"]) == ["shade"]
+        data = zlib.decompress(base64.b64decode(packed["data"]))
+        kind, start, count = packed["arrays"]["texel"]
+        column = np.cumsum(np.frombuffer(data, kind, count, start)) % 128
+        assert count > 100 and column.min() >= 62
 
     def test_signed_maps(self, avatar: Avatar) -> None:
         """What is no fold is exactly zero, and a map's scale is the value of +1."""
