@@ -72,11 +72,10 @@ def laid(subject: Subject) -> tuple[Tensor, Camera]:
 def displacement(avatar: Avatar) -> Tensor | None:
     """The height [R,R] in metres that the avatar's wrinkles have in its photo; None for an avatar
     without."""
-    wrinkles = getattr(avatar, "wrinkles", None)
+    wrinkles = avatar.wrinkles
     if wrinkles is None:
         return None
-    found: Tensor = wrinkles.displacement(avatar.photos[0].view.expression)
-    return found.reshape(found.shape[1:3])
+    return wrinkles.height(wrinkles.amount(avatar.head, avatar.neutral(), avatar.posed(0)))[0]
 
 
 def numbers(

@@ -44,18 +44,22 @@ class Wrinkles:
         found = strain_maps(head, neutral, posed, self.fold.shape[1])
         return (found * self.fold).sum(-1).clamp(-1, DEEPEST)
 
+    def height(self, amount: Tensor) -> Tensor:
+        """Displacement in metres, [P,R,R], at amounts [P,r,r]."""
+        wide = resized(amount[..., None], self.compressed.shape[1])[..., 0]
+        return self.compressed * wide.clamp_min(0) + self.stretched * (-wide).clamp_min(0)
+
     def on(self, skin: Material, head: HeadModel, neutral: Tensor, posed: Tensor) -> Material:
         """The skin's material with the folds of P poses, from that of the neutral face."""
         side = self.compressed.shape[1]
-        wide = resized(self.amount(head, neutral, posed)[..., None], side)[..., 0]
-        pressed, drawn = wide.clamp_min(0), (-wide).clamp_min(0)
-        height = self.compressed * pressed + self.stretched * drawn
-        tilt = bounded(slopes(height, texel_metres(head, neutral, side)))
+        amount = self.amount(head, neutral, posed)
+        tilt = bounded(slopes(self.height(amount), texel_metres(head, neutral, side)))
+        pressed = resized(amount[..., None], side).clamp_min(0)
         normal = skin.normal
         if normal is None:
             normal = torch.zeros_like(skin.diffuse_albedo)
             normal[..., 2] = 1
-        shade = (self.shade * pressed[..., None]).exp()
+        shade = (self.shade * pressed).exp()
         albedo = skin.diffuse_albedo * resized(shade, skin.diffuse_albedo.shape[1])
         return replace(
             skin, diffuse_albedo=albedo, normal=tilted(normal, resized(tilt, normal.shape[1]))
@@ -79,7 +83,8 @@ class Wrinkles:
 def strain_maps(head: HeadModel, neutral: Tensor, posed: Tensor, texels: int) -> Tensor:
     """Strain over the atlas, [P,r,r,3]; see `skin_strain`."""
     strain = skin_strain(head, neutral, posed)
-    return torch.stack([bake_vertex_field(head, one, texels) for one in strain])
+    baked = bake_vertex_field(head, strain.movedim(0, 1).flatten(1), texels)  # all poses at once
+    return baked.unflatten(-1, (len(posed), 3)).movedim(2, 0).contiguous()
 
 
 def fold_weights(angle: Tensor, complete: Tensor | float) -> Tensor:

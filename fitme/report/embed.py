@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from fitme.image.png import encode_png
+
 
 @dataclass(frozen=True)
 class Figure:
@@ -30,6 +32,11 @@ def jpeg_uri(pixels: NDArray[Any], quality: int = 86, fine: bool = False) -> str
     stream = io.BytesIO()
     image.save(stream, "JPEG", quality=quality, subsampling=0 if fine else 2, optimize=True)
     return "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode()
+
+
+def png_uri(pixels: NDArray[Any]) -> str:
+    """data: URI of uint8 pixels [H,W,C], without loss."""
+    return "data:image/png;base64," + base64.b64encode(encode_png(pixels)).decode()
 
 
 def script_json(data: Any) -> str:

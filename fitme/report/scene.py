@@ -23,9 +23,12 @@ from fitme.render.light import PRESETS, Light
 from fitme.render.picture import to_bytes
 from fitme.report.embed import jpeg_uri, resized, rounded
 from fitme.report.geometry import packed_geometry
+from fitme.report.wrinkles import packed_wrinkles
 
 MAP_SIDE = 1024  # pixels; larger maps are made smaller for the page
 SPECULAR_WHITE = 0.08  # F0 that is shown as white, as in Unreal's Specular input
+# Ends of the names of images that are numbers, not colours.
+LINEAR = ("_normal", "_roughness", "_pressed", "_drawn", "_shade")
 
 Maps = dict[str, NDArray[np.uint8]]
 
@@ -59,13 +62,14 @@ def viewer_scene(avatar: Avatar) -> ViewerScene:
         if image in images:
             maps[key] = images[image]
             images[image] = f"#map-{key}"
+    wrinkles = packed_wrinkles(avatar, images)
     names = sorted(PRESETS, key=lambda name: name != "studio")  # the viewer begins with the first
     lights = [{"name": name, "light": _light(avatar, Light.preset(name))} for name in names]
     data: dict[str, Any] = {
         "asset": {"generator": generator_name(), "copyright": copyright_note(head)},
         "geometry": packed_geometry(avatar),
         "images": images,
-        "linearImages": [n for n in images if n.endswith(("_normal", "_roughness"))],
+        "linearImages": [n for n in images if n.endswith(LINEAR)],
         "materials": materials,
         "lights": lights,
         "photos": [_photo(avatar, index) for index in range(len(avatar.photos))],
@@ -85,6 +89,8 @@ def viewer_scene(avatar: Avatar) -> ViewerScene:
             "depthBias": shadows.DEPTH_BIAS,
         },
     }
+    if wrinkles is not None:
+        data["wrinkles"] = wrinkles
     return ViewerScene(rounded(data, 7), maps, white)
 
 

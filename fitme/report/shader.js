@@ -42,8 +42,11 @@ function polynomial(rows, x, y) {
   return horner(rows.map((row) => horner(row.map(glsl), y)), x);
 }
 
-/** brdf, shadow: constants of fitme/brdf.py and fitme/render/shadows.py as the page's data have them. */
-function fragmentShader(brdf, shadow) {
+/**
+ * brdf, shadow: constants of fitme/brdf.py and fitme/render/shadows.py as the page's data have them;
+ * wrinkles: those of fitme/report/wrinkles.py, if there are any.
+ */
+function fragmentShader(brdf, shadow, wrinkles) {
   const bands = brdf.bands.map((row) => polynomial([row], "1.0", "r"));
   return `#version 300 es
 precision highp float;
@@ -88,7 +91,7 @@ float ggx(vec3 n, vec3 v, vec3 l, float nv, float nl, float alpha) {
 }
 
 ${shadowSource(shadow)}
-
+${wrinkles ? foldSource(wrinkles) : ""}
 vec3 encode(vec3 linear) {
   vec3 c = clamp(linear, 0.0, 1.0);
   return mix(12.92 * c, 1.055 * pow(max(c, 0.0031308), vec3(1.0 / 2.4)) - 0.055,
@@ -100,8 +103,8 @@ void main() {
   vec3 f0 = texture(specularMap, vUv).rgb * specularFactor;
   float rough = texture(roughnessMap, vUv).g * roughnessFactor;
   vec3 bump = texture(normalMap, vUv).xyz * 2.0 - 1.0;
-  vec3 smoothed = normalize(vNormal), n = smoothed;
-  if (hasNormalMap && show != 4) {
+${wrinkles ? ADD_FOLDS : ""}  vec3 smoothed = normalize(vNormal), n = smoothed;
+  if (${wrinkles ? "(hasNormalMap || hasFolds)" : "hasNormalMap"} && show != 4) {
     vec3 t = normalize(vTangent - dot(n, vTangent) * n);
     n = normalize(bump.x * t + bump.y * vSign * cross(n, t) + bump.z * n);
   }

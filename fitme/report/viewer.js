@@ -9,18 +9,20 @@ class Viewer {
     const gl = canvas.getContext("webgl2", { antialias: true });
     if (!gl) throw new Error("This browser offers no WebGL 2.");
     const head = new Head(scene.geometry, await unpack(scene.geometry));
+    const folds = scene.wrinkles && (await unpack(scene.wrinkles));
     const images = {};
     for (const [name, source] of Object.entries(scene.images)) images[name] = await decoded(source);
-    return new Viewer(canvas, gl, scene, head, images);
+    return new Viewer(canvas, gl, scene, head, images, folds);
   }
 
-  constructor(canvas, gl, scene, head, images) {
+  constructor(canvas, gl, scene, head, images, folds) {
     Object.assign(this, { canvas, gl, scene, head });
     this.orbit = new Orbit(scene);
     this.mode = "shaded";
     this.light = scene.lights[0].light;
     this.lightTurn = [0, 0]; // degrees around the head (front to the picture's right) and upwards
-    this.program = compile(gl, VERTEX_SHADER, fragmentShader(scene.brdf, scene.shadow));
+    const { brdf, shadow, wrinkles } = scene;
+    this.program = compile(gl, VERTEX_SHADER, fragmentShader(brdf, shadow, wrinkles));
     this.shadows = new ShadowMaps(gl, scene.shadow);
     this.posed = 0; // how often, for what is drawn once per pose
     this.places = new Map();
@@ -30,6 +32,7 @@ class Viewer {
       ]),
     );
     this.white = makeTexture(gl, new Uint8Array([255, 255, 255, 255]), true);
+    this.wrinkles = wrinkles && new Wrinkles(gl, wrinkles, folds, textures, this.white);
     this.materials = scene.materials.map((material) => ({
       ...material,
       textures: material.images.map((name) => (name === null ? this.white : textures[name])),
@@ -64,6 +67,7 @@ class Viewer {
   pose(weights, gaze) {
     const { gl, head } = this;
     head.pose(weights, gaze);
+    this.wrinkles?.pose(weights);
     this.posed += 1;
     for (const [buffer, data] of this.moving) {
       gl.bindBuffer(gl.ARRAY_BUFFER, buffer);
@@ -124,8 +128,12 @@ class Viewer {
     gl.uniform1i(this.uniform("shadows"), casts);
     gl.uniform1i(this.uniform("coneStep"), this.shadows.step);
     this.shadows.bind();
+    this.wrinkles?.bind((name) => this.uniform(name));
     this.setLight();
-    scene.geometry.parts.forEach((part, index) => this.drawPart(part, this.materials[index]));
+    scene.geometry.parts.forEach((part, index) => {
+      if (this.wrinkles) gl.uniform1i(this.uniform("hasFolds"), index === scene.wrinkles.part);
+      this.drawPart(part, this.materials[index]);
+    });
   }
 
   /** Rotation that the user gave the light. */

@@ -9,7 +9,9 @@ from typing import Any
 import torch
 
 from fitme.avatar.model import Avatar
+from fitme.detail.wrinkles import STRAIN_TEXELS, Wrinkles, fold_weights
 from fitme.image.photo import Photo
+from fitme.reflectance.atlas import resized
 from fitme.report.evidence import Evidence
 from tests.small_avatar import HEIGHT, WIDTH
 
@@ -31,6 +33,39 @@ def mask(value: float = 1.0) -> Evidence:
     """A mask of 10 x 10 pixels that covers the whole photo."""
     to_photo = torch.diag(torch.tensor([WIDTH / 10, HEIGHT / 10, 1.0]))
     return Evidence(torch.full((10, 10), value), to_photo)
+
+
+def wrinkled(avatar: Avatar, texels: int = 256) -> Avatar:
+    """The avatar, its maps finer, with folds all over the middle of its atlas: their direction
+    turns, compressed skin has others than stretched skin, and their shade is reddish."""
+    few, many = _places(STRAIN_TEXELS), _places(texels)
+    angle = 3 * few[..., 0] + 2 * few[..., 1]
+    inside = (few.norm(dim=-1) < 0.7).float()
+    fold = fold_weights(angle, 0.08)[None] * inside[None, ..., None]
+    fading = (1 - many.square().sum(-1) / 0.6).clamp_min(0)[None]
+    compressed, stretched = (
+        metres * fading * (rate * many[..., axis]).sin()
+        for metres, rate, axis in ((1e-3, 40.0, 0), (8e-4, 50.0, 1))
+    )
+    shade = compressed[..., None] / 1e-3 * torch.tensor([0.3, 0.5, 0.6])
+    # The renderer adds folds at the skin's own resolution.
+    fine = {
+        name: resized(value, texels) if isinstance(value, torch.Tensor) else value
+        for name, value in vars(avatar.skin).items()
+    }
+    materials = [*avatar.materials]
+    materials[avatar.head.skin.index] = replace(avatar.skin, **fine)
+    return replace(
+        avatar,
+        materials=tuple(materials),
+        wrinkles=Wrinkles(compressed, stretched, shade, fold),
+    )
+
+
+def _places(texels: int) -> torch.Tensor:
+    """Places [R,R,2] of texels in -1..1, along u and along v."""
+    axis = (torch.arange(texels) + 0.5) / texels * 2 - 1
+    return torch.stack(torch.meshgrid(axis, axis, indexing="xy"), -1)
 
 
 class Reader(HTMLParser):
