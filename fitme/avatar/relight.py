@@ -59,7 +59,8 @@ def draw(
     shadows: bool = False,
 ) -> RenderOutput:  # fmt: skip
     """See `Avatar.render`."""
-    geometry, materials = avatar.geometry, avatar.materials
+    geometry = avatar.geometry
+    materials: Sequence[Material] = avatar.materials
     neutral = geometry.vertices()
     mesh = head_mesh(geometry.head, neutral if vertices is None else vertices)
     with torch.no_grad():

@@ -17,7 +17,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from fitme.detail.displacement import bounded, slopes, texel_metres, tilted
