@@ -15,6 +15,7 @@ from fitme.avatar.photo import AvatarPhoto
 from fitme.avatar.run_info import RunInfo
 from fitme.detail.wrinkles import Wrinkles
 from fitme.export.bundle import all_textures, avatar_glb
+from fitme.export.detail_maps import describe_detail, detail_maps
 from fitme.export.materials import decode_materials, describe_materials
 from fitme.export.wrinkles import decode_wrinkles, describe_wrinkles
 from fitme.head.geometry import Geometry
@@ -68,7 +69,7 @@ def write_model(avatar: Savable, folder: Path, done: Callable[[], None] = lambda
     """Write textures/ and avatar.glb into an empty folder; `done` is called after each."""
     maps = all_textures(avatar)
     (folder / "textures").mkdir()
-    for name, data in maps.items():
+    for name, data in (maps | detail_maps(avatar)).items():
         (folder / "textures" / name).write_bytes(data)
     done()
     (folder / "avatar.glb").write_bytes(avatar_glb(avatar, maps))
@@ -83,7 +84,9 @@ def fit_json(avatar: Savable) -> dict[str, Any]:
     geometry, head = avatar.geometry, avatar.geometry.head
     if geometry.layers:
         raise ValueError(f"{len(geometry.layers)} layers of the shape cannot be saved")
-    folds = avatar.wrinkles
+    detail = describe_detail(avatar)
+    if avatar.wrinkles is not None:
+        detail["wrinkles"] = describe_wrinkles(avatar.wrinkles) | detail["wrinkles"]
     return {
         "format": AVATAR_FORMAT,
         **avatar.run.to_dict(),
@@ -91,7 +94,7 @@ def fit_json(avatar: Savable) -> dict[str, Any]:
         "identity": geometry.identity[0].tolist(),
         "materials": describe_materials(head.parts, avatar.materials),
         "photos": [photo.to_dict(head) for photo in avatar.photos],
-        **({} if folds is None else {"wrinkles": describe_wrinkles(folds)}),
+        **detail,
     }
 
 
