@@ -67,8 +67,8 @@ def make_avatar(head: HeadModel) -> Avatar:
 def creased(avatar: Avatar, texels: int = 64) -> Avatar:
     """The same with ridges in compressed skin, smaller ones in stretched skin, and their shade."""
     at = torch.arange(texels) / texels
-    across = 2 * torch.pi * 12 * at
+    across = 2 * torch.pi * 5 * at
     ridges = across.sin().expand(1, texels, texels).contiguous()
-    shade = 0.2 * ridges[..., None] * torch.tensor([1.0, 0.9, 0.8])
+    shade = 0.6 * ridges[..., None] * torch.tensor([1.0, 0.9, 0.8])
     fold = fold_weights(0.5 * at[:, None] * at, 0.1)[None]
-    return replace(avatar, wrinkles=Wrinkles(2e-4 * ridges, -5e-5 * ridges, shade, fold))
+    return replace(avatar, wrinkles=Wrinkles(1e-3 * ridges, -3e-4 * ridges, shade, fold))

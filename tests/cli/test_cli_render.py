@@ -84,7 +84,7 @@ class TestPicture:
         avatar = creased(small_avatar())
         assert avatar.wrinkles is not None
         fold = avatar.wrinkles.fold.clone()
-        fold[:, :, fold.shape[2] // 2 :] = 0  # the person's right half, the picture's left
+        fold[:, :, fold.shape[2] // 2 - 3 :] = 0  # the person's right half, the picture's left
         replace(avatar, wrinkles=replace(avatar.wrinkles, fold=fold)).save(tmp_path / "folds")
         places, view = (folder, tmp_path / "folds"), ["--neutral", "--yaw", 0, "--resolution", 160]
         smile = ["--expression", "mouthSmileLeft=1", "--expression", "mouthSmileRight=1"]
@@ -95,7 +95,7 @@ class TestPicture:
 
         assert change("rest").max() <= 1
         smiling = change("smile", *smile)
-        assert (smiling[:, :78] > 8).sum() > 100 and smiling[:, 82:].max() <= 1
+        assert (smiling[:, :78] > 5).sum() > 50 and smiling[:, 84:].max() <= 2
 
     def test_overwrite(self, folder: Path, tmp_path: Path) -> None:
         out = tmp_path / "x.png"
