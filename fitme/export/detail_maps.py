@@ -48,8 +48,14 @@ class Detailed(Protocol):
     def wrinkles(self) -> Wrinkles | None: ...
 
 
-def detail_maps(avatar: Detailed) -> dict[str, bytes]:
-    """PNG bytes of all of the files that the avatar has, by name."""
+def detail_maps(
+    avatar: Detailed, *, size: int | None = None, bits: int = 8, directx: bool = False
+) -> dict[str, bytes]:
+    """PNG bytes of all of the files that the avatar has, by name.
+
+    Normals and albedo have `size` texels a side, by default their own, and `bits`; the normals'
+    green is down for DirectX.
+    """
     geometry = avatar.geometry
     skin = avatar.materials[geometry.head.skin.index]
     files = {}
@@ -58,10 +64,13 @@ def detail_maps(avatar: Detailed) -> dict[str, bytes]:
         files[DISPLACEMENT] = encode_centred(1000 * height.cpu().numpy(), DISPLACEMENT_MM)
     if avatar.wrinkles is None:
         return files
-    files[FOLDED_ALBEDO] = encode_albedo(folded_albedo(avatar.wrinkles, skin)[0].cpu().numpy())
-    pressed, drawn = (folded_normals(avatar, amount) for amount in (1.0, -1.0))
-    files[COMPRESSED] = encode_normals(pressed[0].cpu().numpy())
-    files[STRETCHED] = encode_normals(drawn[0].cpu().numpy())
+    albedo = _sized(folded_albedo(avatar.wrinkles, skin), size)
+    files[FOLDED_ALBEDO] = encode_albedo(albedo, bits)
+    for name, amount in ((COMPRESSED, 1.0), (STRETCHED, -1.0)):
+        normals = _sized(folded_normals(avatar, amount), size)
+        if directx:
+            normals = normals * np.array([1, -1, 1], np.float32)
+        files[name] = encode_normals(normals, bits)
     packed = packed_masks(fold_masks(avatar.wrinkles, geometry.head))
     for index, pixels in enumerate(packed):
         files[mask_file(index)] = encode_png(np.rint(255 * pixels).astype(np.uint8))
@@ -87,6 +96,12 @@ def folded_normals(avatar: Detailed, amount: float) -> Tensor:
 def folded_albedo(folds: Wrinkles, skin: Material) -> Tensor:
     """Diffuse albedo [1,R,R,3] with the shade of folds that are compressed in full."""
     return skin.diffuse_albedo * resized(folds.shade.exp(), skin.diffuse_albedo.shape[1])
+
+
+def _sized(maps: Tensor, size: int | None) -> NDArray[np.float32]:
+    """A map [1,R,R,C] at another size, [size,size,C]."""
+    array: NDArray[np.float32] = resized(maps, size or maps.shape[1])[0].cpu().numpy()
+    return array
 
 
 def packed_masks(masks: Tensor) -> list[NDArray[np.float32]]:

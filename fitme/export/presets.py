@@ -11,6 +11,7 @@ import numpy as np
 
 from fitme.export import packing
 from fitme.export.content import Exportable, copyright_note, generator_name
+from fitme.export.engine_detail import engine_detail
 from fitme.export.engines import ALBEDO, PRESETS, EnginePreset
 from fitme.export.fbx import blender_command, glb_to_fbx
 from fitme.export.frames import vertex_normals
@@ -94,6 +95,9 @@ def export_files(avatar: Exportable, options: ExportOptions | None = None) -> di
         file = f"textures/{file_prefix(part)}{entry.file}.{options.format}"
         files[file] = packing.encode(values, entry.color, options.format, options.bits)
         textures.setdefault(part.name, {})[entry.file] = file
+    directx = any(entry.file == "normal_directx" for entry in engine.maps)
+    more, detail = engine_detail(avatar, engine.name, options.map_size, options.bits, directx)
+    files |= more
     webp = options.format == "webp"
     materials = gltf_materials(avatar, maps, webp)
     shared = {n: next(k for k in names if k == n or maps.get(k, k) is maps.get(n)) for n in names}
@@ -119,7 +123,7 @@ def export_files(avatar: Exportable, options: ExportOptions | None = None) -> di
         meshes = level_meshes(geometry, materials, min(options.levels))
         for shape in geometry.head.expression_names:
             files[f"expressions/{shape}.obj"] = write_obj(meshes, "../avatar.mtl", shape)
-    about = _about(avatar, engine, options, materials, textures, shared)
+    about = _about(avatar, engine, options, materials, textures, shared) | detail
     return files | {EXPORT_FILE: json_bytes(about | {"triangles": triangles})}
 
 
