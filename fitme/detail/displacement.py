@@ -18,10 +18,6 @@ from fitme.reflectance.atlas import bake_vertex_field
 
 METRIC_TEXELS = 128  # of the map of lengths: they are smooth
 STEEPEST = math.tan(math.radians(25.0))  # of slopes, as those of wrinkles that photos show
-BROADEST = 1 / 32  # of the atlas, 13 mm on the face: a Gaussian beyond which shape is the mesh's
-# Metres of skin over the atlas's side: on the face 0.4; beyond, behind the ears and at the rim of
-# the neck, a texel is too wide to hold detail, and heights fade out.
-DETAILED, BARE = 1.0, 2.0
 
 
 def texel_metres(head: HeadModel, neutral: Tensor, texels: int) -> Tensor:
@@ -40,6 +36,21 @@ def slopes(height: Tensor, metres: Tensor) -> Tensor:
     return torch.stack([-by_u, by_v], -1)  # v points down, the map's y up
 
 
+def integrated(tilt: Tensor, metres: Tensor) -> Tensor:
+    """Heights [B,R,R] in metres whose slopes are nearest to the tilts [B,R,R,2] of a normal map
+    (Frankot and Chellappa 1988); metres [R,R,2]. Exact where texels are of one size, and near it
+    for detail much finer than what their size varies over."""
+    side = tilt.shape[1]
+    row = torch.fft.fftfreq(side, device=tilt.device)[:, None] * 2 * math.pi
+    column = torch.fft.rfftfreq(side, device=tilt.device)[None] * 2 * math.pi
+    x = torch.fft.rfft2(-tilt[..., 0] * metres[..., 0])
+    y = torch.fft.rfft2(tilt[..., 1] * metres[..., 1])
+    square = (row.square() + column.square()).clamp_min(1e-9)
+    found = (-1j * column * x - 1j * row * y) / square
+    found[:, 0, 0] = 0
+    return torch.fft.irfft2(found, s=(side, side))
+
+
 def tilted(normal: Tensor, tilt: Tensor) -> Tensor:
     """Unit tangent-space normals [...,3] with the tilts [...,2] added where z is 1."""
     flat = normal[..., :2] / normal[..., 2:].clamp_min(0.1) + tilt
@@ -50,39 +61,3 @@ def bounded(tilt: Tensor) -> Tensor:
     """Tilts [...,2], smoothly kept below STEEPEST."""
     steep = tilt.norm(dim=-1, keepdim=True).clamp_min(1e-9)
     return tilt * (STEEPEST * (steep / STEEPEST).tanh() / steep)
-
-
-def integrated(tilt: Tensor, metres: Tensor) -> Tensor:
-    """Heights [B,R,R] in metres whose `slopes` are nearest to the tilts [B,R,R,2] of a normal map
-    (Frankot and Chellappa 1988); metres [R,R,2] as `texel_metres` gives them. Their mean is 0."""
-    side = tilt.shape[1]
-    along_u, along_v = -tilt[..., 0] * metres[..., 0], tilt[..., 1] * metres[..., 1]
-    row, column = _frequencies(side, tilt.device)
-    square = (row.square() + column.square()).clamp_min(1e-9)
-    found = -1j * (column * torch.fft.rfft2(along_u) + row * torch.fft.rfft2(along_v)) / square
-    found[:, 0, 0] = 0
-    return torch.fft.irfft2(found, s=(side, side))
-
-
-def static_height(head: HeadModel, neutral: Tensor, normal: Tensor) -> Tensor:
-    """Heights [1,R,R] in metres of the detail in a skin's normal map [1,R,R,3]; neutral [1,V,3].
-
-    What is broader than BROADEST is left out: it is no detail, and errors of normals add up to it.
-    """
-    side = normal.shape[1]
-    metres = texel_metres(head, neutral, side)
-    tilt = normal[..., :2] / normal[..., 2:].clamp_min(0.1)
-    wide = metres.amax(-1) * side
-    kept = ((BARE - wide) / (BARE - DETAILED)).clamp(0, 1)
-    height = integrated(tilt * kept[..., None], metres)
-    row, column = _frequencies(side, normal.device)
-    broad = (-0.5 * (row.square() + column.square()) * (BROADEST * side) ** 2).exp()
-    fine = torch.fft.irfft2(torch.fft.rfft2(height) * (1 - broad), s=(side, side))
-    return fine * kept
-
-
-def _frequencies(side: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Radians per texel of the rows [R,1] and columns [1,R//2+1] of `rfft2`."""
-    row = torch.fft.fftfreq(side, device=device)[:, None] * 2 * math.pi
-    column = torch.fft.rfftfreq(side, device=device)[None] * 2 * math.pi
-    return row, column

@@ -19,7 +19,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fitme.detail.displacement import bounded, slopes, static_height, texel_metres, tilted
+from fitme.detail.displacement import bounded, slopes, texel_metres, tilted
+from fitme.detail.static import static_height
 from fitme.detail.wrinkle_regions import REGIONS, fold_masks, region_table
 from fitme.detail.wrinkles import DEEPEST, Wrinkles
 from fitme.export.textures import encode_albedo, encode_normals

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fitme.detail.displacement import static_height
+from fitme.detail.static import static_height
 from fitme.export import packing
 from fitme.export.content import Exportable, copyright_note, generator_name
 from fitme.export.dense import dense_mesh

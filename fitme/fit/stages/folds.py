@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fitme.detail.displacement import bounded, integrated, slopes, texel_metres, tilted
+from fitme.detail.displacement import bounded, slopes, texel_metres, tilted
 from fitme.detail.wrinkles import STRAIN_TEXELS, Wrinkles, fold_weights, strain_maps
 from fitme.fit.observation import masks_of
 from fitme.fit.session import Session
@@ -70,7 +70,7 @@ def fold_out(
     shade = _along(_band(change, clear, metres), angle, metres) * dynamic[..., None]
     shade = DARKEST * (shade / DARKEST).tanh()
     tilt = _tilts(resized(maps.normal, side)) - _tilts(base.normal)
-    height = integrated(tilt * dynamic[..., None], metres)
+    height = integrated(tilt * dynamic[..., None]) * metres.mean(-1)
     height = _band(height[..., None], clear, metres)[..., 0] * dynamic
     tilt = resized(bounded(slopes(height, metres)), texels)
     kept = ReflectanceMaps(
@@ -78,6 +78,19 @@ def fold_out(
         maps.specular_albedo, tilted(maps.normal, -tilt),
     )  # fmt: skip
     return kept, Wrinkles(height, torch.zeros_like(height), shade, fold[None])
+
+
+def integrated(tilt: Tensor) -> Tensor:
+    """Heights [B,R,R] in texels whose slopes are nearest to the tilts [B,R,R,2] of a normal map
+    (Frankot and Chellappa 1988)."""
+    side = tilt.shape[1]
+    row = torch.fft.fftfreq(side, device=tilt.device)[:, None] * 2 * math.pi
+    column = torch.fft.rfftfreq(side, device=tilt.device)[None] * 2 * math.pi
+    x, y = torch.fft.rfft2(-tilt[..., 0]), torch.fft.rfft2(tilt[..., 1])
+    square = (row.square() + column.square()).clamp_min(1e-9)
+    found = (-1j * column * x - 1j * row * y) / square
+    found[:, 0, 0] = 0
+    return torch.fft.irfft2(found, s=(side, side))
 
 
 def _tilts(normal: Tensor) -> Tensor:
@@ -114,8 +127,8 @@ def _gauss(images: Tensor, sigma: float) -> Tensor:
 
 
 def _along(values: Tensor, angle: Tensor, metres: Tensor) -> Tensor:
-    """Values [1,R,R,C] averaged along the folds, which are at right angles to `angle` [r,r]: what
-    is longer than it is wide stays."""
+    """Values [1,R,R,C] averaged along the folds, which are at right angles to `angle` [r,r]: what is
+    longer than it is wide stays."""
     texels = values.shape[1]
     double = torch.stack([(2 * angle).cos(), (2 * angle).sin()], -1)
     double = resized(double[None], texels)[0]

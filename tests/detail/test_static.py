@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from fitme.detail.displacement import integrated, slopes, static_height, texel_metres, tilted
+from fitme.detail.displacement import slopes, texel_metres, tilted
+from fitme.detail.static import static_height
 from fitme.head.model import load_head
 
 SIDE = 512
@@ -43,13 +44,3 @@ class TestStaticHeight:
         wide = texel_metres(head, head.mean[None], SIDE).amax(-1) * SIDE > 2.0
         assert bool(wide.any()) and not height[0, wide].any()
         assert 1e-6 < float(height.std()) < 3e-4
-
-
-def test_integrated_knows_both_sides_of_a_texel() -> None:
-    at = torch.arange(64) * 2 * torch.pi / 16
-    height = 1e-3 * (at[:, None].sin() + (2 * at).cos())[None]
-    metres = torch.tensor([0.0004, 0.0012]).expand(64, 64, 2)
-    found = integrated(slopes(height, metres), metres)
-    inner = (slice(None), slice(8, -8), slice(8, -8))
-    share = (found * height)[inner].sum() / height[inner].square().sum()
-    assert 0.8 < float(share) < 1.01
