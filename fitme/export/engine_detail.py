@@ -101,6 +101,6 @@ def engine_detail(
         }  # fmt: skip
         files[NOTES_FILE] = (_COMMON + _HOW.get(engine, "")).format(**words).encode()
         if engine in SCRIPTS:
-            script = package_files("fitme.export") / "templates" / SCRIPTS[engine]
+            script = package_files("fitme.export") / SCRIPTS[engine]
             files[SCRIPTS[engine]] = script.read_bytes()
     return files, about
