@@ -20,7 +20,7 @@ SCRIPTS = {"three": "wrinkles.js", "gltf": "wrinkles.js", "blender": "wrinkles_b
 
 _COMMON = """# Wrinkles
 
-`avatar.glb` and the maps beside it are those of a face at rest. What an expression folds is in
+The model and the maps beside it are those of a face at rest. What an expression folds is in
 
 | file | what it is |
 | --- | --- |

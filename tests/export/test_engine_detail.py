@@ -18,6 +18,7 @@ from fitme.export.textures import decode_normals
 from fitme.image.png import decode_png
 from fitme.render.light import Light
 from fitme.render.picture import render_rgba
+from fitme.runtime.files import check_output_dir
 from tests.export.external import blender_python
 from tests.export.three_view import draw
 from tests.small_avatar import creased, small_avatar
@@ -56,6 +57,7 @@ def test_files_go_along(name: str, tmp_path: Path) -> None:
     assert decode_png((tmp_path / files["albedo"]).read_bytes()).shape == (side, side, 3)
     script = SCRIPTS.get(name)
     assert script is None or (tmp_path / script).is_file()
+    check_output_dir(tmp_path, overwrite=True)  # knows every file as ours
 
 
 def test_green_is_down_for_unreal(tmp_path: Path) -> None:
