@@ -85,7 +85,7 @@ def decode_centred(data: bytes, span: float) -> NDArray[np.float32]:
     """The values [H,W,C] of such bytes, of 8 bits too. Raises ValueError for what is no PNG."""
     pixels = decode_png(data)
     top = np.iinfo(pixels.dtype).max
-    return ((pixels.astype(np.float64) - (top + 1) // 2) * (span / top)).astype(np.float32)
+    return (pixels.astype(np.float32) - (top + 1) // 2) * np.float32(span / top)
 
 
 def _values(wrinkles: Wrinkles) -> dict[str, Tensor]:
