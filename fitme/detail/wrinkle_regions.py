@@ -47,7 +47,7 @@ REGIONS = tuple(_LINES)
 SOFT_M = 0.005  # over which one region gives way to the next
 # Of amounts in the table: a fold of a slight smile is complete long before the shape is, and a few
 # are so early that they would be all of a mean. On four fits the amount of the photo's expression
-# is off by 0.31 of itself with DEEPEST here, by 0.13 with this; those of other shapes by the same.
+# is off by 0.41 of its RMS with DEEPEST here, by 0.35 with this; those of full shapes by the same.
 MOST = 2.5
 REACH_M, FADE_M = 0.025, 0.020  # from a line: as far as a region goes in full; over which it ends
 
