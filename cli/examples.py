@@ -29,6 +29,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "version": ("fitme version --json",),
     "doctor": ("fitme doctor", "fitme doctor --json > doctor.json"),
     "export": ("fitme export out/me --preset unreal --out out/me_unreal",),
+    "transfer": (
+        "fitme transfer out/me --expression out/friend --out out/mixed",
+        "fitme transfer out/me --static out/friend --dynamic out/friend --out out/mixed",
+    ),
     "report": ("fitme report out/me --out me.html",),
     "head convert": ("fitme head convert generic_model.pkl flame.safetensors --kind flame",),
     "head info": ("fitme head info flame.safetensors --json",),

@@ -43,6 +43,10 @@ def export(
     expressions: Annotated[
         bool, typer.Option("--expressions", help="obj: also one file for each expression.")
     ] = False,
+    dense: Annotated[
+        bool,
+        typer.Option("--dense", help="The skin's mesh cut finer, its relief in the vertices."),
+    ] = False,
     photo_expression: Annotated[
         int | None,
         typer.Option(min=0, metavar="N", help="Open with the expression and gaze of photo N."),
@@ -73,6 +77,7 @@ def export(
         fbx=fbx,
         expressions=expressions,
         photo=photo_expression,
+        dense=dense,
     )
     options.engine()
     check_output_dir(out, overwrite)

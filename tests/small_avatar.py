@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from fitme.avatar.model import Avatar
 from fitme.avatar.photo import AvatarPhoto
 from fitme.avatar.run_info import RunInfo
+from fitme.detail.wrinkles import Wrinkles, fold_weights
 from fitme.head.geometry import Geometry
 from fitme.head.model import HeadModel, load_head
 from fitme.head.view import View, head_rotation
@@ -61,3 +62,13 @@ def make_avatar(head: HeadModel) -> Avatar:
     photo = AvatarPhoto(Path("photo.png"), view, light, {"photometric": 0.25}, 0.0125)
     materials = tuple(kinds.get(name, plain) for name in head.part_names)
     return Avatar(Geometry(head, coefficients), materials, (photo,), RunInfo(seed=3, preset="test"))
+
+
+def creased(avatar: Avatar, texels: int = 64) -> Avatar:
+    """The same with ridges in compressed skin, smaller ones in stretched skin, and their shade."""
+    at = torch.arange(texels) / texels
+    across = 2 * torch.pi * 5 * at
+    ridges = across.sin().expand(1, texels, texels).contiguous()
+    shade = 0.6 * ridges[..., None] * torch.tensor([1.0, 0.9, 0.8])
+    fold = fold_weights(0.5 * at[:, None] * at, 0.1)[None]
+    return replace(avatar, wrinkles=Wrinkles(1e-3 * ridges, -3e-4 * ridges, shade, fold))

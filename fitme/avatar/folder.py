@@ -1,7 +1,8 @@
 """An avatar directory: `fit.json` and textures/ are all it takes to get the avatar back.
 
 Identity, expression, gaze and light come back bit for bit, cameras to the last digits of a
-float, maps as 8-bit PNGs hold them. A map edited in a paint program is what is loaded.
+float, maps as 8-bit PNGs hold them, folds of expressions as 16-bit ones do. A map edited in a paint
+program is what is loaded.
 """
 
 from __future__ import annotations
@@ -12,8 +13,11 @@ from typing import Any, NamedTuple, Protocol
 
 from fitme.avatar.photo import AvatarPhoto
 from fitme.avatar.run_info import RunInfo
+from fitme.detail.wrinkles import Wrinkles
 from fitme.export.bundle import all_textures, avatar_glb
+from fitme.export.detail_maps import describe_detail, detail_maps
 from fitme.export.materials import decode_materials, describe_materials
+from fitme.export.wrinkles import decode_wrinkles, describe_wrinkles
 from fitme.head.geometry import Geometry
 from fitme.head.model import HeadModel, load_head
 from fitme.render import Material
@@ -36,6 +40,8 @@ class Savable(Protocol):
     def photos(self) -> tuple[AvatarPhoto, ...]: ...
     @property
     def run(self) -> RunInfo: ...
+    @property
+    def wrinkles(self) -> Wrinkles | None: ...
 
 
 class Contents(NamedTuple):
@@ -45,6 +51,7 @@ class Contents(NamedTuple):
     materials: tuple[Material, ...]
     photos: tuple[AvatarPhoto, ...]
     run: RunInfo
+    wrinkles: Wrinkles | None
 
 
 def save_avatar(avatar: Savable, folder: str | Path, overwrite: bool = False) -> None:
@@ -62,7 +69,7 @@ def write_model(avatar: Savable, folder: Path, done: Callable[[], None] = lambda
     """Write textures/ and avatar.glb into an empty folder; `done` is called after each."""
     maps = all_textures(avatar)
     (folder / "textures").mkdir()
-    for name, data in maps.items():
+    for name, data in (maps | detail_maps(avatar)).items():
         (folder / "textures" / name).write_bytes(data)
     done()
     (folder / "avatar.glb").write_bytes(avatar_glb(avatar, maps))
@@ -77,6 +84,9 @@ def fit_json(avatar: Savable) -> dict[str, Any]:
     geometry, head = avatar.geometry, avatar.geometry.head
     if geometry.layers:
         raise ValueError(f"{len(geometry.layers)} layers of the shape cannot be saved")
+    detail = describe_detail(avatar)
+    if avatar.wrinkles is not None:
+        detail["wrinkles"] = describe_wrinkles(avatar.wrinkles) | detail["wrinkles"]
     return {
         "format": AVATAR_FORMAT,
         **avatar.run.to_dict(),
@@ -84,6 +94,7 @@ def fit_json(avatar: Savable) -> dict[str, Any]:
         "identity": geometry.identity[0].tolist(),
         "materials": describe_materials(head.parts, avatar.materials),
         "photos": [photo.to_dict(head) for photo in avatar.photos],
+        **detail,
     }
 
 
@@ -124,6 +135,7 @@ def read_avatar(folder: str | Path, head: HeadModel | None = None) -> Contents:
         seen = tuple(AvatarPhoto.from_dict(photo, head) for photo in photos)
         materials = decode_materials(mapping(data, "materials"), head.parts, read)
         run = RunInfo.from_dict(data)
+        folds = decode_wrinkles(data, read)
     except ValueError as error:
         raise InputError(f"{show_path(file)} is damaged ({error}); {_CURE}") from error
-    return Contents(Geometry(head, identity.to(head.device)), materials, seen, run)
+    return Contents(Geometry(head, identity.to(head.device)), materials, seen, run, folds)

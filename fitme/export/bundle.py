@@ -16,6 +16,7 @@ from fitme.export.textures import (
     encode_normals,
     encode_specular,
 )
+from fitme.export.wrinkles import encode_wrinkles
 from fitme.head.parts import Part
 from fitme.render import Material
 
@@ -35,10 +36,11 @@ def textures(avatar: Exportable) -> dict[str, bytes]:
 
 
 def all_textures(avatar: Exportable) -> dict[str, bytes]:
-    """PNG bytes of every map of the avatar, by file name: the skin's three, then its roughness and
-    the maps of the other parts where they are not one colour."""
+    """PNG bytes of every map of the avatar, by file name: the skin's three, then its roughness, the
+    maps of the other parts where they are not one colour, and the folds of expressions."""
     maps = textures(avatar)
-    return maps | encode_materials(avatar.geometry.head.parts, avatar.materials, maps)
+    folds = {} if avatar.wrinkles is None else encode_wrinkles(avatar.wrinkles)
+    return maps | encode_materials(avatar.geometry.head.parts, avatar.materials, maps) | folds
 
 
 def avatar_glb(avatar: Exportable, maps: dict[str, bytes] | None = None) -> bytes:

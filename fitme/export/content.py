@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from fitme.detail.wrinkles import Wrinkles
 from fitme.head.geometry import Geometry
 from fitme.head.model import HeadModel
 from fitme.head.view import View
@@ -27,8 +28,8 @@ class Run(Protocol):
 
 
 class Exportable(Protocol):
-    """A shape, a material per part of its head in their order, its photos and the run that made
-    it; a `fitme.Avatar` is one."""
+    """A shape, a material per part of its head in their order, its photos, the run that made it and
+    the folds of its expressions; a `fitme.Avatar` is one."""
 
     @property
     def geometry(self) -> Geometry: ...
@@ -38,6 +39,8 @@ class Exportable(Protocol):
     def photos(self) -> Sequence[Seen]: ...
     @property
     def run(self) -> Run: ...
+    @property
+    def wrinkles(self) -> Wrinkles | None: ...
 
 
 def skin_of(avatar: Exportable) -> Material:

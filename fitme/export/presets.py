@@ -9,8 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from fitme.detail.static import static_height
 from fitme.export import packing
 from fitme.export.content import Exportable, copyright_note, generator_name
+from fitme.export.dense import dense_mesh
+from fitme.export.engine_detail import engine_detail
 from fitme.export.engines import ALBEDO, PRESETS, EnginePreset
 from fitme.export.fbx import blender_command, glb_to_fbx
 from fitme.export.frames import vertex_normals
@@ -46,6 +49,7 @@ class ExportOptions:
     fbx: bool = False  # also FBX, through Blender
     expressions: bool = False  # obj: one more file for each of the 52 shapes
     photo: int | None = None  # open with the expression and gaze of this photo
+    dense: bool = False  # the skin's mesh cut finer, with its static displacement in the vertices
 
     def engine(self) -> EnginePreset:
         """The preset. Raises InputError, with the cure, for options that do not go together."""
@@ -66,6 +70,8 @@ class ExportOptions:
             raise InputError(f"--fbx is for unity and unreal, not {engine.name}; leave it out")
         if self.expressions and not engine.obj:
             raise InputError("--expressions is for obj; the other presets have morph targets")
+        if self.dense and tuple(self.levels) != (0,):
+            raise InputError("--dense is more than full detail; leave --lod out")
         return engine
 
 
@@ -94,14 +100,18 @@ def export_files(avatar: Exportable, options: ExportOptions | None = None) -> di
         file = f"textures/{file_prefix(part)}{entry.file}.{options.format}"
         files[file] = packing.encode(values, entry.color, options.format, options.bits)
         textures.setdefault(part.name, {})[entry.file] = file
+    directx = any(entry.file == "normal_directx" for entry in engine.maps)
+    more, detail = engine_detail(avatar, engine.name, options.map_size, options.bits, directx)
+    files |= more
     webp = options.format == "webp"
     materials = gltf_materials(avatar, maps, webp)
     shared = {n: next(k for k in names if k == n or maps.get(k, k) is maps.get(n)) for n in names}
     meshes: list[ExportMesh] = []
+    height = skin_height(avatar) if options.dense else None
     triangles = {}
     for level in sorted(set(options.levels)):
         stem = "avatar" if level == 0 else f"avatar_lod{level}"
-        meshes = level_meshes(geometry, materials, level, view)
+        meshes = level_meshes(geometry, materials, level, view, height)
         triangles[stem] = sum(len(mesh.triangles) for mesh in meshes)
         if engine.obj:
             files[f"{stem}.obj"] = write_obj([mesh.posed() for mesh in meshes], "avatar.mtl")
@@ -116,10 +126,10 @@ def export_files(avatar: Exportable, options: ExportOptions | None = None) -> di
         named = {name: textures.get(shared[name], {}) for name in names}
         files["avatar.mtl"] = write_mtl(meshes, named)
     if options.expressions:
-        meshes = level_meshes(geometry, materials, min(options.levels))
+        meshes = level_meshes(geometry, materials, min(options.levels), height=height)
         for shape in geometry.head.expression_names:
             files[f"expressions/{shape}.obj"] = write_obj(meshes, "../avatar.mtl", shape)
-    about = _about(avatar, engine, options, materials, textures, shared)
+    about = _about(avatar, engine, options, materials, textures, shared) | detail
     return files | {EXPORT_FILE: json_bytes(about | {"triangles": triangles})}
 
 
@@ -146,18 +156,32 @@ def write_export(
 
 
 def level_meshes(
-    geometry: Geometry, materials: dict[str, ExportMaterial], level: int, view: View | None = None
-) -> list[ExportMesh]:
-    """The meshes of one level of detail, a part each, with the full head's normals."""
+    geometry: Geometry, materials: dict[str, ExportMaterial], level: int, view: View | None = None,
+    height: np.ndarray | None = None,
+) -> list[ExportMesh]:  # fmt: skip
+    """The meshes of one level of detail, a part each, with the full head's normals; with `height`
+    [R,R] in metres the skin's is dense and displaced."""
     head = geometry.head
     normals = None
     if level:  # the normal map was made for these, and few triangles bend them
         normals = vertex_normals(geometry.vertices()[0].numpy(), head.triangles.numpy())
     coarse = replace(geometry, head=head_level(head, level))
-    return [
+    meshes = [
         part_mesh(coarse, part, materials[part.name], normals, view, mouth_uv(head, part))
         for part in head.parts
     ]
+    if height is not None:
+        meshes[head.skin.index] = dense_mesh(meshes[head.skin.index], height)
+    return meshes
+
+
+def skin_height(avatar: Exportable) -> np.ndarray:
+    """Static heights of the skin, [R,R] metres. Raises InputError for a skin without normals."""
+    geometry = avatar.geometry.to("cpu")
+    normal = avatar.materials[geometry.head.skin.index].normal
+    if normal is None:
+        raise InputError("the skin is smooth: there is no detail for --dense; leave it out")
+    return static_height(geometry.head, geometry.vertices(), normal.cpu())[0].numpy()
 
 
 def _texture_files(

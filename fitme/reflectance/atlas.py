@@ -21,6 +21,27 @@ def bake_vertex_field(
 
     Texels that no triangle covers (the eye and mouth holes) take the nearest covered value.
     """
+    rast, corner, triangles = _rasterized(head, size, part)
+    corner_values = values[triangles].reshape(-1, values.shape[-1])[None].contiguous()
+    image, _ = get_backend(None, head.device).interpolate(corner_values, rast, corner)
+    covered = (rast[..., 3:] > 0).float()
+    return fill_holes(image * covered, covered)[0]
+
+
+def covered_texels(
+    head: HeadModel, size: int, part: Part | None = None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Which of size * size texels a triangle covers [N], its vertices [N,3] and their weights
+    [N,3]: what `bake_vertex_field` interpolates with, for fields of many channels."""
+    rast, _, triangles = _rasterized(head, size, part)
+    flat = rast[0].reshape(-1, 4)
+    index = (flat[:, 3] > 0).nonzero()[:, 0]
+    u, v = flat[index, 0], flat[index, 1]
+    return index, triangles[flat[index, 3].long() - 1], torch.stack([u, v, 1 - u - v], -1)
+
+
+def _rasterized(head: HeadModel, size: int, part: Part | None) -> tuple[Tensor, Tensor, Tensor]:
+    """A part's tile as the backend draws it, the corners it is drawn with, and its triangles."""
     backend = get_backend(None, head.device)
     chosen = head.part == (part or head.skin).index
     uv_triangles, triangles = head.uv_triangles[chosen], head.triangles[chosen]
@@ -30,10 +51,7 @@ def bake_vertex_field(
         [corner_uv * 2 - 1, corner_uv.new_tensor([0.0, 1.0]).expand(len(corner_uv), 2)], 1
     )
     rast, _ = backend.rasterize(clip[None], corner, (size, size))
-    corner_values = values[triangles].reshape(-1, values.shape[-1])[None].contiguous()
-    image, _ = backend.interpolate(corner_values, rast, corner)
-    covered = (rast[..., 3:] > 0).float()
-    return fill_holes(image * covered, covered)[0]
+    return rast, corner, triangles
 
 
 def ambient_visibility(head: HeadModel, size: int) -> Tensor:

@@ -20,7 +20,7 @@ from fitme.export.materials import MAPS
 from fitme.runtime.errors import InputError, OutputError
 from fitme.runtime.files import check_output_dir
 from tests.export.glb_reader import Glb
-from tests.small_avatar import make_avatar, small_avatar
+from tests.small_avatar import creased, make_avatar, small_avatar
 from tests.tiny_head import tiny_head
 
 
@@ -38,8 +38,8 @@ def loaded(saved: Path) -> Avatar:
 
 @pytest.fixture
 def tiny(tmp_path: Path) -> Path:
-    """A directory of the tiny head's avatar."""
-    make_avatar(tiny_head()).save(tmp_path / "tiny")
+    """A directory of the tiny head's avatar, with folds."""
+    creased(make_avatar(tiny_head())).save(tmp_path / "tiny")
     return tmp_path / "tiny"
 
 
@@ -187,6 +187,12 @@ def head_map(value: object) -> Callable[[Path], None]:
     return change(lambda d: d["materials"]["head"].update(diffuse_albedo=value))
 
 
+def png(height: int, width: int, channels: int) -> bytes:
+    from fitme.image.png import encode_png
+
+    return encode_png(np.full((height, width, channels), 32768, np.uint16))
+
+
 DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     "gone": (shutil.rmtree, "is no directory"),
     "no json": (lambda f: (f / "fit.json").unlink(), "holds no fit.json"),
@@ -220,11 +226,57 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     "bright number": (head_map([2, 0, 0]), "0..1"),
     "too few numbers": (head_map([0.2]), "head: diffuse_albedo"),
     "no number": (head_map({}), "head: diffuse_albedo"),
+    "wrinkles": (change(lambda d: d.update(wrinkles=[])), "wrinkles"),
+    "no span": (change(lambda d: d["wrinkles"].pop("fold_per_strain")), "fold_per_strain"),
+    "no depth": (change(lambda d: d["wrinkles"].update(height_metres=0)), "height_metres is 0"),
+    "no folds": (texture("wrinkles_fold.png", None), "wrinkles_fold.png does not exist"),
+    "no png of folds": (texture("wrinkles_height.png", b"GIF89a"), "wrinkles_height.png"),
+    "grey folds": (texture("wrinkles_fold.png", png(64, 64, 1)), "wrinkles_fold.png: it is grey"),
+    "oblong folds": (texture("wrinkles_height.png", png(64, 32, 3)), "32 x 64 texels"),
+    "other size": (texture("wrinkles_shade.png", png(32, 32, 3)), "has 32 texels a side"),
     "no map": (texture("normal.png", None), "normal.png does not exist"),
     "no png": (texture("diffuse_albedo.png", b"GIF89a"), "diffuse_albedo.png"),
     "cut png": (texture("normal.png", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + b"\0\0\0\1" * 8),
                 "normal.png"),
 }  # fmt: skip
+
+
+class TestWrinkles:
+    def test_back_within_half_a_step(self, tiny: Path) -> None:
+        before = creased(make_avatar(tiny_head())).wrinkles
+        after = Avatar.load(tiny, tiny_head()).wrinkles
+        assert before is not None and after is not None
+        spans = json.loads((tiny / "fit.json").read_text())["wrinkles"]
+        for name, key in (
+            ("compressed", "height_metres"), ("stretched", "height_metres"),
+            ("shade", "shade_log"), ("fold", "fold_per_strain"),
+        ):  # fmt: skip
+            one, two = getattr(before, name), getattr(after, name)
+            assert one.shape == two.shape and two.dtype == torch.float32
+            assert (one - two).abs().max() <= 0.501 * spans[key] / 65535
+            assert bool((two[one == 0] == 0).all())
+
+    def test_none_where_there_are_none(self, saved: Path, loaded: Avatar) -> None:
+        """A directory of an earlier version is like that too."""
+        assert loaded.wrinkles is None and "wrinkles" not in (saved / "fit.json").read_text()
+        assert not list((saved / "textures").glob("wrinkle*"))
+
+    def test_flat_folds_and_folds_of_8_bits(self, tiny: Path) -> None:
+        from fitme.image.png import encode_png
+
+        grey = np.full((64, 64, 4), 128, np.uint8)
+        (tiny / "textures" / "wrinkles_height.png").write_bytes(encode_png(grey))
+        folds = Avatar.load(tiny, tiny_head()).wrinkles
+        assert folds is not None and not folds.compressed.any() and folds.shade.any()
+        assert folds.compressed.shape == (1, 64, 64)
+
+    def test_the_picture_is_the_same(self, tmp_path: Path) -> None:
+        avatar = creased(small_avatar())
+        avatar.save(tmp_path / "a")
+        one, two = (a.render_photo().color for a in (avatar, Avatar.load(tmp_path / "a")))
+        plain = small_avatar().render_photo().color
+        assert (one - two).abs().max() < 0.05  # highlights on 8-bit normals
+        assert (one - two).abs().mean() < 0.5 * (one - plain).abs().mean()
 
 
 class TestErrors:

@@ -60,6 +60,7 @@ class TestBadInput:
             (["--fbx"], "unity and unreal"),
             (["--expressions"], "obj"),
             (["--photo-expression", "4"], "photo 4"),
+            (["--dense", "--lod", "1"], "leave --lod out"),
         ],
     )
     def test_one_line(self, folder: Path, tmp_path: Path, arguments, words) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from typer.testing import CliRunner
 from fitme.cli.main import app
 from fitme.image.png import encode_png
 from fitme.render.picture import render_rgba
-from tests.small_avatar import HEIGHT, WIDTH, small_avatar
+from tests.small_avatar import HEIGHT, WIDTH, creased, small_avatar
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +78,24 @@ class TestPicture:
         opened = drawn(folder, tmp_path / "b.png", *view, "--expression", "jawOpen=1",
                        "--expression", "eyeBlinkLeft=0.5")  # fmt: skip
         assert 0.5 < np.abs(opened - closed).mean() < 40
+
+    def test_folds_come_with_the_expression(self, folder: Path, tmp_path: Path) -> None:
+        """Where they are, and not on a face at rest."""
+        avatar = creased(small_avatar())
+        assert avatar.wrinkles is not None
+        fold = avatar.wrinkles.fold.clone()
+        fold[:, :, fold.shape[2] // 2 - 3 :] = 0  # the person's right half, the picture's left
+        replace(avatar, wrinkles=replace(avatar.wrinkles, fold=fold)).save(tmp_path / "folds")
+        places, view = (folder, tmp_path / "folds"), ["--neutral", "--yaw", 0, "--resolution", 160]
+        smile = ["--expression", "mouthSmileLeft=1", "--expression", "mouthSmileRight=1"]
+
+        def change(name: str, *more: object) -> np.ndarray:
+            pair = [drawn(f, tmp_path / f"{name}{f.name}.png", *view, *more) for f in places]
+            return np.abs(pair[0] - pair[1]).max(-1)
+
+        assert change("rest").max() <= 1
+        smiling = change("smile", *smile)
+        assert (smiling[:, :78] > 5).sum() > 50 and smiling[:, 84:].max() <= 2
 
     def test_overwrite(self, folder: Path, tmp_path: Path) -> None:
         out = tmp_path / "x.png"

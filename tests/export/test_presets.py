@@ -51,7 +51,7 @@ class TestFiles:
     @pytest.mark.parametrize("name", sorted(PRESETS))
     def test_names(self, coarse, name):
         model = {"avatar_lod2.obj", "avatar.mtl"} if name == "obj" else {"avatar_lod2.glb"}
-        maps = {f"textures/{stem}.png" for stem in WANTED[name]}
+        maps = {f"textures/{stem}.png" for stem in (*WANTED[name], "displacement")}
         eyes = {"textures/eye_L_diffuse_albedo.png"}
         assert set(coarse[name]) == {"fitme_export.json"} | model | maps | eyes
         about = json.loads(coarse[name]["fitme_export.json"])

@@ -49,6 +49,12 @@ const gltf = await new GLTFLoader().parseAsync(bytes, "");
 scene.add(gltf.scene);
 const meshes = [];
 gltf.scene.traverse((o) => { if (o.isMesh) meshes.push(o); });
+const about = %(about)s;
+if (about) {
+  const { loadWrinkles, addWrinkles } = await import("./wrinkles.js");
+  const head = meshes.find((m) => m.name === "head");
+  addWrinkles(THREE, head, about, await loadWrinkles(THREE, about, ""));
+}
 window.names = Object.fromEntries(
   meshes.map((m) => [m.name, Object.keys(m.morphTargetDictionary ?? {})]));
 window.materials = Object.fromEntries(meshes.map((m) => [m.name, {
@@ -68,10 +74,11 @@ window.ready = window.draw({});
 
 def draw(
     glb: bytes, folder: Path, camera, poses, *, size=512, sun=2.5, sun_direction=(0.5, 1, 1.5),
-    environment=0.6,
+    environment=0.6, about=None,
 ):  # fmt: skip
     """Pictures [size,size,3] uint8 over pure blue, one per dict of morph weights, and what the page
-    says of meshes: (pictures, {mesh: target names}, {mesh: material}). `camera` is square."""
+    says of meshes: (pictures, {mesh: target names}, {mesh: material}). `camera` is square. `about`
+    is what fitme_export.json says, for wrinkles, whose files are in `folder`."""
     modules = Path(os.environ.get("FITME_NODE_MODULES") or REPOSITORY / "node_modules")
     K = camera.K[0].tolist()
     page = folder / "three.html"
@@ -79,7 +86,7 @@ def draw(
         PAGE % {
             "three": (modules / "three").resolve().as_uri(), "size": size, "sun": sun,
             "glb": base64.b64encode(glb).decode(), "sun_direction": list(sun_direction),
-            "environment": environment,
+            "environment": environment, "about": json.dumps(about),
             "camera": json.dumps({"K": [K[0][0], K[1][1], K[0][2], K[1][2]],
                                   "world_to_camera": camera.world_to_camera[0].tolist()}),
         }

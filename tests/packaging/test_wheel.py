@@ -14,6 +14,7 @@ from tests.packaging.installed import REPOSITORY, SOURCES, Installed, install_wh
 # with the dev group.
 OPTIONAL = {
     "fitme.export.blender_fbx": "bpy",  # runs in Blender
+    "fitme.export.wrinkles_blender": "bpy",
     "fitme.render.backends.nvdiffrast": "nvdiffrast",  # not on the package index
 }
 
