@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from fitme.detail.fields import DeformationFields
 from fitme.head.model import HeadModel, load_head
 from fitme.landmarks.mediapipe import MediaPipeLandmarks
 from fitme.landmarks.provider import LandmarkProvider
@@ -61,6 +62,12 @@ class Models:
     def regions(self) -> AtlasRegions:
         """Masks of the head's atlas, REGION_TEXELS a side."""
         return AtlasRegions(self.head, REGION_TEXELS)
+
+    @cached_property
+    def deformations(self) -> DeformationFields | None:
+        """Likely deformations of the head; None for another head than the one that comes with
+        fitme. Raises ModelError for a missing or damaged file."""
+        return DeformationFields.load(self.head)
 
     @cached_property
     def codes(self) -> WCode:

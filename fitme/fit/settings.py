@@ -116,6 +116,16 @@ class InvertSettings(_Checked):
 
 
 @dataclass(frozen=True)
+class DeformSettings(_Checked):
+    """What the shape has beyond the head model's components, see `fitme.detail`; found during the
+    inversion."""
+
+    on: bool = True
+    starts: float = _share(0.5)  # of the inversion's steps
+    rate: float = 0.05  # of its whitened code
+
+
+@dataclass(frozen=True)
 class TuneRates(_Checked):
     generator: float = 2e-3
     layers: float = 0.02  # of W+, where it is tuned instead
@@ -178,6 +188,7 @@ class PriorSettings(_Checked):
     code: float = 0.2  # 0.12 let W take shading, 0.3 cost 0.5 dB on photos
     iris: float = 0.004
     identity: float = 0.04
+    deformation: float = 0.2
     expression: float = 0.15
     tint: float = 0.05
     strength: float = 0.04  # 0.1 made known heads 1 to 2 degrees of ITA darker
@@ -192,6 +203,7 @@ class FitSettings(_Checked):
 
     light: LightSettings = LightSettings()
     invert: InvertSettings = InvertSettings()
+    deform: DeformSettings = DeformSettings()
     tune: TuneSettings = TuneSettings()
     refine: RefineSettings = RefineSettings()
     terms: TermSettings = TermSettings()

@@ -22,6 +22,10 @@ class Layer(Protocol):
         """What it adds to the neutral vertices, [P,V,3] metres, for expressions [P,E]."""
         ...
 
+    def parameters(self) -> dict[str, Tensor]:
+        """What it is made of, by name: what a fit changes and a file keeps."""
+        ...
+
     def to(self, device: torch.device | str) -> Layer:
         """The same layer on another device."""
         ...

@@ -32,6 +32,7 @@ LAYERS = {
     "head": 6,
     "reflectance": 7,
     "hair": 7,
+    "detail": 8,
     "export": 8,  # works on shape, materials and views, not on avatars
     "avatar": 9,
     "report": 10,
