@@ -25,11 +25,13 @@ from fitme.runtime.files import atomic_write_bytes
 TEXELS = 64  # of a map: 3.7 mm on the face, finer than what the fields vary over
 # Measured by `python -m benchmarks.deformation_prior` on what 11 foreign heads have beyond their
 # best fit in the model's 90 components, metres.
-NORMAL_M = 0.0010  # spread along the normal; 0.9 to 1.1 mm in all regions of the face
-TANGENT_M = 0.0005  # along the face; measured 1.3 mm, but most of that is how points slide
-# Share of the variance and correlation length in metres. Along the normal correlations fall to
-# 0.55 at 5 mm, 0.30 at 10, 0.19 at 18, 0.07 at 27.
-SCALES = ((0.65, 0.014), (0.35, 0.006))
+# Along the normal; 0.9 to 1.1 mm in all regions of the face, 0.55 of its variance in the SCALES.
+NORMAL_M = 0.0008
+TANGENT_M = 0.0004  # along the face; measured 1.3 mm, but most of that is how points slide
+# Share of the variance and correlation length in metres. Measured correlations along the normal,
+# 0.55 at 5 mm, 0.30 at 10, 0.19 at 18, 0.07 at 27, are those of 0.30 of 16 mm, 0.25 of 7 mm and
+# 0.45 of 2.5 mm. The last is finer than texels and than what a photo's outlines and points tell.
+SCALES = ((0.55, 0.016), (0.45, 0.007))
 # Spread of what is not symmetric over that of what is: 0.11 for these heads, whose makers may have
 # mirrored them; 0.13 for the model's components, 0.6 for the last thirty of them.
 UNEVEN = 0.25
