@@ -57,7 +57,8 @@ class Geometry:
         for layer in self.layers:
             full = torch.eye(len(offsets)).to(offsets)
             at_rest = torch.zeros_like(full[:1])
-            offsets = offsets + layer.offsets(self.head, full) - layer.offsets(self.head, at_rest)
+            added = layer.offsets(self.head, full) - layer.offsets(self.head, at_rest)
+            offsets = offsets + added  # zeros stay zeros, as exports leave them out
         return offsets
 
     def to(self, device: torch.device | str) -> Geometry:

@@ -170,6 +170,9 @@ class TestRoundTrip:
         assert torch.allclose(low, own.amin(0), atol=1e-5)
         assert torch.allclose(high, own.amax(0), atol=1e-5)
 
+    def test_its_file_is_known_as_ours(self, deformed: Path) -> None:
+        check_output_dir(deformed, overwrite=True)
+
     @pytest.mark.parametrize("data", [None, b"", b"cut short"])
     def test_a_damaged_deformation_is_one_line(self, deformed: Path, data: bytes | None) -> None:
         file = deformed / "deformation.safetensors"
