@@ -1,24 +1,26 @@
-"""An avatar directory: `fit.json` and textures/ are all it takes to get the avatar back.
+"""An avatar directory: `fit.json`, textures/ and, of a shape that has one, the deformation's file
+are all it takes to get the avatar back.
 
-Identity, expression, gaze and light come back bit for bit, cameras to the last digits of a
-float, maps as 8-bit PNGs hold them, folds of expressions as 16-bit ones do. A map edited in a paint
-program is what is loaded.
+Identity, deformation, expression, gaze and light come back bit for bit, cameras to the last digits
+of a float, maps as 8-bit PNGs hold them, folds of expressions as 16-bit ones do. A map edited in a
+paint program is what is loaded.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from fitme.avatar.photo import AvatarPhoto
 from fitme.avatar.run_info import RunInfo
+from fitme.detail.deformation import Deformation
 from fitme.detail.wrinkles import Wrinkles
 from fitme.export.bundle import all_textures, avatar_glb
 from fitme.export.detail_maps import describe_detail, detail_maps
 from fitme.export.materials import decode_materials, describe_materials
 from fitme.export.wrinkles import decode_wrinkles, describe_wrinkles
-from fitme.head.geometry import Geometry
+from fitme.head.geometry import Geometry, Layer
 from fitme.head.model import HeadModel, load_head
 from fitme.render import Material
 from fitme.runtime.errors import InputError, show_path
@@ -26,6 +28,8 @@ from fitme.runtime.files import atomic_directory, write_json
 from fitme.runtime.input_files import mapping, numbers, read_bytes, read_json
 
 AVATAR_FORMAT = "fitme-avatar-1"
+DEFORMATION = "deformation"  # the one kind of layer that a directory holds
+DEFORMATION_FILE = "deformation.safetensors"
 _CURE = "fit the photo again with `fitme fit --overwrite`"
 
 
@@ -66,24 +70,27 @@ def save_avatar(avatar: Savable, folder: str | Path, overwrite: bool = False) ->
 
 
 def write_model(avatar: Savable, folder: Path, done: Callable[[], None] = lambda: None) -> None:
-    """Write textures/ and avatar.glb into an empty folder; `done` is called after each."""
+    """Write textures/, avatar.glb and the layers' files into an empty folder; `done` is called
+    after the first two."""
     maps = all_textures(avatar)
     (folder / "textures").mkdir()
     for name, data in (maps | detail_maps(avatar)).items():
         (folder / "textures" / name).write_bytes(data)
     done()
     (folder / "avatar.glb").write_bytes(avatar_glb(avatar, maps))
+    for layer in _deformations(avatar.geometry):
+        (folder / DEFORMATION_FILE).write_bytes(layer.data())
     done()
 
 
 def fit_json(avatar: Savable) -> dict[str, Any]:
     """The data of `fit.json`. The files that its materials name are those of `all_textures`.
 
-    Raises ValueError for a shape with layers, which the directory has no place for.
+    Raises ValueError for layers other than one deformation, which have no place here.
     """
     geometry, head = avatar.geometry, avatar.geometry.head
-    if geometry.layers:
-        raise ValueError(f"{len(geometry.layers)} layers of the shape cannot be saved")
+    deformed = _deformations(geometry)
+    layers = {"layers": {DEFORMATION: DEFORMATION_FILE}} if deformed else {}
     detail = describe_detail(avatar)
     if avatar.wrinkles is not None:
         detail["wrinkles"] = describe_wrinkles(avatar.wrinkles) | detail["wrinkles"]
@@ -92,10 +99,19 @@ def fit_json(avatar: Savable) -> dict[str, Any]:
         **avatar.run.to_dict(),
         "head": head.fingerprint(),
         "identity": geometry.identity[0].tolist(),
+        **layers,
         "materials": describe_materials(head.parts, avatar.materials),
         "photos": [photo.to_dict(head) for photo in avatar.photos],
         **detail,
     }
+
+
+def _deformations(geometry: Geometry) -> list[Deformation]:
+    """The shape's deformation, or none. Raises ValueError for layers that cannot be saved."""
+    found = [layer for layer in geometry.layers if isinstance(layer, Deformation)]
+    if len(found) > 1 or len(found) < len(geometry.layers):
+        raise ValueError(f"{len(geometry.layers)} layers of the shape cannot be saved")
+    return found
 
 
 def read_avatar(folder: str | Path, head: HeadModel | None = None) -> Contents:
@@ -129,6 +145,7 @@ def read_avatar(folder: str | Path, head: HeadModel | None = None) -> Contents:
         identity = numbers(data, "identity", (-1,))[None]
         if identity.shape[1] > len(head.identity):
             raise ValueError(f"identity has {identity.shape[1]} numbers of {len(head.identity)}")
+        layers = _read_layers(data, folder, head)
         photos = data.get("photos")
         if not isinstance(photos, list):
             raise ValueError("photos is missing or no list")
@@ -138,4 +155,19 @@ def read_avatar(folder: str | Path, head: HeadModel | None = None) -> Contents:
         folds = decode_wrinkles(data, read)
     except ValueError as error:
         raise InputError(f"{show_path(file)} is damaged ({error}); {_CURE}") from error
-    return Contents(Geometry(head, identity.to(head.device)), materials, seen, run, folds)
+    return Contents(Geometry(head, identity.to(head.device), layers), materials, seen, run, folds)
+
+
+def _read_layers(data: Mapping[str, Any], folder: Path, head: HeadModel) -> tuple[Layer, ...]:
+    """The layers that fit.json, all of it, names; none in directories of earlier versions. Raises
+    ValueError for those it cannot name, InputError for a missing or damaged file."""
+    if "layers" not in data:
+        return ()
+    if dict(mapping(data, "layers")) != {DEFORMATION: DEFORMATION_FILE}:
+        raise ValueError(f"layers is not {DEFORMATION} in {DEFORMATION_FILE}")
+    file = folder / DEFORMATION_FILE
+    content = read_bytes(file, _CURE)
+    try:
+        return (Deformation.from_data(content, head),)
+    except ValueError as error:
+        raise InputError(f"{show_path(file)} is damaged ({error}); {_CURE}") from error

@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-RESERVED = ("format", "head", "identity", "materials", "photos", "displacement", "wrinkles")
+RESERVED = (
+    "format", "head", "identity", "layers", "materials", "photos", "displacement", "wrinkles",
+)  # fmt: skip
 """Keys of fit.json that hold the avatar itself."""
 
 _NOTE_TEXTS = ("kind", "severity", "text")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from fitme.detail.fields import DeformationFields
 from fitme.detail.prior import UsualFolds, load_usual_folds
 from fitme.head.model import HeadModel, load_head
 from fitme.landmarks.mediapipe import MediaPipeLandmarks
@@ -67,6 +68,12 @@ class Models:
     def usual_folds(self) -> UsualFolds:
         """Folds for where no photo shows any. Raises InputError for a missing or damaged file."""
         return load_usual_folds(device=self.device)
+
+    @cached_property
+    def deformations(self) -> DeformationFields | None:
+        """Likely deformations of the head; None for another head than the one that comes with
+        fitme. Raises ModelError for a missing or damaged file."""
+        return DeformationFields.load(self.head)
 
     @cached_property
     def codes(self) -> WCode:

@@ -14,6 +14,7 @@ from fitme.avatar.folder import fit_json, write_model
 from fitme.avatar.model import Avatar
 from fitme.avatar.photo import AvatarPhoto
 from fitme.avatar.run_info import RunInfo
+from fitme.detail.deformation import as_stored
 from fitme.fit.align import Aligned
 from fitme.fit.evidence.eyes import color_eyes
 from fitme.fit.faces import (
@@ -185,7 +186,7 @@ def fit_faces(
         _photo(session, state, vertices[index : index + 1], index, log)
         for index in range(len(observations))
     ]
-    geometry = state.geometry(head)
+    geometry = as_stored(state.geometry(head))
     avatar = Avatar(geometry, tuple(materials), tuple(photos), wrinkles=wrinkles).to("cpu")
     return Fitted(avatar, session, state, log)
 

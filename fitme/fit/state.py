@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from fitme.detail.fields import DeformationFields
 from fitme.fit.observation import Observation
 from fitme.head.geometry import Geometry
 from fitme.head.model import HeadModel
@@ -32,13 +33,15 @@ class Person:
     iris: Tensor  # [1,1] colour, see `eye_material`
     eyes: Tensor  # [1,2,3] log gain of iris and sclera, likewise
     identity: Tensor  # [1,K]
+    deformation: Tensor  # [1,M,3] code, see `DeformationFields`; M is 0 without
 
     def regularizer(self) -> dict[str, Tensor]:
-        """Mean squares by name: code, iris and identity are standard normal a priori."""
+        """Mean squares by name: all of these are standard normal a priori."""
         return {
             "code": self.code.square().mean(),
             "iris": self.iris.square().mean(),
             "identity": self.identity.square().mean(),
+            "deformation": self.deformation.square().sum() / max(self.deformation.numel(), 1),
         }
 
 
@@ -121,6 +124,7 @@ class FitState:
 
     person: Person
     frames: Frames
+    fields: DeformationFields | None = None  # what the deformation's code means; None: no layer
 
     @staticmethod
     def start(observations: Sequence[Observation], identity: Tensor, codes: WCode) -> FitState:
@@ -137,6 +141,7 @@ class FitState:
         person = Person(
             codes.zeros(), identity.new_zeros(1, 1, codes.axes.shape[1]),
             identity.new_zeros(1, 1), identity.new_zeros(1, 2, 3), identity.clone(),
+            identity.new_zeros(1, 0, 3),
         )  # fmt: skip
         frames = Frames(
             each("expression"), each("gaze"), each("rotation"), each("translation"),
@@ -153,7 +158,11 @@ class FitState:
 
     def geometry(self, head: HeadModel) -> Geometry:
         """The person's shape."""
-        return Geometry(head, self.person.identity)
+        if self.fields is None:
+            return Geometry(head, self.person.identity)
+        return Geometry(
+            head, self.person.identity, (self.fields.deformation(self.person.deformation),)
+        )
 
     def posed(self, head: HeadModel) -> Tensor:
         """Vertices [P,V,3] with each photo's expression and gaze."""

@@ -22,6 +22,10 @@ class Layer(Protocol):
         """What it adds to the neutral vertices, [P,V,3] metres, for expressions [P,E]."""
         ...
 
+    def parameters(self) -> dict[str, Tensor]:
+        """What it is made of, by name: what a fit changes and a file keeps."""
+        ...
+
     def to(self, device: torch.device | str) -> Layer:
         """The same layer on another device."""
         ...
@@ -53,7 +57,8 @@ class Geometry:
         for layer in self.layers:
             full = torch.eye(len(offsets)).to(offsets)
             at_rest = torch.zeros_like(full[:1])
-            offsets = offsets + layer.offsets(self.head, full) - layer.offsets(self.head, at_rest)
+            added = layer.offsets(self.head, full) - layer.offsets(self.head, at_rest)
+            offsets = offsets + added  # zeros stay zeros, as exports leave them out
         return offsets
 
     def to(self, device: torch.device | str) -> Geometry:

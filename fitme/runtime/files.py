@@ -40,6 +40,7 @@ OUTPUT_FILES = (
     "overlay_*.png",
     "turntable*",
     "textures/*",
+    "deformation.safetensors",
     "sheet.png",
     "thumb.jpg",
     "[0-9][0-9][0-9]/render_*.png",

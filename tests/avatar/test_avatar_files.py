@@ -16,6 +16,7 @@ import torch
 import fitme
 from fitme.avatar.folder import fit_json
 from fitme.avatar.model import Avatar
+from fitme.detail.deformation import Deformation, as_stored
 from fitme.export.materials import MAPS
 from fitme.runtime.errors import InputError, OutputError
 from fitme.runtime.files import check_output_dir
@@ -41,6 +42,22 @@ def tiny(tmp_path: Path) -> Path:
     """A directory of the tiny head's avatar, with folds."""
     creased(make_avatar(tiny_head())).save(tmp_path / "tiny")
     return tmp_path / "tiny"
+
+
+def deformed_avatar() -> Avatar:
+    """The tiny head's avatar with a deformation of up to 2 mm."""
+    avatar = make_avatar(tiny_head())
+    layer = Deformation.none(avatar.head, 8)
+    layer.map.copy_(0.002 * torch.rand(8, 8, 3, generator=torch.Generator().manual_seed(5)))
+    geometry = as_stored(replace(avatar.geometry, layers=(layer,)))
+    return replace(avatar, geometry=geometry)
+
+
+@pytest.fixture
+def deformed(tmp_path: Path) -> Path:
+    """Its directory."""
+    deformed_avatar().save(tmp_path / "deformed")
+    return tmp_path / "deformed"
 
 
 class TestRoundTrip:
@@ -133,6 +150,41 @@ class TestRoundTrip:
         assert "secret" not in (tmp_path / "a" / "fit.json").read_text()
         assert Avatar.load(tmp_path / "a", tiny_head()).photos[0].path == Path("me.jpg")
 
+    def test_a_deformation_bit_for_bit(self, deformed: Path) -> None:
+        before, after = deformed_avatar(), Avatar.load(deformed, tiny_head())
+        assert torch.equal(before.neutral(), after.neutral())
+        assert not torch.equal(after.neutral(), make_avatar(tiny_head()).neutral())
+        assert after.geometry.layers[0].parameters()["map"].abs().max() > 0
+
+    def test_a_deformation_is_in_the_exported_model(self, deformed: Path) -> None:
+        glb = Glb((deformed / "avatar.glb").read_bytes())
+        skin = next(mesh for mesh in glb.json["meshes"] if mesh["name"] == "head")
+        low, high = (
+            torch.tensor(
+                glb.json["accessors"][skin["primitives"][0]["attributes"]["POSITION"]][key]
+            )
+            for key in ("min", "max")
+        )
+        head = tiny_head()
+        own = deformed_avatar().neutral()[0, head.part_vertices(head.skin.name)]
+        assert torch.allclose(low, own.amin(0), atol=1e-5)
+        assert torch.allclose(high, own.amax(0), atol=1e-5)
+
+    def test_its_file_is_known_as_ours(self, deformed: Path) -> None:
+        check_output_dir(deformed, overwrite=True)
+
+    @pytest.mark.parametrize("data", [None, b"", b"cut short"])
+    def test_a_damaged_deformation_is_one_line(self, deformed: Path, data: bytes | None) -> None:
+        file = deformed / "deformation.safetensors"
+        file.unlink()
+        if data is not None:
+            file.write_bytes(data)
+        with pytest.raises(
+            InputError, match=r"deformation\.safetensors .*fit the photo again"
+        ) as e:
+            Avatar.load(deformed, tiny_head())
+        assert "\n" not in str(e.value)
+
     def test_layers_are_not_lost_in_silence(self, tmp_path: Path) -> None:
         avatar = make_avatar(tiny_head())
         shape = replace(avatar.geometry, layers=(object(),))  # type: ignore[arg-type]
@@ -202,6 +254,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     "a list": (lambda f: (f / "fit.json").write_text("[]"), "no JSON object"),
     "nan": (lambda f: (f / "fit.json").write_text('{"a": NaN}'), "NaN"),
     "old": (change(lambda d: d.pop("format")), "this version"),
+    "layers": (change(lambda d: d.update(layers={"deformation": "../x"})), "layers"),
     "other head": (change(lambda d: d.update(head="0")), "another head"),
     "identity": (change(lambda d: d.update(identity=[1e300, 0])), "identity"),
     "long identity": (change(lambda d: d.update(identity=[0.0] * 3)), "3 numbers of 2"),

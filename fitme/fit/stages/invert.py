@@ -32,7 +32,13 @@ class InvertStage:
 
     def run(self, session: Session, state: FitState) -> History:
         """Change everything but the generator."""
-        settings = self.settings
+        settings, deform = self.settings, session.settings.deform
+        fields = session.models.deformations if deform.on else None
+        rates = asdict(settings.rates)
+        if fields is not None:
+            state.person.deformation = fields.zeros()
+            rates["deformation"] = deform.rate
+        starts = int(deform.starts * settings.steps)
         crops = session.crops(settings.pixels)
         told = masks_of(state.frames.trusted, crops.size)
         trusted = told
@@ -42,6 +48,7 @@ class InvertStage:
 
         def evaluate(step: int) -> Losses:
             nonlocal trusted
+            state.fields = fields if step >= starts else None
             maps = session.maps(session.pivot(state), settings.texels)
             camera = session.camera(state, crops)
             vertices = state.posed(session.head)
@@ -54,10 +61,10 @@ class InvertStage:
             return losses | weighted(geometric, shown)
 
         history = descend(
-            self.name, state.tensors(), asdict(settings.rates), settings.steps, evaluate,
+            self.name, state.tensors(), rates, settings.steps, evaluate,
             session.progress, session.settings.descent,
         )  # fmt: skip
-        state.frames.trusted = trusted.detach()
+        state.frames.trusted, state.fields = trusted.detach(), fields
         return history
 
     def _geometric(self, session: Session, state: FitState, crops: Crops) -> list[Term]:
