@@ -34,6 +34,7 @@ FOLD_TEXELS = 512  # of maps of folds, at most: half a millimetre a texel
 PIXELS = 256  # of crops in which the light's response is measured
 COMPRESSED = (0.02, 0.08)  # strain below which nothing is a fold, above which all detail is
 INNER = 7  # texels of the regions: width over which broad displacement ends at lips and nostrils
+NEAR = 5  # texels of the maps of strain: folds lie beside the skin that is compressed most
 SOFT = 5  # texels of the maps of strain, about a centimetre
 DARKEST = 0.6  # log of the shade, either way
 LEAST = 0.004  # share and strain below which the photos tell nothing
@@ -168,8 +169,10 @@ def _inner(clear: Tensor) -> Tensor:
 
 
 def _softened(mask: Tensor, clear: Tensor) -> Tensor:
-    """A mask [r,r] without edges that would become cliffs; of what is clear [r,r]."""
-    both = torch.stack([mask * clear, clear])
+    """A mask [r,r], wider by about NEAR and without edges that would become cliffs; of what is
+    clear [r,r]."""
+    near = F.max_pool2d(mask[None], NEAR, 1, NEAR // 2)[0]
+    both = torch.stack([near * clear, clear])
     for _ in range(2):
         both = F.avg_pool2d(both, SOFT, 1, SOFT // 2)
     return both[0] / both[1].clamp_min(0.05)
