@@ -22,11 +22,11 @@ from torch import Tensor
 from fitme.detail.wrinkles import DEEPEST, Wrinkles
 from fitme.head.geometry import Geometry
 from fitme.head.model import HeadModel
-from fitme.head.tension import skin_strain
 from fitme.landmarks.face import LANDMARK_MIRROR
 from fitme.reflectance.atlas import bake_vertex_field, covered_texels, resized
 
 MASK_TEXELS = 256  # of masks, which are soft
+COARSE_TEXELS = 128  # at which they are found
 #: Landmarks (MediaPipe's, of the middle or the person's right) along the middle of each region;
 #: those that end in L take the mirror images.
 _LINES: dict[str, tuple[int, ...]] = {
@@ -57,11 +57,12 @@ def region_masks(head: HeadModel, texels: int = MASK_TEXELS) -> Tensor:
     landmarks are not those of `fitme.landmarks.face`."""
     if len(head.landmark_triangles) < len(LANDMARK_MIRROR):
         return head.mean.new_zeros(len(REGIONS), texels, texels)
-    place = bake_vertex_field(head, head.mean, texels)
+    place = bake_vertex_field(head, head.mean, COARSE_TEXELS)
     points = head.landmarks(head.mean[None])[0]
     distance = torch.stack([_to_line(place, points[_line(name)]) for name in REGIONS])
     near = ((REACH_M + FADE_M - distance.amin(0)) / FADE_M).clamp(0, 1)
-    return (-distance / SOFT_M).softmax(0) * near * near * (3 - 2 * near)
+    masks = (-distance / SOFT_M).softmax(0) * near * near * (3 - 2 * near)
+    return resized(masks[..., None], texels)[..., 0]
 
 
 def fold_masks(wrinkles: Wrinkles, head: HeadModel, texels: int = MASK_TEXELS) -> Tensor:
@@ -75,12 +76,13 @@ def region_table(wrinkles: Wrinkles, geometry: Geometry, masks: Tensor | None = 
     `fold_masks`, if they are known. 0 where a person has no folds."""
     head, texels = geometry.head, wrinkles.fold.shape[1]
     masks = fold_masks(wrinkles, head) if masks is None else masks
-    neutral = geometry.vertices()
-    strain = skin_strain(head, neutral, neutral + geometry.expression_offsets())
     index, corners, weights = covered_texels(head, texels)
     fold = wrinkles.fold[0].reshape(-1, 3)[index]
     amount = torch.stack(  # one shape after the other: there are 52 of them
-        [((one[corners] * weights[..., None]).sum(1) * fold).sum(-1) for one in strain]
+        [
+            ((one[corners] * weights[..., None]).sum(1) * fold).sum(-1)
+            for one in geometry.expression_strain
+        ]
     ).clamp(-MOST, MOST)
     counts = resized(masks[..., None], texels).reshape(len(masks), -1)[:, index]
     counts = counts * fold_strength(wrinkles).reshape(-1)[index]

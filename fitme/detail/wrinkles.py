@@ -82,9 +82,13 @@ class Wrinkles:
 
 def strain_maps(head: HeadModel, neutral: Tensor, posed: Tensor, texels: int) -> Tensor:
     """Strain over the atlas, [P,r,r,3]; see `skin_strain`."""
-    strain = skin_strain(head, neutral, posed)
-    baked = bake_vertex_field(head, strain.movedim(0, 1).flatten(1), texels)  # all poses at once
-    return baked.unflatten(-1, (len(posed), 3)).movedim(2, 0).contiguous()
+    return baked_strain(head, skin_strain(head, neutral, posed), texels)
+
+
+def baked_strain(head: HeadModel, strain: Tensor, texels: int) -> Tensor:
+    """Strain at vertices [P,V,3] over the atlas, [P,r,r,3]; all poses at once."""
+    baked = bake_vertex_field(head, strain.movedim(0, 1).flatten(1), texels)
+    return baked.unflatten(-1, (len(strain), 3)).movedim(2, 0).contiguous()
 
 
 def fold_weights(angle: Tensor, complete: Tensor | float) -> Tensor:

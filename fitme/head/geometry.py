@@ -7,12 +7,14 @@ for vertices; `Geometry.vertices` is the only place where they are made.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from fitme.head.model import HeadModel
+from fitme.head.tension import skin_strain
 
 
 class Layer(Protocol):
@@ -60,6 +62,12 @@ class Geometry:
             added = layer.offsets(self.head, full) - layer.offsets(self.head, at_rest)
             offsets = offsets + added  # zeros stay zeros, as exports leave them out
         return offsets
+
+    @cached_property
+    def expression_strain(self) -> Tensor:
+        """Strain of the skin by each expression in full, [E,V,3]; see `skin_strain`."""
+        neutral = self.vertices()
+        return skin_strain(self.head, neutral, neutral + self.expression_offsets())
 
     def to(self, device: torch.device | str) -> Geometry:
         """The same shape with every tensor on `device`."""

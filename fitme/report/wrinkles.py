@@ -18,7 +18,7 @@ from torch import Tensor
 
 from fitme.avatar.model import Avatar
 from fitme.detail.displacement import STEEPEST, slopes, texel_metres
-from fitme.detail.wrinkles import DEEPEST, strain_maps
+from fitme.detail.wrinkles import DEEPEST, baked_strain
 from fitme.reflectance.atlas import resized
 from fitme.report.embed import jpeg_uri, png_uri
 from fitme.report.geometry import Packer
@@ -77,9 +77,8 @@ def _pack_amounts(avatar: Avatar, fold: Tensor, shown: Tensor) -> dict[str, Any]
     """Names of shapes, the size of a step, and a block of arrays: the texels that fold where it is
     shown [r,r], as differences of their indices, and per shape the amounts of all of them in steps,
     likewise."""
-    neutral, side = avatar.neutral(), fold.shape[1]
-    posed = neutral + avatar.geometry.expression_offsets()
-    amount = (strain_maps(avatar.head, neutral, posed, side) * fold).sum(-1)
+    strain = baked_strain(avatar.head, avatar.geometry.expression_strain, fold.shape[1])
+    amount = (strain * fold).sum(-1)
     used = (fold[0].abs().sum(-1).cpu() > 0) & shown
     texel = torch.nonzero(used.reshape(-1))[:, 0].numpy()
     values = amount.reshape(len(amount), -1).cpu().numpy()[:, texel]
