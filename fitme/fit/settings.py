@@ -198,6 +198,7 @@ class PriorSettings(_Checked):
     strength: float = 0.04  # 0.1 made known heads 1 to 2 degrees of ITA darker
     smooth: float = 0.05
     color: float = 2.0
+    faint: float = 5.0  # light that is less than nothing in some direction
     lamp: float = 0.02
 
 

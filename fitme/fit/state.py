@@ -15,9 +15,13 @@ from fitme.head.geometry import Geometry
 from fitme.head.model import HeadModel
 from fitme.head.view import View
 from fitme.reflectance.generated import WCode
-from fitme.render.light import Y0, Light, sh_diffuse
+from fitme.render.light import Y0, Light, fibonacci_sphere, sh_diffuse
 
 START_LIGHT = 0.7  # mean radiance before anything is known
+AROUND = 48  # directions in which the surround is looked at
+# Of the strength: the faintest surround. Below 0 the underside of a chin was black in two channels
+# and red in the third.
+FAINTEST = 0.02
 CARDS = ((0, 0, 1), (0.8, 0, 0.6), (-0.8, 0, 0.6), (0, 0.8, 0.6), (0, -0.8, 0.6))  # normals
 # Spreads of the regularizers. ARKit weights, the log of the light's colour (lamps and white balance
 # make near-white light) and the log of its strength (exposure puts white near 1).
@@ -88,6 +92,12 @@ class Frames:
         lamp = F.relu(self.lamp @ cards.T)
         return (ambient + lamp).mean(-1)
 
+    def surround(self) -> Tensor:
+        """What white cards that face all around reflect of each surround, [P,n,3], lamps left out;
+        harmonics can make it less than nothing."""
+        directions = fibonacci_sphere(AROUND).to(self.gray)
+        return sh_diffuse(self.light().sh[:, None], directions[None])
+
     def view(self, index: int, start: View) -> View:
         """How photo `index` sees the head; `start` has the camera's constants."""
         frame = self[index]
@@ -99,8 +109,10 @@ class Frames:
 
     def regularizer(self) -> dict[str, Tensor]:
         """By name: expressions are small; light is near white, about as bright as exposure makes
-        it, smooth (higher harmonics against the strength), of one colour and not all lamp."""
+        it, smooth (higher harmonics against the strength), of one colour, nowhere fainter than a
+        little and not all lamp."""
         strength = self.strength()
+        faint = FAINTEST - self.surround() / strength.clamp_min(0.05)[:, None, None]
         tint = self.tint - self.white
         chroma = tint - tint.mean(-1, keepdim=True)
         return {
@@ -109,6 +121,7 @@ class Frames:
             "strength": (strength.clamp_min(0.01).log() / STRENGTH_SPREAD).square().mean(),
             "smooth": _relative(self.gray[:, 1:], strength),
             "color": _relative(self.color, strength),
+            "faint": F.relu(faint).square().sum((1, 2)).mean(),
             "lamp": (self.lamp.square().sum(-1) / strength.square()).mean(),
         }
 

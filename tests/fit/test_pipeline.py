@@ -280,8 +280,7 @@ class TestRuns:
 
 def posed_avatar(fitted: FitSummary) -> np.ndarray:
     """Vertices [V, 3] of the avatar as its photo saw it."""
-    avatar = fitted.avatar
-    return avatar.photos[0].view.posed(avatar.head, avatar.identity)[0].numpy()
+    return fitted.avatar.posed()[0].numpy()
 
 
 def rest_parts(glb: Glb) -> dict[str, np.ndarray]:

@@ -9,16 +9,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from fitme.detail.displacement import STEEPEST, bounded, tilted
 from fitme.fit.models import Models
 from fitme.fit.stages.relief import (
     CLOUDY,
-    STEEPEST,
     Tilts,
-    bounded,
     conjugate_gradients,
     relief_tilts,
     shading_weights,
-    tilted,
 )
 from fitme.fit.state import FitState
 from fitme.head.model import HeadModel

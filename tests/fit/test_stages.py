@@ -101,7 +101,8 @@ def test_face_is_found_again(
     history = {stage.name: stage.run(session, state) for stage in stages(SETTINGS)}
     assert set(history) == {"light", "invert", "tune"}
     assert history["light"]["photometric"][-1] < 0.2 * history["light"]["photometric"][0]
-    maps = finished_maps(session, state, 128)
+    maps, wrinkles = finished_maps(session, state, 128)
+    assert wrinkles is not None and wrinkles.compressed.shape == (1, 128, 128)
     assert maps.diffuse_albedo.shape == (1, 128, 128, 3)
     found = maps.diffuse_albedo[0][AtlasRegions(head, 128).skin > 0.5].mean(0)
     # The product of light and albedo is seen, the parts only by their priors.

@@ -92,6 +92,13 @@ class TestRegularizers:
         assert values[1] < 1e-9 and values[0] > 1 and abs(values[0] - values[2]) < 1e-5
 
 
+    def test_light_is_nowhere_less_than_nothing(self) -> None:
+        made = frames(2)
+        made.gray[1, 2] = 3 * made.gray[1, 0]  # all of it from the front, and some more
+        assert float(made.surround()[0].amin()) > 0.9 and float(made.surround()[1].amin()) < 0
+        assert made[0].regularizer()["faint"] == 0 and made[1].regularizer()["faint"] > 1e-2
+
+
 class TestFrames:
     def test_a_frame_is_that_of_one_photo(self) -> None:
         made = frames(3)

@@ -52,7 +52,8 @@ def cavity(height: Tensor) -> Tensor:
 def banded(values: Tensor, clear: Tensor, metres: Tensor) -> Tensor:
     """Values [1,R,R,C] between FINEST_M and COARSEST_M, of what is clear [1,R,R]."""
     texels = clear.shape[-1]
-    texel = float(metres.mean(-1)[clear[0] > 0.5].mean())
+    known = clear[0] > 0.5
+    texel = float(metres.mean(-1)[known if known.any() else ...].mean())
     both = torch.cat([values * clear[..., None], clear[..., None]], -1)
     fine = _gauss(both, FINEST_M / texel)
     few = max(32, round(4 * texels * texel / COARSEST_M))

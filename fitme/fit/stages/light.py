@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from fitme.fit.descent import History, Losses, descend
 from fitme.fit.evidence.eyes import balance
@@ -31,13 +31,15 @@ class LightStage:
         crops, draw = still(session, state)
         trusted = masks_of(state.frames.trusted, crops.size)
         terms = appearance(session.settings.terms)
+        # Harmonics that stand for a lamp, too, are less than nothing behind the head.
+        weights = replace(session.settings.priors, faint=0.0)
 
         def evaluate(step: int) -> Losses:
             if settings.whites and step == int(settings.whites_at * settings.steps):
                 balance(session, state)
             out, maps = draw()
             shown = Step(session, state, crops, out, session.skin(out) * trusted, maps)
-            return weighted(terms, shown) | priors(session.settings.priors, state)
+            return weighted(terms, shown) | priors(weights, state)
 
         history = descend(
             self.name, state.tensors(), asdict(settings.rates), settings.steps, evaluate,
