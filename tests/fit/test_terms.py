@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from fitme.fit.observation import display
-from fitme.fit.state import Frames
+from fitme.fit.state import USUAL_STRENGTH, Frames
 from fitme.fit.terms.landmarks import openings
 from fitme.fit.terms.photometric import chromaticity, photometric, structure
 from fitme.fit.terms.pivot import mirror_difference
@@ -62,9 +62,9 @@ class TestOpenings:
 
 
 def frames(count: int = 1) -> Frames:
-    """White light of strength 1 from everywhere."""
+    """White light of the usual strength from everywhere."""
     gray = torch.zeros(count, 9)
-    gray[:, 0] = 1 / Y0
+    gray[:, 0] = USUAL_STRENGTH / Y0
     shapes = {
         "expression": (5,), "gaze": (2, 2), "rotation": (3,), "translation": (3,), "tint": (3,),
         "white": (3,), "color": (9, 3), "lamp": (3,), "trusted": (4, 4),
@@ -83,19 +83,18 @@ class TestRegularizers:
         made.tint[:] = torch.tensor([0.2, 0.0, -0.2])
         assert made.regularizer()["tint"] > 1
 
-    def test_strength_is_least_at_one(self) -> None:
+    def test_strength_is_least_where_it_is_usual(self) -> None:
         values = []
-        for strength in (0.5, 1.0, 2.0):
+        for strength in (0.5 * USUAL_STRENGTH, USUAL_STRENGTH, 2 * USUAL_STRENGTH):
             made = frames()
-            made.gray *= strength
+            made.gray *= strength / USUAL_STRENGTH
             values.append(float(made.regularizer()["strength"]))
         assert values[1] < 1e-9 and values[0] > 1 and abs(values[0] - values[2]) < 1e-5
-
 
     def test_light_is_nowhere_less_than_nothing(self) -> None:
         made = frames(2)
         made.gray[1, 2] = 3 * made.gray[1, 0]  # all of it from the front, and some more
-        assert float(made.surround()[0].amin()) > 0.9 and float(made.surround()[1].amin()) < 0
+        assert float(made.surround()[0].amin()) > 0.5 and float(made.surround()[1].amin()) < 0
         assert made[0].regularizer()["faint"] == 0 and made[1].regularizer()["faint"] > 1e-2
 
 
