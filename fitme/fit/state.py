@@ -123,9 +123,7 @@ class Frames:
         return {
             "expression": (self.expression / EXPRESSION_SPREAD).square().mean(),
             "tint": (chroma / TINT_SPREAD).square().sum(-1).mean(),
-            "strength": ((strength.clamp_min(0.01) / USUAL_STRENGTH).log() / STRENGTH_SPREAD)
-            .square()
-            .mean(),
+            "strength": (brightness / STRENGTH_SPREAD).square().mean(),
             "smooth": _relative(self.gray[:, 1:], strength),
             "color": _relative(self.color, strength),
             "faint": F.relu(faint).square().sum((1, 2)).mean(),
