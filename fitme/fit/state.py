@@ -19,9 +19,9 @@ from fitme.render.light import Y0, Light, fibonacci_sphere, sh_diffuse
 
 START_LIGHT = 0.7  # mean radiance before anything is known
 # What a white card reflects in the mean of `CARDS` where a photo is exposed for the face: cards
-# that turn away from the light count as well. With 1 known heads came out 16 to 28 degrees (ITA)
-# too dark.
-USUAL_STRENGTH = 0.6
+# that turn away from the light count as well. With 1 all but the darkest known heads came out 16 to
+# 28 degrees (ITA) too dark.
+USUAL_STRENGTH = 0.7
 AROUND = 48  # directions in which the surround is looked at
 # Of the strength: the faintest surround. Below 0 the underside of a chin was black in two channels
 # and red in the third.

@@ -10,16 +10,15 @@ from torch import Tensor
 
 from fitme.fit.evidence.covered import uncovered_pixels
 from fitme.fit.session import Session
-from fitme.fit.state import START_LIGHT, FitState
+from fitme.fit.state import FitState
 from fitme.models.encoder.starts import FACE_MIDDLE
 from fitme.render.camera import axis_angle_to_matrix, rotation_towards
-from fitme.render.light import Y0, sh_basis, sh_rotation
+from fitme.render.light import sh_basis, sh_rotation
 from fitme.segment.encoder import EncodedFace
 
-# Of the guess of W's first coordinate, which is the skin's tone: guesses come out too dark. On six
-# known heads all of it and a usual strength of 0.7 left tones 11 degrees (ITA) off in the median,
-# this and 0.6 left 7.6; none of it 30 degrees on the darkest.
-TONE = 0.6
+# Of the guess of W's first coordinate, which is the skin's tone: guesses come out too dark. See
+# docs/quality.md for what this and USUAL_STRENGTH change.
+TONE = 0.8
 FAINT = 0.05  # mean radiance of the faintest light a fit starts with
 
 
@@ -64,9 +63,6 @@ def _light(state: FitState, index: int, face: EncodedFace) -> None:
     sh = sh + math.pi * strength * sh_basis(lamp / strength)[:, None]
     sh = (sh_rotation(turned.T[None]) @ sh)[0]
     sh[0] = sh[0].clamp_min(FAINT)
-    # Where it comes from and its colour can be seen; how much of the brightness is light's and how
-    # much the skin's cannot.
-    sh = sh * (START_LIGHT / (Y0 * sh[0].mean()))
     gray = sh.mean(-1)
     frames.gray[index] = gray
     frames.tint[index] = (sh[0] / gray[0]).log()
