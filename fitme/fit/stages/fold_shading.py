@@ -11,6 +11,7 @@ from torch import Tensor
 from fitme.fit.stages.relief import CLOUDY, Tilts, conjugate_gradients
 from fitme.reflectance.atlas import resized
 
+# Chosen as those of `fitme.fit.stages.folds`.
 FINEST_M, COARSEST_M = 0.0005, 0.012  # Gaussians between which the shade of folds lies
 ALONG_M = 0.005  # half length over which a fold is followed; spots are shorter
 STEPS_ALONG = 3  # samples on each side
