@@ -64,7 +64,7 @@ def draw(
     neutral = geometry.vertices()
     mesh = head_mesh(geometry.head, neutral if vertices is None else vertices)
     with torch.no_grad():
-        if avatar.wrinkles is not None and vertices is not None:
+        if vertices is not None:
             materials = dressed(avatar.wrinkles, materials, geometry.head, neutral, vertices)
         return render(mesh, materials, camera, light, shadows=shadows)
 

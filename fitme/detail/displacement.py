@@ -36,13 +36,19 @@ def slopes(height: Tensor, metres: Tensor) -> Tensor:
     return torch.stack([-by_u, by_v], -1)  # v points down, the map's y up
 
 
+def frequencies(side: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Of a real transform of maps of `side` texels: along v [R,1] and along u [1,R/2+1], radians
+    per texel."""
+    row = torch.fft.fftfreq(side, device=device)[:, None] * 2 * math.pi
+    return row, torch.fft.rfftfreq(side, device=device)[None] * 2 * math.pi
+
+
 def integrated(tilt: Tensor, metres: Tensor) -> Tensor:
     """Heights [B,R,R] in metres whose slopes are nearest to the tilts [B,R,R,2] of a normal map
     (Frankot and Chellappa 1988); metres [R,R,2]. Exact where texels are of one size, and near it
     for detail much finer than what their size varies over."""
     side = tilt.shape[1]
-    row = torch.fft.fftfreq(side, device=tilt.device)[:, None] * 2 * math.pi
-    column = torch.fft.rfftfreq(side, device=tilt.device)[None] * 2 * math.pi
+    row, column = frequencies(side, tilt.device)
     x = torch.fft.rfft2(-tilt[..., 0] * metres[..., 0])
     y = torch.fft.rfft2(tilt[..., 1] * metres[..., 1])
     square = (row.square() + column.square()).clamp_min(1e-9)
@@ -51,9 +57,14 @@ def integrated(tilt: Tensor, metres: Tensor) -> Tensor:
     return torch.fft.irfft2(found, s=(side, side))
 
 
+def tilts(normal: Tensor) -> Tensor:
+    """Tangent-space normals [...,3] as tilts [...,2] at z = 1."""
+    return normal[..., :2] / normal[..., 2:].clamp_min(0.1)
+
+
 def tilted(normal: Tensor, tilt: Tensor) -> Tensor:
     """Unit tangent-space normals [...,3] with the tilts [...,2] added where z is 1."""
-    flat = normal[..., :2] / normal[..., 2:].clamp_min(0.1) + tilt
+    flat = tilts(normal) + tilt
     return F.normalize(torch.cat([flat, torch.ones_like(flat[..., :1])], -1), dim=-1)
 
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor
 
-from fitme.detail.displacement import integrated, texel_metres
+from fitme.detail.displacement import frequencies, integrated, texel_metres, tilts
 from fitme.head.model import HeadModel
 
 BROADEST = 1 / 32  # of the atlas, 13 mm on the face: a Gaussian beyond which shape is the mesh's
@@ -23,12 +21,10 @@ def static_height(head: HeadModel, neutral: Tensor, normal: Tensor) -> Tensor:
     """
     side = normal.shape[1]
     metres = texel_metres(head, neutral, side)
-    tilt = normal[..., :2] / normal[..., 2:].clamp_min(0.1)
     wide = metres.amax(-1) * side
     kept = ((BARE - wide) / (BARE - DETAILED)).clamp(0, 1)
-    height = integrated(tilt * kept[..., None], metres)
-    row = torch.fft.fftfreq(side, device=normal.device)[:, None] * 2 * math.pi
-    column = torch.fft.rfftfreq(side, device=normal.device)[None] * 2 * math.pi
+    height = integrated(tilts(normal) * kept[..., None], metres)
+    row, column = frequencies(side, normal.device)
     broad = (-0.5 * (row.square() + column.square()) * (BROADEST * side) ** 2).exp()
     fine = torch.fft.irfft2(torch.fft.rfft2(height) * (1 - broad), s=(side, side))
     return fine * kept

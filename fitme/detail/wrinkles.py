@@ -51,19 +51,12 @@ class Wrinkles:
 
     def on(self, skin: Material, head: HeadModel, neutral: Tensor, posed: Tensor) -> Material:
         """The skin's material with the folds of P poses, from that of the neutral face."""
-        side = self.compressed.shape[1]
         amount = self.amount(head, neutral, posed)
-        tilt = bounded(slopes(self.height(amount), texel_metres(head, neutral, side)))
-        pressed = resized(amount[..., None], side).clamp_min(0)
-        normal = skin.normal
-        if normal is None:
-            normal = torch.zeros_like(skin.diffuse_albedo)
-            normal[..., 2] = 1
+        pressed = resized(amount[..., None], self.compressed.shape[1]).clamp_min(0)
+        normal = displaced(skin, head, neutral, self.height(amount))
         shade = (self.shade * pressed).exp()
         albedo = skin.diffuse_albedo * resized(shade, skin.diffuse_albedo.shape[1])
-        return replace(
-            skin, diffuse_albedo=albedo, normal=tilted(normal, resized(tilt, normal.shape[1]))
-        )
+        return replace(skin, diffuse_albedo=albedo, normal=normal)
 
     def to(self, device: torch.device | str) -> Wrinkles:
         """The same folds on another device."""
@@ -78,6 +71,13 @@ class Wrinkles:
             for height in (self.compressed, self.stretched)
         )
         return Wrinkles(compressed, stretched, resized(self.shade, texels), self.fold)
+
+
+def displaced(skin: Material, head: HeadModel, neutral: Tensor, height: Tensor) -> Tensor:
+    """The skin's normals [P,R,R,3] with heights [P,r,r] in metres on it; neutral [1,V,3]."""
+    normal = skin.normals()
+    tilt = bounded(slopes(height, texel_metres(head, neutral, height.shape[1])))
+    return tilted(normal, resized(tilt, normal.shape[1]))
 
 
 def strain_maps(head: HeadModel, neutral: Tensor, posed: Tensor, texels: int) -> Tensor:

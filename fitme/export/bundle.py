@@ -24,14 +24,10 @@ from fitme.render import Material
 def textures(avatar: Exportable) -> dict[str, bytes]:
     """PNG bytes of the skin's three maps, by file name."""
     material = skin_of(avatar)
-    normal = material.normal
-    if normal is None:
-        normal = torch.zeros_like(material.diffuse_albedo)
-        normal[..., 2] = 1.0
     return {
         "diffuse_albedo.png": encode_albedo(material.diffuse_albedo[0].cpu().numpy()),
         "specular_albedo.png": encode_specular(material.specular_albedo[0].cpu().numpy()),
-        "normal.png": encode_normals(normal[0].cpu().numpy()),
+        "normal.png": encode_normals(material.normals()[0].cpu().numpy()),
     }
 
 

@@ -12,17 +12,16 @@ Nothing of them is read back: `fitme.export.wrinkles` holds the folds themselves
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fitme.detail.displacement import bounded, slopes, texel_metres, tilted
 from fitme.detail.static import static_height
 from fitme.detail.wrinkle_regions import REGIONS, fold_masks, region_table
-from fitme.detail.wrinkles import DEEPEST, Wrinkles
+from fitme.detail.wrinkles import DEEPEST, Wrinkles, displaced
+from fitme.export.content import Exportable, skin_of
 from fitme.export.textures import encode_albedo, encode_normals
 from fitme.export.wrinkles import encode_centred
 from fitme.head.geometry import Geometry
@@ -38,19 +37,8 @@ CHANNELS = "RGBA"
 _SMALLEST = 0.005  # of entries of the table that are written: half a per cent of a fold
 
 
-class Detailed(Protocol):
-    """A shape, a material per part and folds; a `fitme.Avatar` is one."""
-
-    @property
-    def geometry(self) -> Geometry: ...
-    @property
-    def materials(self) -> tuple[Material, ...]: ...
-    @property
-    def wrinkles(self) -> Wrinkles | None: ...
-
-
 def detail_maps(
-    avatar: Detailed, *, size: int | None = None, bits: int = 8, directx: bool = False
+    avatar: Exportable, *, size: int | None = None, bits: int = 8, directx: bool = False
 ) -> dict[str, bytes]:
     """PNG bytes of all of the files that the avatar has, by name.
 
@@ -58,7 +46,7 @@ def detail_maps(
     green is down for DirectX.
     """
     geometry = avatar.geometry
-    skin = avatar.materials[geometry.head.skin.index]
+    skin = skin_of(avatar)
     files = {}
     if skin.normal is not None:
         height = static_height(geometry.head, geometry.vertices(), skin.normal)[0]
@@ -78,20 +66,13 @@ def detail_maps(
     return files
 
 
-def folded_normals(avatar: Detailed, amount: float) -> Tensor:
+def folded_normals(avatar: Exportable, amount: float) -> Tensor:
     """The skin's normals [1,R,R,3] compressed (or, below 0, stretched) by `amount` everywhere."""
     folds, geometry = avatar.wrinkles, avatar.geometry
     if folds is None:
         raise ValueError("the avatar has no wrinkles")
-    skin = avatar.materials[geometry.head.skin.index]
     height = folds.compressed * amount if amount > 0 else folds.stretched * -amount
-    metres = texel_metres(geometry.head, geometry.vertices(), height.shape[1])
-    tilt = bounded(slopes(height, metres))
-    normal = skin.normal
-    if normal is None:
-        normal = torch.zeros_like(skin.diffuse_albedo)
-        normal[..., 2] = 1.0
-    return tilted(normal, resized(tilt, normal.shape[1]))
+    return displaced(skin_of(avatar), geometry.head, geometry.vertices(), height)
 
 
 def folded_albedo(folds: Wrinkles, skin: Material) -> Tensor:
@@ -136,11 +117,11 @@ def describe_regions(wrinkles: Wrinkles, geometry: Geometry) -> dict[str, Any]:
     }
 
 
-def describe_detail(avatar: Detailed) -> dict[str, Any]:
+def describe_detail(avatar: Exportable) -> dict[str, Any]:
     """What `fit.json` and `fitme_export.json` say of the files: millimetres of the displacement,
     and of folds "amount_range" and "regions"."""
     out: dict[str, Any] = {}
-    if avatar.materials[avatar.geometry.head.skin.index].normal is not None:
+    if skin_of(avatar).normal is not None:
         out["displacement"] = {"millimetres_per_unit": DISPLACEMENT_MM, "middle": 0.5}
     if avatar.wrinkles is not None:
         out["wrinkles"] = {

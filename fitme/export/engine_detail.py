@@ -5,12 +5,12 @@ from __future__ import annotations
 from importlib.resources import files as package_files
 from typing import Any
 
+from fitme.export.content import Exportable
 from fitme.export.detail_maps import (
     COMPRESSED,
     DISPLACEMENT,
     FOLDED_ALBEDO,
     STRETCHED,
-    Detailed,
     describe_detail,
     detail_maps,
 )
@@ -74,7 +74,7 @@ _HOW["gltf"] = _HOW["three"]
 
 
 def engine_detail(
-    avatar: Detailed, engine: str, size: int | None, bits: int, directx: bool
+    avatar: Exportable, engine: str, size: int | None, bits: int, directx: bool
 ) -> tuple[dict[str, bytes], dict[str, Any]]:
     """(files by their path in the export, what `fitme_export.json` says of them). PNG always."""
     maps = detail_maps(avatar, size=size, bits=bits, directx=directx)

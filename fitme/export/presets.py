@@ -11,7 +11,7 @@ import numpy as np
 
 from fitme.detail.static import static_height
 from fitme.export import packing
-from fitme.export.content import Exportable, copyright_note, generator_name
+from fitme.export.content import Exportable, copyright_note, generator_name, skin_of
 from fitme.export.dense import dense_mesh
 from fitme.export.engine_detail import engine_detail
 from fitme.export.engines import ALBEDO, PRESETS, EnginePreset
@@ -178,7 +178,7 @@ def level_meshes(
 def skin_height(avatar: Exportable) -> np.ndarray:
     """Static heights of the skin, [R,R] metres. Raises InputError for a skin without normals."""
     geometry = avatar.geometry.to("cpu")
-    normal = avatar.materials[geometry.head.skin.index].normal
+    normal = skin_of(avatar).normal
     if normal is None:
         raise InputError("the skin is smooth: there is no detail for --dense; leave it out")
     return static_height(geometry.head, geometry.vertices(), normal.cpu())[0].numpy()

@@ -57,6 +57,14 @@ class Material:
         if isinstance(self.roughness, Tensor):
             _check_map("roughness", self.roughness, (1,))
 
+    def normals(self) -> Tensor:
+        """Its normal map [1 or B,H,W,3]; flat, of the albedo's size, where it has none."""
+        if self.normal is not None:
+            return self.normal
+        flat = torch.zeros_like(self.diffuse_albedo)
+        flat[..., 2] = 1.0
+        return flat
+
     @staticmethod
     def plain(
         diffuse: tuple[float, float, float], specular: float = 0.04, roughness: float = 0.5

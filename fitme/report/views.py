@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from fitme.avatar.model import Avatar
 from fitme.avatar.relight import facing_camera, posed_vertices, relit
+from fitme.detail.wrinkles import dressed
 from fitme.render.light import Light
 from fitme.render.picture import render_rgba
 
@@ -82,6 +83,10 @@ class Turntable:
         """RGBA uint8 [resolution, resolution, 4] of each `every`-th frame, one at a time."""
         size = self.resolution if resolution is None else resolution
         vertices = posed_vertices(avatar, self.photo)
+        folded = dressed(
+            avatar.wrinkles, avatar.materials, avatar.head, avatar.neutral(), vertices
+        )  # once for all frames
+        avatar = replace(avatar, materials=tuple(folded), wrinkles=None)
         for yaw, turn in self.angles()[::every]:
             camera = facing_camera(avatar, yaw, 0.0, size, self.photo)
             out = relit(

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fitme.detail.displacement import bounded, integrated, slopes, texel_metres, tilted
+from fitme.detail.displacement import bounded, integrated, slopes, texel_metres, tilted, tilts
 from fitme.detail.wrinkles import STRAIN_TEXELS, Wrinkles, fold_weights, strain_maps
 from fitme.fit.observation import masks_of
 from fitme.fit.session import COARSE_TEXELS, Session
@@ -75,7 +75,7 @@ def fold_out(
     change = change - resized(own.diffuse_albedo, side).clamp_min(1e-3).log()
     shade = averaged_along(banded(change, clear, metres), metres)
     shade = DARKEST * (shade * dynamic[..., None] / DARKEST).tanh()
-    tilt = _tilts(resized(maps.normal, side)) - _tilts(resized(own.normal, side))
+    tilt = tilts(resized(maps.normal, side)) - tilts(resized(own.normal, side))
     fine = integrated(tilt * dynamic[..., None], metres)
     fine = banded(fine[..., None], clear, metres)[..., 0] * dynamic
     fine_tilt = bounded(slopes(fine, metres))
@@ -99,7 +99,7 @@ def fold_out(
     shade = shade + (cavity(compressed / texel) * (1 - dynamic))[..., None]
     others = fold_weights(usual.angle, usual.complete[..., None])
     fold = torch.where((share > LEAST)[..., None], seen.fold, others)  # complete in the photo
-    rest = integrated(_tilts(resized(kept.normal, side)), metres)
+    rest = integrated(tilts(resized(kept.normal, side)), metres)
     rest = banded(rest[..., None], clear, metres)[..., 0]
     return kept, Wrinkles(height, -FLATTER * rest, shade, fold[None])
 
@@ -177,11 +177,6 @@ def _softened(mask: Tensor, clear: Tensor) -> Tensor:
     for _ in range(2):
         both = F.avg_pool2d(both, SOFT, 1, SOFT // 2)
     return both[0] / both[1].clamp_min(0.05)
-
-
-def _tilts(normal: Tensor) -> Tensor:
-    """Normals [...,3] -> [...,2] at z = 1."""
-    return normal[..., :2] / normal[..., 2:].clamp_min(0.1)
 
 
 def _wide(mask: Tensor, texels: int) -> Tensor:
