@@ -15,6 +15,7 @@ from fitme.avatar.photo import AvatarPhoto
 from fitme.avatar.relight import draw, render_view
 from fitme.avatar.run_info import RunInfo
 from fitme.detail.wrinkles import Wrinkles
+from fitme.hair import Hair
 from fitme.head.geometry import Geometry
 from fitme.head.mesh import head_mesh
 from fitme.head.model import HeadModel
@@ -28,13 +29,15 @@ __all__ = ["Avatar", "AvatarPhoto", "RunInfo"]
 @dataclass(frozen=True)
 class Avatar:
     """A relightable head. `materials` has one entry per part of `head`, in its order; they are
-    those of the neutral face, to which `wrinkles` add what an expression folds."""
+    those of the neutral face, to which `wrinkles` add what an expression folds. `hair` None: the
+    scalp's painted hair is all there is."""
 
     geometry: Geometry
     materials: tuple[Material, ...]
     photos: tuple[AvatarPhoto, ...] = ()
     run: RunInfo = field(default_factory=RunInfo)
     wrinkles: Wrinkles | None = None
+    hair: Hair | None = None
 
     @property
     def head(self) -> HeadModel:

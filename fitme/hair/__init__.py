@@ -9,11 +9,13 @@ from fitme.hair.grow import grow
 from fitme.hair.shadow import transmittance
 from fitme.hair.strands import Kind, Strands
 from fitme.hair.styles import PRESETS, BeardStyle, BrowStyle, HairStyle
+from fitme.hair.worn import Hair
 
 __all__ = [
     "PRESETS",
     "BeardStyle",
     "BrowStyle",
+    "Hair",
     "HairColor",
     "HairImage",
     "HairStyle",
