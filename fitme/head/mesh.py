@@ -10,4 +10,7 @@ from fitme.render import Mesh
 
 def head_mesh(head: HeadModel, vertices: Tensor) -> Mesh:
     """The renderer's mesh for vertices [B,V,3] of a head, metres."""
-    return Mesh(vertices, head.triangles, head.uv, head.uv_triangles, head.part, head.occlusion)
+    return Mesh(
+        vertices, head.triangles, head.uv, head.uv_triangles, head.part, head.occlusion,
+        head.transfer,
+    )  # fmt: skip

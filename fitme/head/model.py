@@ -75,6 +75,8 @@ class HeadModel:
     occlusion: Tensor  # [V] ambient visibility in 0..1
     mirror: Tensor  # [V] int64, index of the mirror image (itself where there is none)
     metadata: Mapping[str, str] = field(default_factory=dict)
+    # [2, V, 9], see `fitme.render.Mesh`; None: light from all sides is shaded alike
+    transfer: Tensor | None = None
 
     def __post_init__(self) -> None:
         count = self.mean.shape[0]
@@ -203,7 +205,7 @@ _TENSORS = (
     "landmark_triangles", "landmark_barycentric", "landmark_weight",
     "neck_weight", "neck_joint", "eye_ring", "occlusion", "mirror",
 )  # fmt: skip
-_HALF = ("identity", "expression")
+_HALF = ("identity", "expression", "transfer")
 _INDEX = ("triangles", "uv_triangles", "part", "landmark_triangles", "eye_ring", "mirror")
 
 
@@ -219,6 +221,8 @@ def save_head(model: HeadModel, path: Path) -> None:
     The file appears whole or not at all. Raises OutputError when it cannot be written.
     """
     tensors = {name: getattr(model, name) for name in _TENSORS}
+    if model.transfer is not None:
+        tensors["transfer"] = model.transfer
     tensors |= {f"region.{name}": mask for name, mask in model.regions.items()}
     tensors = {name: _stored(name, value) for name, value in tensors.items()}
     names = {"expression_names": model.expression_names, "part_names": model.part_names}
@@ -251,7 +255,8 @@ def load_head(path: Path | None = None, device: torch.device | str = "cpu") -> H
         for key in ("expression_names", "part_names"):
             arrays[key] = tuple(json.loads(metadata.pop(key)))
         metadata.pop("format")
-        model = HeadModel(**arrays, regions=regions, metadata=metadata)
+        transfer = tensors["transfer"].float() if "transfer" in tensors else None
+        model = HeadModel(**arrays, regions=regions, metadata=metadata, transfer=transfer)
         _check_ranges(model)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise InputError(

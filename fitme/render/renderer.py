@@ -23,6 +23,7 @@ from fitme.render.light import Light
 from fitme.render.scene import Material, Mesh
 from fitme.render.shading import Surface
 from fitme.render.shadows import cast_shadows
+from fitme.render.transfer import visibility
 
 __all__ = ["Material", "Mesh", "RenderOutput", "render"]
 
@@ -119,7 +120,8 @@ def render(
     image = pixels // (size[0] * size[1]) if batch > 1 else torch.zeros_like(pixels)
 
     bumpy = any(material.normal is not None for material in materials)
-    points = _points(ops, mesh, rast, rast_db, pixels, bumpy)
+    lights = light.to(device).expand(batch).tensors()
+    points = _points(ops, mesh, rast, rast_db, pixels, bumpy, lights[0])
     maps = ops.look_up(materials, points, mesh.part, image, batch)
     sign = None
     if bumpy:
@@ -137,7 +139,6 @@ def render(
         occlusion=points.occlusion,
         image=image,
     )
-    lights = light.to(device).expand(batch).tensors()
     eye = camera.position.expand(batch, 3)
     diffuse, specular, normal = ops.shade(surface, lights, eye)
     if shadows:
@@ -166,12 +167,15 @@ def render(
 
 
 def _points(
-    ops: Backend, mesh: Mesh, rast: Tensor, rast_db: Tensor, pixels: Tensor, bumpy: bool
+    ops: Backend, mesh: Mesh, rast: Tensor, rast_db: Tensor, pixels: Tensor, bumpy: bool, sh: Tensor
 ) -> stages.Points:
-    """Positions, normals, tangents and uv at the visible pixels."""
+    """Positions, normals, tangents, visibility of the light and uv at the visible pixels."""
     triangles, uv_triangles = as_int32(mesh.triangles), as_int32(mesh.uv_triangles)
     uv = mesh.uv.detach().to(mesh.vertices)
     normals = ops.vertex_normals(mesh.vertices, triangles)
+    occlusion = None if mesh.occlusion is None else mesh.occlusion.to(uv)[None, :, None]
+    if mesh.transfer is not None:
+        occlusion = visibility(mesh.transfer.to(uv), sh.to(uv))[..., None]
     tangents = ops.uv_tangents(mesh.vertices, triangles, uv, uv_triangles) if bumpy else None
     return ops.gather_points(
         rast,
@@ -180,7 +184,7 @@ def _points(
         mesh.vertices,
         normals,
         tangents,
-        None if mesh.occlusion is None else mesh.occlusion.to(uv)[:, None],
+        occlusion,
         uv,
         triangles,
         uv_triangles,

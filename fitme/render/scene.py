@@ -20,6 +20,9 @@ class Mesh:
     uv_triangles: Tensor  # [T,3] int, the same triangles in uv
     part: Tensor  # [T] int, index of the material
     occlusion: Tensor | None = None  # [V] in 0..1: ambient visibility, multiplies all SH light
+    # [2,V,9]: of each harmonic, what white vertices reflect with and without what lies in the way;
+    # then the visibility of SH light depends on where it comes from, see `fitme.render.transfer`
+    transfer: Tensor | None = None
 
     def __post_init__(self) -> None:
         if self.vertices.ndim != 3 or self.vertices.shape[2] != 3:
@@ -38,6 +41,9 @@ class Mesh:
             raise ValueError(
                 f"occlusion: wanted [{self.vertices.shape[1]}], got {list(self.occlusion.shape)}"
             )
+        wanted = (2, self.vertices.shape[1], 9)
+        if self.transfer is not None and tuple(self.transfer.shape) != wanted:
+            raise ValueError(f"transfer: wanted {list(wanted)}, got {list(self.transfer.shape)}")
 
 
 @dataclass(frozen=True)

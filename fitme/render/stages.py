@@ -41,8 +41,8 @@ def gather_points(
     tri: Tensor,
     uv_tri: Tensor,
 ) -> Points:
-    """position, normal [B,V,3], tangent [B,U,3], occlusion [V,1], uv [U,2] at the listed pixels.
-    interpolate: `Backend.interpolate`.
+    """position, normal [B,V,3], tangent [B,U,3], occlusion [1 or B,V,1], uv [U,2] at the listed
+    pixels. interpolate: `Backend.interpolate`.
 
     The images' vertices are laid one after another, so that one list covers them all."""
     batch = rast.shape[0]

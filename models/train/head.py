@@ -20,7 +20,7 @@ import torch
 from fitme.head.curves import smoothstep
 from fitme.head.model import ARKIT_NAMES, HeadModel, load_head, save_head
 from fitme.models.train import atlas, ict, remesh
-from fitme.models.train.occlusion import ambient_visibility
+from fitme.models.train.occlusion import ambient_visibility, symmetric, transfer
 from fitme.models.train.seams import close_lids, close_lips
 from fitme.models.train.template import Template, arkit_expressions, assemble
 
@@ -207,6 +207,8 @@ def main() -> None:
     visibility = ambient_visibility(mean, template.triangles)
     inner = template.regions["mouth_inside"] > 0
     visibility[inner] = mouth_visibility(mean, expression, template.triangles)[inner]
+    shaded = symmetric(transfer(mean, template.triangles), template.mirror)
+    shaded[0, inner] = visibility[inner, None] * shaded[1, inner]
 
     def tensor(array: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(np.ascontiguousarray(array))
@@ -230,6 +232,7 @@ def main() -> None:
         eye_ring=tensor(template.eye_ring).long(),
         occlusion=tensor(visibility).float(),
         mirror=tensor(template.mirror).long(),
+        transfer=tensor(shaded).float(),
         metadata={
             "source": "sampled from the USC ICT-FaceKit morphable model (MIT)",
             "units": "metres",

@@ -56,8 +56,9 @@ def gather(
     face,
 ):
     """Attributes at points start..end. position, normal [B*V,3], tangent [B*U,3], uv [U,2],
-    occlusion [V,1]; tangent and occlusion may have length 0 for "none"."""
+    occlusion [V,1] or [B*V,1]; tangent and occlusion may have length 0 for "none"."""
     bumpy, veiled, one_image = tangent.shape[0] > 0, occlusion.shape[0] > 0, vertices == len(normal)
+    one_veil = vertices == len(occlusion)
     for p in range(start, end):
         pixel = pixels[p]
         image = 0 if one_image else pixel // plane
@@ -66,8 +67,9 @@ def gather(
         face[p] = t
         i0, i1, i2 = tri[t, 0], tri[t, 1], tri[t, 2]
         if veiled:
-            a2 = occlusion[i2, 0]
-            out_occlusion[p, 0] = a2 + u * (occlusion[i0, 0] - a2) + v * (occlusion[i1, 0] - a2)
+            base = 0 if one_veil else image * vertices
+            a0, a1, a2 = occlusion[i0 + base, 0], occlusion[i1 + base, 0], occlusion[i2 + base, 0]
+            out_occlusion[p, 0] = a2 + u * (a0 - a2) + v * (a1 - a2)
         base = image * vertices
         i0, i1, i2 = i0 + base, i1 + base, i2 + base
         for c in range(3):
@@ -122,6 +124,7 @@ def gather_backward(
     """total_* [chunks,...] collect the attributes' gradients, grad_rast [P,4] (zeros) that of
     u and v."""
     bumpy, veiled, one_image = tangent.shape[0] > 0, occlusion.shape[0] > 0, vertices == len(normal)
+    one_veil = vertices == len(occlusion)
     for p in range(start, end):
         pixel = pixels[p]
         image = 0 if one_image else pixel // plane
@@ -130,12 +133,13 @@ def gather_backward(
         i0, i1, i2 = tri[t, 0], tri[t, 1], tri[t, 2]
         gu, gv = grad_rast[pixel, 0], grad_rast[pixel, 1]
         if veiled:
-            g, a2 = grad_occlusion[p, 0], occlusion[i2, 0]
-            gu += g * (occlusion[i0, 0] - a2)
-            gv += g * (occlusion[i1, 0] - a2)
-            total_occlusion[chunk, i0, 0] += g * u
-            total_occlusion[chunk, i1, 0] += g * v
-            total_occlusion[chunk, i2, 0] += g - g * u - g * v
+            base = 0 if one_veil else image * vertices
+            g, a2 = grad_occlusion[p, 0], occlusion[i2 + base, 0]
+            gu += g * (occlusion[i0 + base, 0] - a2)
+            gv += g * (occlusion[i1 + base, 0] - a2)
+            total_occlusion[chunk, i0 + base, 0] += g * u
+            total_occlusion[chunk, i1 + base, 0] += g * v
+            total_occlusion[chunk, i2 + base, 0] += g - g * u - g * v
         base = image * vertices
         i0, i1, i2 = i0 + base, i1 + base, i2 + base
         for c in range(3):
