@@ -10,7 +10,7 @@ from safetensors import safe_open
 from torch import Tensor
 
 from fitme.models import weight_path
-from fitme.runtime.errors import InputError, show_path
+from fitme.runtime.errors import ModelError, show_path
 
 FORMAT = "fitme-wrinkles-1"
 NAMES = ("compressed_mm", "angle", "complete")
@@ -26,7 +26,7 @@ class UsualFolds:
 
 
 def load_usual_folds(path: Path | None = None, device: torch.device | str = "cpu") -> UsualFolds:
-    """The folds that come with fitme, or those of a file. Raises InputError for no such file."""
+    """The folds that come with fitme, or those of a file. Raises ModelError for no such file."""
     path = path or weight_path("wrinkles.safetensors")
     try:
         with safe_open(str(path), framework="pt") as file:
@@ -34,7 +34,7 @@ def load_usual_folds(path: Path | None = None, device: torch.device | str = "cpu
                 raise ValueError(f"its format is not {FORMAT}")
             height, angle, complete = (file.get_tensor(name).float() for name in NAMES)
     except Exception as error:
-        raise InputError(
+        raise ModelError(
             f"{show_path(path)}: no readable file of folds ({error}); reinstall fitme"
         ) from error
     return UsualFolds((height * 1e-3).to(device), angle.to(device), complete.to(device))

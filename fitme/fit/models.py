@@ -66,7 +66,7 @@ class Models:
 
     @cached_property
     def usual_folds(self) -> UsualFolds:
-        """Folds for where no photo shows any. Raises InputError for a missing or damaged file."""
+        """Folds for where no photo shows any. Raises ModelError for a missing or damaged file."""
         return load_usual_folds(device=self.device)
 
     @cached_property

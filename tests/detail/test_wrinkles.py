@@ -13,7 +13,7 @@ from fitme.detail.wrinkles import DEEPEST, Wrinkles, dressed, fold_weights, stra
 from fitme.head.model import HeadModel, load_head
 from fitme.head.tension import principal
 from fitme.render import Material
-from fitme.runtime.errors import InputError
+from fitme.runtime.errors import ModelError
 
 SIDE = 64
 
@@ -146,5 +146,5 @@ class TestUsualFolds:
     def test_no_such_file(self, tmp_path: Path) -> None:
         bad = tmp_path / "folds.safetensors"
         bad.write_bytes(b"nothing")
-        with pytest.raises(InputError, match=r"folds\.safetensors.*reinstall"):
+        with pytest.raises(ModelError, match=r"folds\.safetensors.*reinstall"):
             load_usual_folds(bad)
