@@ -178,6 +178,7 @@ class TermSettings(_Checked):
     dense_widen: float = 8.0  # times the spread that it gives each
     contour: float = 0.05  # of the head before background and clothes
     contour_sigma: float = 0.02  # interocular distances
+    tone: float = 0.4  # of the skin, as the whole photo tells it
     scalp: float = 0.1  # of hair's colour on top of the head; 0.3 made skin darker
     opening: float = 0.5  # of lips and lids
     opening_sigma: float = 0.012  # interocular distances

@@ -21,6 +21,7 @@ from fitme.fit.terms.landmarks import Landmarks, Openings
 from fitme.fit.terms.learned import learned
 from fitme.fit.terms.photometric import appearance
 from fitme.fit.terms.scalp import Scalp
+from fitme.fit.terms.tone import SkinTone
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,7 @@ class InvertStage:
         if contrast is not None:
             terms.insert(1, Scalp(weights.scalp, crown, cheeks, contrast))
         seen = (
+            SkinTone.of(session, weights.tone, self.settings.texels),
             Dense.of(session, weights.dense, weights.dense_widen),
             Contour.of(session, weights.contour, weights.contour_sigma),
         )

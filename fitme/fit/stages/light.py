@@ -13,6 +13,7 @@ from fitme.fit.settings import LightSettings
 from fitme.fit.state import FitState
 from fitme.fit.terms.base import Step, priors, weighted
 from fitme.fit.terms.photometric import appearance
+from fitme.fit.terms.tone import SkinTone
 from fitme.models.stylegan2 import ReflectanceMaps
 from fitme.render import RenderOutput
 from fitme.render.light import Y0
@@ -31,6 +32,9 @@ class LightStage:
         crops, draw = still(session, state)
         trusted = masks_of(state.frames.trusted, crops.size)
         terms = appearance(session.settings.terms)
+        tone = SkinTone.of(session, session.settings.terms.tone, settings.texels)
+        if tone is not None:
+            terms.append(tone)
         # Harmonics that stand for a lamp, too, are less than nothing behind the head.
         weights = replace(session.settings.priors, faint=0.0)
 

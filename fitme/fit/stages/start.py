@@ -11,14 +11,14 @@ from torch import Tensor
 from fitme.fit.evidence.covered import uncovered_pixels
 from fitme.fit.session import Session
 from fitme.fit.state import FitState
+from fitme.fit.terms.tone import SkinTone
 from fitme.models.encoder.starts import FACE_MIDDLE
 from fitme.render.camera import axis_angle_to_matrix, rotation_towards
 from fitme.render.light import sh_basis, sh_rotation
 from fitme.segment.encoder import EncodedFace
 
-# Of the guess of W's first coordinate, which is the skin's tone: guesses come out too dark. See
-# docs/quality.md for what this and USUAL_STRENGTH change.
-TONE = 0.8
+TEXELS = 32  # of the maps on which the skin's tone is set
+TONE_STEPS = 3  # Gauss-Newton; the tone is nearly linear in W
 FAINT = 0.05  # mean radiance of the faintest light a fit starts with
 
 
@@ -44,10 +44,33 @@ def guess(session: Session, state: FitState) -> None:
     mean = (torch.stack([code for code, _ in codes]) * weights).sum(0) / weights.sum(0)
     used = min(len(mean), state.person.code.shape[1])
     state.person.code[0, :used] = mean[:used].to(state.person.code)
-    state.person.code[0, 0] *= TONE
+    set_tone(session, state)
     for index, face in enumerate(faces):
         if face is not None:
             _light(state, index, face)
+
+
+def set_tone(session: Session, state: FitState) -> None:
+    """Change the code by as little as gives the skin the tone that the photos tell: the likeliest
+    code, a standard normal one about where it is, by Gauss-Newton."""
+    term = SkinTone.of(session, 1.0, TEXELS)
+    if term is None:
+        return
+    start = state.person.code.clone()
+    code = start.clone()
+
+    def miss(value: Tensor) -> Tensor:
+        maps = session.maps(session.codes.w(value), TEXELS)
+        return term.miss(maps.diffuse_albedo)
+
+    for _ in range(TONE_STEPS):
+        with torch.enable_grad():
+            slope = torch.autograd.functional.jacobian(miss, code)[:, 0]
+            far = miss(code)
+        wanted = far + slope @ (start - code)[0]
+        step = torch.linalg.solve(slope @ slope.T + torch.eye(len(slope)).to(slope), wanted)
+        code = start - step @ slope
+    state.person.code.copy_(code)
 
 
 def _light(state: FitState, index: int, face: EncodedFace) -> None:
