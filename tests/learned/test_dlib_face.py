@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 
 import numpy as np
@@ -146,12 +147,13 @@ class TestFile:
 
     def test_in_its_package(self, monkeypatch, tmp_path: Path) -> None:
         """Found there without importing the package, whose import needs setuptools."""
-        package = tmp_path / "site" / "face_recognition_models"
+        package = tmp_path / "face_recognition_models"
         (package / "models").mkdir(parents=True)
-        (package / "__init__.py").write_text("raise RuntimeError\n")
+        spec = ModuleSpec(package.name, None, is_package=True)
+        spec.submodule_search_locations = [str(package)]
+        monkeypatch.setattr("importlib.util.find_spec", lambda name: {package.name: spec}[name])
         model = find_model("dlib")
         (package / "models" / model.file).write_bytes(b"x" * model.size)
         monkeypatch.setenv("FITME_CACHE", str(tmp_path / "cache"))
-        monkeypatch.syspath_prepend(str(tmp_path / "site"))
         assert model_path(model) == package / "models" / model.file
         assert is_pulled(model) and not verify(model)
