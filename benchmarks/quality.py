@@ -23,6 +23,7 @@ from torch import Tensor
 
 from benchmarks.camera_error import field_of_view_deg, turn_error_deg
 from benchmarks.known_heads import UNSEEN, KnownHead, make_heads
+from benchmarks.likeness import likeness
 from benchmarks.measures import (
     albedo_error,
     normal_angle,
@@ -44,6 +45,7 @@ from fitme.head.view import View
 from fitme.image.color import srgb_to_linear
 from fitme.image.photo import load_photo
 from fitme.landmarks.select import select_face
+from fitme.learned import load_identity
 from fitme.render.light import Light
 from fitme.render.picture import BACKDROP, over, to_bytes
 from fitme.report.overlay import head_window, photo_window, wire
@@ -72,6 +74,7 @@ class Bench:
     def __init__(self, settings: FitSettings, size: int, weights: Path | None) -> None:
         self.models = Models.load(weights=weights)
         self.settings, self.size = settings, size
+        self.judge = load_identity(note=print, name="dlib")
 
     def fit(self, paths: Sequence[Path]) -> Subject:
         log = RunLog()
@@ -215,13 +218,14 @@ def linear(shown: Tensor) -> Tensor:
 
 
 def show(rows: dict[str, Row]) -> None:
-    """A line per case, and the medians of the absolute values."""
+    """A line per case; medians and largest of the absolute values."""
     names = list(next(iter(rows.values())))
     print(f"{'':16s}" + "".join(f"{name:>13s}" for name in names))
     for case, row in rows.items():
         print(f"{case:16s}" + "".join(f"{row[name]:13.3f}" for name in names))
-    middle = [float(np.median([abs(row[name]) for row in rows.values()])) for name in names]
-    print(f"{'median':16s}" + "".join(f"{value:13.3f}" for value in middle), flush=True)
+    values = np.array([[abs(row[name]) for name in names] for row in rows.values()])
+    for title, line in (("median", np.median(values, 0)), ("largest", values.max(0))):
+        print(f"{title:16s}" + "".join(f"{value:13.3f}" for value in line), flush=True)
 
 
 def run(bench: Bench, cases: dict[str, tuple[list[Path], KnownHead | None]], out: Path) -> None:
@@ -235,6 +239,9 @@ def run(bench: Bench, cases: dict[str, tuple[list[Path], KnownHead | None]], out
             continue
         row = known_numbers(subject, known) if known else {}
         rows[name] = row | subject.photo_numbers()
+        if bench.judge is not None:
+            seen = subject.session.observations[0]
+            rows[name] |= likeness(subject.avatar, seen, bench.judge)
         line = "  ".join(f"{key} {value:.3g}" for key, value in rows[name].items())
         print(f"{name}: {line}", flush=True)
         strips = [subject.strip(k) for k in range(len(paths))]

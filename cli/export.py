@@ -18,7 +18,7 @@ def export(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="What `fitme fit` wrote.")],
     out: Annotated[Path, typer.Option(metavar="OUT", help="Directory to write; new or empty.")],
     preset: Annotated[
-        str, typer.Option(metavar="NAME", help="gltf, blender, unity, unreal, three or obj.")
+        str, typer.Option(metavar="NAME", help="gltf, blender, unity, unreal, three, web or obj.")
     ] = "gltf",
     lod: Annotated[
         list[int] | None,
@@ -32,8 +32,11 @@ def export(
         typer.Option(min=16, max=8192, metavar="N", help="Side of the maps; default: as fitted."),
     ] = None,
     form: Annotated[
-        str, typer.Option("--format", metavar="NAME", help="Maps: png, exr or, for three, webp.")
-    ] = "png",
+        str | None,
+        typer.Option(
+            "--format", metavar="NAME", help="Maps: png, exr or, for three and web, webp."
+        ),
+    ] = None,
     bits: Annotated[
         int, typer.Option(metavar="8|16", help="Per channel of the PNGs in textures/.")
     ] = 8,
@@ -47,6 +50,28 @@ def export(
         bool,
         typer.Option("--dense", help="The skin's mesh cut finer, its relief in the vertices."),
     ] = False,
+    compress: Annotated[
+        str | None,
+        typer.Option(metavar="meshopt|none", help="three, web: a small GLB; web has it anyway."),
+    ] = None,
+    shapes: Annotated[
+        str | None,
+        typer.Option(metavar="NAME,NAME", help="Only these of the 52 shapes as morph targets."),
+    ] = None,
+    visemes: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Mixtures of shapes as morph targets, too: oculus (15 visemes; web has them"
+            " anyway), vrm, all or none.",
+        ),
+    ] = None,
+    sparse: Annotated[
+        bool,
+        typer.Option(
+            "--sparse/--no-sparse", help="Sparse morph targets; some importers choke on them."
+        ),
+    ] = True,
     photo_expression: Annotated[
         int | None,
         typer.Option(min=0, metavar="N", help="Open with the expression and gaze of photo N."),
@@ -78,6 +103,10 @@ def export(
         expressions=expressions,
         photo=photo_expression,
         dense=dense,
+        compress=compress,
+        shapes=None if shapes is None else tuple(filter(None, shapes.split(","))),
+        visemes=visemes,
+        sparse=sparse,
     )
     options.engine()
     check_output_dir(out, overwrite)

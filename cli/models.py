@@ -50,6 +50,8 @@ def list_models(
         return
     for model in MODELS:
         state = "pulled" if is_pulled(model) else f"{model.download / 1e6:.0f} MB to fetch"
+        if model.carrier is not None and is_pulled(model):
+            state = "installed"
         typer.echo(f"{model.name:14s}{state:18s}{model.purpose}")
         typer.echo(f"{'':14s}{'':18s}{model.licence}")
     typer.echo(f"cache: {cache_dir()}")
@@ -94,12 +96,12 @@ def verify(
 ) -> None:
     """Compare files in the cache with their checksums."""
     from fitme.learned.registry import MODELS, find_model
-    from fitme.learned.store import is_pulled, model_path
+    from fitme.learned.store import cache_dir, is_pulled, model_path
     from fitme.learned.store import verify as is_whole
     from fitme.runtime.errors import ModelError
 
     models = [find_model(name) for name in names or []]
-    chosen = models or [model for model in MODELS if model_path(model).exists()]
+    chosen = models or [model for model in MODELS if (cache_dir() / model.file).exists()]
     bad = []
     for model in chosen:
         whole = is_whole(model)
@@ -110,6 +112,10 @@ def verify(
             typer.echo(f"{model.name}: {'ok' if whole else there}")
     if bad:
         names_bad = " ".join(bad)
-        raise ModelError(f"not whole: {names_bad}; `fitme models pull --force {names_bad}`")
+        commands = [find_model(name).fetch(again=True) for name in bad if find_model(name).carrier]
+        if pulled := [name for name in bad if not find_model(name).carrier]:
+            commands.insert(0, f"fitme models pull --force {' '.join(pulled)}")
+        cures = " and ".join(f"`{command}`" for command in commands)
+        raise ModelError(f"not whole: {names_bad}; {cures}")
     if not chosen and not quiet:
         typer.echo("nothing is in the cache; `fitme models list` says what there is")

@@ -197,12 +197,14 @@ def _learned() -> Iterator[Check]:
 
     for model in MODELS:
         if is_pulled(model) and not verify(model):
-            cure = f"fitme models pull {model.name} --force"
-            yield Check(f"model {model.name}", "note", "damaged in the cache", cure)
+            place = "the cache" if model.carrier is None else "its package or the cache"
+            cure = model.fetch(again=True)
+            yield Check(f"model {model.name}", "note", f"damaged in {place}", cure)
             continue
         reason = missing(model)
         if reason is None:
-            yield Check(f"model {model.name}", "ok", f"in the cache: {model.purpose}")
+            place = "in the cache" if model.carrier is None else "installed"
+            yield Check(f"model {model.name}", "ok", f"{place}: {model.purpose}")
         else:
             text, _, cure = reason.partition("; ")
             yield Check(f"model {model.name}", "note", text, cure.strip("`"))

@@ -38,9 +38,9 @@ def settings_with_hashes(settings: Settings) -> Settings:
 
 
 def _learned_losses() -> dict[str, str]:
-    """The downloaded networks that a fit will use here: with them it is another fit."""
+    """The optional networks that a fit will use here: with them it is another fit."""
     return {
         model.name: model.sha256
-        for model in map(find_model, ("lpips", "facenet"))
+        for model in map(find_model, ("lpips", "facenet", "dlib"))
         if is_pulled(model) and all(map(importlib.util.find_spec, model.packages))
     }

@@ -16,7 +16,12 @@ from fitme.export.detail_maps import (
 )
 
 NOTES_FILE = "wrinkles.md"
-SCRIPTS = {"three": "wrinkles.js", "gltf": "wrinkles.js", "blender": "wrinkles_blender.py"}
+SCRIPTS = {
+    "three": "wrinkles.js",
+    "web": "wrinkles.js",
+    "gltf": "wrinkles.js",
+    "blender": "wrinkles_blender.py",
+}
 
 _COMMON = """# Wrinkles
 
@@ -70,7 +75,7 @@ then Lerp normal and Base Color as above. Set the parameters on a dynamic materi
 morph targets (Get Morph Target), or as curves of the animation blueprint named like the parameters.
 """,
 }
-_HOW["gltf"] = _HOW["three"]
+_HOW["gltf"] = _HOW["web"] = _HOW["three"]
 
 
 def engine_detail(

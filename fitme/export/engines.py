@@ -25,6 +25,9 @@ class EnginePreset:
     maps: tuple[EngineMap, ...]
     skinned: bool = False  # GLB on a skeleton: one skeletal mesh
     webp: bool = False  # its loader reads EXT_texture_webp
+    meshopt: bool = False  # its loader reads EXT_meshopt_compression
+    small: bool = False  # files are made small unless asked otherwise: WebP, meshopt
+    visemes: str = "none"  # which mixtures of shapes it gets, see `shapes.py`
     fbx: bool = False  # Blender may write an FBX for it
     obj: bool = False  # OBJ and MTL instead of a GLB
 
@@ -35,7 +38,13 @@ PRESETS = {
     for preset in (
         EnginePreset("gltf", _GLTF_FRAME, (ALBEDO, _F0, _NORMAL, _ORM)),
         EnginePreset("blender", _GLTF_FRAME, (ALBEDO, _F0, _NORMAL, _ORM)),
-        EnginePreset("three", _GLTF_FRAME, (ALBEDO, _F0, _NORMAL, _ORM), webp=True),
+        EnginePreset(
+            "three", _GLTF_FRAME, (ALBEDO, _F0, _NORMAL, _ORM), webp=True, meshopt=True
+        ),
+        EnginePreset(
+            "web", _GLTF_FRAME, (ALBEDO, _F0, _NORMAL, _ORM), webp=True, meshopt=True, small=True,
+            visemes="oculus",
+        ),
         EnginePreset(
             "unity", _GLTF_FRAME,
             (

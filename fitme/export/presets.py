@@ -25,6 +25,8 @@ from fitme.export.obj import write_mtl, write_obj
 from fitme.export.packing import EngineMap, MapSet
 from fitme.export.part_materials import gltf_materials, mouth_uv, part_maps
 from fitme.export.part_mesh import part_mesh
+from fitme.export.shapes import chosen_shapes, read_sets, with_shapes
+from fitme.export.web_glb import small_glb
 from fitme.head.geometry import Geometry
 from fitme.head.parts import Part
 from fitme.head.view import View
@@ -44,12 +46,26 @@ class ExportOptions:
     preset: str = "gltf"
     levels: tuple[int, ...] = (0,)  # levels of detail, a file each: 0 full, 1 half, 2 a fifth
     map_size: int | None = None  # side of the textures; None keeps that of the avatar
-    format: str = "png"  # of textures/: png or exr; webp, also in the GLB, for three
+    format: str | None = None  # of textures/: png or exr; webp, also in the GLB, for three, web
     bits: int = 8  # per channel of the PNG files in textures/; those in a GLB have 8
     fbx: bool = False  # also FBX, through Blender
     expressions: bool = False  # obj: one more file for each of the 52 shapes
     photo: int | None = None  # open with the expression and gaze of this photo
     dense: bool = False  # the skin's mesh cut finer, with its static displacement in the vertices
+    compress: str | None = None  # meshopt or none; None is what the preset does
+    shapes: tuple[str, ...] | None = None  # of the head's expressions; None is all of them
+    visemes: str | None = None  # mixtures of them: oculus, vrm, all or none; None as the preset
+    sparse: bool = True  # morph targets may be sparse accessors
+
+    def filled(self) -> ExportOptions:
+        """With what the preset does where nothing is said. Raises as `engine`."""
+        engine = self.engine()
+        return replace(
+            self,
+            format=self.format or ("webp" if engine.small else "png"),
+            compress=self.compress or ("meshopt" if engine.small else "none"),
+            visemes=self.visemes or engine.visemes,
+        )
 
     def engine(self) -> EnginePreset:
         """The preset. Raises InputError, with the cure, for options that do not go together."""
@@ -58,14 +74,22 @@ class ExportOptions:
             raise InputError(f"no preset {self.preset!r}; give one of {', '.join(PRESETS)}")
         if not self.levels or any(level not in LEVELS for level in self.levels):
             raise InputError("levels of detail are 0 (full), 1 and 2; give --lod with one of them")
-        if self.format not in packing.FORMATS or self.bits not in (8, 16):
+        if self.format not in (*packing.FORMATS, None) or self.bits not in (8, 16):
             raise InputError("textures are png, webp or exr of 8 or 16 bits; give one of these")
         if self.format == "webp" and not engine.webp:
             raise InputError(
-                f"{engine.name} does not read WebP; use --format png, or --preset three"
+                f"{engine.name} does not read WebP; use --format png, or --preset three or web"
             )
-        if self.bits == 16 and self.format != "png":
-            raise InputError(f"--bits 16 is for PNG; {self.format} has its own, leave --bits out")
+        if self.compress not in ("meshopt", "none", None):
+            raise InputError(f"--compress {self.compress}: give meshopt or none")
+        if self.compress == "meshopt" and not engine.meshopt:
+            raise InputError(f"{engine.name} does not read meshopt; use --preset three or web")
+        if engine.obj and (self.visemes not in (None, "none") or self.shapes is not None):
+            raise InputError("obj has no morph targets; leave --shapes and --visemes out")
+        read_sets(self.visemes or engine.visemes)
+        form = self.format or ("webp" if engine.small else "png")
+        if self.bits == 16 and form != "png":
+            raise InputError(f"--bits 16 is for PNG; {form} has its own, leave --bits out")
         if self.fbx and not engine.fbx:
             raise InputError(f"--fbx is for unity and unreal, not {engine.name}; leave it out")
         if self.expressions and not engine.obj:
@@ -81,13 +105,14 @@ def export_files(avatar: Exportable, options: ExportOptions | None = None) -> di
     avatar.glb (avatar_lod1.glb, ...) or avatar.obj, textures/ and fitme_export.json, which says
     what each is. Raises InputError with the cure for options that cannot be had.
     """
-    options = ExportOptions() if options is None else options
+    options = (ExportOptions() if options is None else options).filled()
     engine = options.engine()
+    form = options.format or "png"
     if options.photo is not None and not 0 <= options.photo < len(avatar.photos):
         raise InputError(f"photo {options.photo}: the avatar has {len(avatar.photos)}, from 0")
     if options.fbx:
         blender_command()
-    if options.format == "exr":
+    if form == "exr":
         packing.require_exr()
     geometry = avatar.geometry.to("cpu")
     parts = geometry.head.parts
@@ -97,14 +122,16 @@ def export_files(avatar: Exportable, options: ExportOptions | None = None) -> di
     files: dict[str, bytes] = {}
     textures: dict[str, dict[str, str]] = {}
     for part, entry, values in _texture_files(engine, parts, maps):
-        file = f"textures/{file_prefix(part)}{entry.file}.{options.format}"
-        files[file] = packing.encode(values, entry.color, options.format, options.bits)
+        file = f"textures/{file_prefix(part)}{entry.file}.{form}"
+        files[file] = packing.encode(values, entry.color, form, options.bits)
         textures.setdefault(part.name, {})[entry.file] = file
     directx = any(entry.file == "normal_directx" for entry in engine.maps)
     more, detail = engine_detail(avatar, engine.name, options.map_size, options.bits, directx)
     files |= more
-    webp = options.format == "webp"
-    materials = gltf_materials(avatar, maps, webp)
+    materials = gltf_materials(avatar, maps, form == "webp")
+    shapes = chosen_shapes(
+        geometry.head.expression_names, options.shapes, read_sets(options.visemes or "none")
+    )
     shared = {n: next(k for k in names if k == n or maps.get(k, k) is maps.get(n)) for n in names}
     meshes: list[ExportMesh] = []
     height = skin_height(avatar) if options.dense else None
@@ -112,14 +139,17 @@ def export_files(avatar: Exportable, options: ExportOptions | None = None) -> di
     for level in sorted(set(options.levels)):
         stem = "avatar" if level == 0 else f"avatar_lod{level}"
         meshes = level_meshes(geometry, materials, level, view, height)
+        meshes = [with_shapes(mesh, shapes) for mesh in meshes]
         triangles[stem] = sum(len(mesh.triangles) for mesh in meshes)
         if engine.obj:
             files[f"{stem}.obj"] = write_obj([mesh.posed() for mesh in meshes], "avatar.mtl")
             continue
         files[f"{stem}.glb"] = write_glb(
-            meshes, skinned=engine.skinned, generator=generator_name(),
+            meshes, skinned=engine.skinned, generator=generator_name(), sparse=options.sparse,
             copyright=copyright_note(geometry.head),
         )  # fmt: skip
+        if options.compress == "meshopt":
+            files[f"{stem}.glb"] = small_glb(files[f"{stem}.glb"])
         if options.fbx:
             files[f"{stem}.fbx"] = glb_to_fbx(files[f"{stem}.glb"], engine.name)
     if engine.obj:
@@ -130,6 +160,7 @@ def export_files(avatar: Exportable, options: ExportOptions | None = None) -> di
         for shape in geometry.head.expression_names:
             files[f"expressions/{shape}.obj"] = write_obj(meshes, "../avatar.mtl", shape)
     about = _about(avatar, engine, options, materials, textures, shared) | detail
+    about["morph_targets"] = [] if engine.obj else shapes
     return files | {EXPORT_FILE: json_bytes(about | {"triangles": triangles})}
 
 
@@ -222,5 +253,4 @@ def _about(
         "frame": engine.frame,
         "maps": {entry.file: entry.use for entry in engine.maps},
         "parts": parts,
-        "morph_targets": list(head.expression_names),
     }

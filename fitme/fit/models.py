@@ -14,7 +14,7 @@ from fitme.detail.prior import UsualFolds, load_usual_folds
 from fitme.head.model import HeadModel, load_head
 from fitme.landmarks.mediapipe import MediaPipeLandmarks
 from fitme.landmarks.provider import LandmarkProvider
-from fitme.learned import LearnedLosses
+from fitme.learned import FaceFeatures, LearnedLosses, load_identity
 from fitme.models.stylegan2 import ReflectanceGenerator, load_generator
 from fitme.reflectance.generated import WCode
 from fitme.reflectance.regions import AtlasRegions
@@ -58,6 +58,12 @@ class Models:
         """Labels and dense landmarks; read when first asked for, as most fits do without. Raises
         ModelError for a missing or damaged file."""
         return FaceEncoder.load(device=self.device)
+
+    @cached_property
+    def face_network(self) -> FaceFeatures | None:
+        """dlib's network, None where it is not installed; read when first asked for. Raises
+        ModelError for a damaged file."""
+        return load_identity(self.device, name="dlib")
 
     @cached_property
     def regions(self) -> AtlasRegions:

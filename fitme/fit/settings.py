@@ -170,6 +170,10 @@ class TermSettings(_Checked):
     structure: float = 1.5
     lpips: float = 0.3  # where its network is there, see `fitme models`
     recognition: float = 0.2  # cosine distance of face features, likewise
+    # Squared distance of dlib's face features, where that is installed, and of the head turned to
+    # the sides. 1 and 1 moved landmarks by another 0.4 % of the distance between the eyes.
+    likeness: float = 0.3
+    turned: float = 0.3
     # 1 held the shape to MediaPipe's noise: 1.10 mm of surface error on known heads; 0.87 with
     # 0.3, a weaker identity prior and the faster identity rate together
     landmark: float = 0.3

@@ -17,6 +17,11 @@ from torch import Tensor
 # These lie nearest to what MTCNN marks (median over 85 portraits: 0.02 to 0.06 of the distance
 # between the eyes).
 _FIVE = ((468,), (473,), (1, 4), (61,), (291,))
+# Corners of the eyes and where the nose meets the lip, in dlib's order: outer and inner corner on
+# the picture's right, outer and inner on its left.
+_CORNERS = ((263,), (362,), (33,), (133,), (2,))
+
+Indices = tuple[tuple[int, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -27,6 +32,7 @@ class Alignment:
     points: tuple[tuple[float, float], ...]  # five, crop pixels
     squash: float  # height of the crop's content over its natural height
     padding: str  # what lies outside of the picture: "zeros" or "border"
+    indices: Indices = _FIVE  # of the 478, the mean of each group is a point
 
 
 ARCFACE = Alignment(
@@ -50,9 +56,27 @@ FACENET = Alignment(
     "border",
 )
 
+DLIB = Alignment(
+    150,
+    # dlib's mean face of five points in a unit square (get_face_chip_details), which its chips
+    # surround with a quarter of its side; and how far from dlib's own points MediaPipe's lie, in
+    # the same unit: medians over 63 portraits, made symmetric.
+    tuple((150 * (x + dx + 0.25) / 1.5, 150 * (y + dy + 0.25) / 1.5) for x, y, dx, dy in (
+        (0.8595674595992, 0.2134981538014, 0.007, -0.009),
+        (0.6460604764104, 0.2289674387677, -0.017, -0.001),
+        (0.1205750620789, 0.2137274526848, -0.007, -0.009),
+        (0.3340850613712, 0.2290642403242, 0.017, -0.001),
+        (0.4901123135679, 0.6277975316475, 0.0, -0.015),
+    )),
+    1.0,
+    "zeros",
+    _CORNERS,
+)  # fmt: skip
 
-def five_points(landmarks: Tensor) -> Tensor:
-    """Pupils, nose, mouth corners [B, 5, 2] of landmarks [B, 478, 2]; [B, 5, 2] stay as they are.
+
+def five_points(landmarks: Tensor, indices: Indices = _FIVE) -> Tensor:
+    """Five points [B, 5, 2] of landmarks [B, 478, 2], by default pupils, nose, mouth corners;
+    [B, 5, 2] stay as they are.
 
     Raises ValueError for another shape.
     """
@@ -60,7 +84,7 @@ def five_points(landmarks: Tensor) -> Tensor:
         raise ValueError(f"landmarks: wanted [B, 478, 2] or [B, 5, 2], got {list(landmarks.shape)}")
     if landmarks.shape[1] == 5:
         return landmarks
-    return torch.stack([landmarks[:, list(index)].mean(1) for index in _FIVE], 1)
+    return torch.stack([landmarks[:, list(index)].mean(1) for index in indices], 1)
 
 
 def crop_to_image(five: Tensor, alignment: Alignment) -> Tensor:
@@ -93,7 +117,7 @@ def aligned_faces(images: Tensor, landmarks: Tensor, alignment: Alignment) -> Te
     """
     if images.dim() != 4 or images.shape[3] != 3 or len(images) != len(landmarks):
         raise ValueError(f"images: wanted [{len(landmarks)}, H, W, 3], got {list(images.shape)}")
-    affine = crop_to_image(five_points(landmarks.to(images)), alignment)
+    affine = crop_to_image(five_points(landmarks.to(images), alignment.indices), alignment)
     planes = images.movedim(-1, 1)
     step = float(affine[:, :, 0].detach().norm(dim=1).min())  # picture pixels per crop pixel
     factor = min(int(step), *planes.shape[2:])

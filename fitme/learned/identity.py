@@ -2,7 +2,8 @@
 
 `Facenet` (InceptionResnetV1, Schroff et al. 2015, as facenet-pytorch trained it) passes gradients
 to the pixels. `ArcFace` (Deng et al. 2019, arXiv 1801.07698; insightface's w600k_r50 through
-onnxruntime) does not: it judges results that were not fitted to it.
+onnxruntime) does not: it judges results that were not fitted to it. dlib's network comes in a
+package and does both (`dlib_face.py`).
 """
 
 from __future__ import annotations
@@ -29,8 +30,11 @@ class FaceFeatures(Protocol):
     differentiable: bool
 
     def embed(self, images: Tensor, landmarks: Tensor) -> Tensor:
-        """Unit vectors [B, 512] of the faces in pictures [B, H, W, 3], display-encoded RGB in
-        0..1, at landmarks [B, 478, 2] (or five points [B, 5, 2]) in their pixels."""
+        """Features [B, D] of the faces in pictures [B, H, W, 3], display-encoded RGB in 0..1, at
+        landmarks [B, 478, 2] (or five points [B, 5, 2]) in their pixels."""
+
+    def distance(self, first: Tensor, second: Tensor) -> Tensor:
+        """How far apart features [B, D] are, [B]: 0 for the same face."""
 
 
 class Facenet:
@@ -46,6 +50,10 @@ class Facenet:
         """See `FaceFeatures`."""
         crops = aligned_faces(images, landmarks, FACENET)
         return self._network((crops * 255 - 127.5) / 128)
+
+    def distance(self, first: Tensor, second: Tensor) -> Tensor:
+        """See `cosine_distance`."""
+        return cosine_distance(first, second)
 
 
 class ArcFace:
@@ -69,23 +77,27 @@ class ArcFace:
         ]
         return F.normalize(torch.from_numpy(np.concatenate(vectors)).to(images), dim=1)
 
+    def distance(self, first: Tensor, second: Tensor) -> Tensor:
+        """See `cosine_distance`."""
+        return cosine_distance(first, second)
 
-def identity_distance(rendered: Tensor, target: Tensor) -> Tensor:
-    """Mean of 1 - cosine over unit vectors [B, D]: 0 for the same face, 1 for strangers."""
-    return (1 - (rendered * target).sum(-1)).mean()
+
+def cosine_distance(first: Tensor, second: Tensor) -> Tensor:
+    """1 - cosine [B] of unit vectors [B, D]: 0 for the same face, 1 for strangers."""
+    return 1 - (first * second).sum(-1)
 
 
 def load_identity(
     device: torch.device | str = "cpu",
     note: Note | None = None,
-    name: Literal["facenet", "arcface"] = "facenet",
+    name: Literal["facenet", "arcface", "dlib"] = "facenet",
 ) -> FaceFeatures | None:
     """A recognition network, or None with one line to `note` where something is missing.
 
     Raises ModelError for a damaged file, InputError for another name.
     """
     loaders: dict[str, Callable[[LearnedModel, torch.device], FaceFeatures]]
-    loaders = {"facenet": _load_facenet, "arcface": _load_arcface}
+    loaders = {"facenet": _load_facenet, "arcface": _load_arcface, "dlib": _load_dlib}
     if name not in loaders:
         raise InputError(f"unknown recognition network {name!r}; choose {', '.join(loaders)}")
     model = find_model(name)
@@ -106,7 +118,7 @@ def similarity(
     with torch.no_grad():
         first = network.embed(image_a[None], landmarks_a[None])
         second = network.embed(image_b[None], landmarks_b[None])
-    return float((first * second.to(first)).sum())
+    return float(F.cosine_similarity(first, second.to(first)))
 
 
 def _load_facenet(model: LearnedModel, device: torch.device) -> Facenet:
@@ -139,3 +151,15 @@ def _load_arcface(model: LearnedModel, device: torch.device) -> ArcFace:
         reason = str(error).partition("\n")[0]
         raise ModelError(damaged(model, reason)) from error
     return ArcFace(session)
+
+
+def _load_dlib(model: LearnedModel, device: torch.device) -> FaceFeatures:
+    from fitme.learned.dlib_face import DlibFace, DlibNetwork
+    from fitme.learned.dlib_reader import DamagedError, read_face_network
+
+    try:
+        data = model_path(model).read_bytes()
+        network = DlibNetwork(read_face_network(data))
+    except (OSError, DamagedError) as error:
+        raise ModelError(damaged(model, " ".join(str(error).split()))) from error
+    return DlibFace(network.to(device))

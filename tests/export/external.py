@@ -46,6 +46,11 @@ def load_in_three(file: Path) -> dict:
     return _node("three_probe.mjs", "three", file)
 
 
+def decode_meshopt(file: Path) -> dict:
+    """What three.js's decoder makes of meshopt streams or a GLB (see meshopt_probe.mjs)."""
+    return _node("meshopt_probe.mjs", "three", file)
+
+
 def blender_python() -> str:
     """A Python that has the `bpy` wheel; skips the test where there is none."""
     python = os.environ.get("FITME_BPY_PYTHON")

@@ -28,8 +28,9 @@ class TestThree:
         [
             (ExportOptions("three", format="webp"), 0.985),
             (ExportOptions("unreal", (2,)), 0.975),
+            (ExportOptions("web", visemes="none"), 0.985),
         ],
-        ids=["webp", "skinned coarse"],
+        ids=["webp", "skinned coarse", "meshopt"],
     )
     def test_draws_what_we_draw(self, tmp_path, options, iou):
         avatar = small_avatar()

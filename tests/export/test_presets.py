@@ -32,7 +32,7 @@ WANTED = {
     },
     "obj": {"diffuse_albedo", "specular_albedo", "normal", "roughness"},
 }  # fmt: skip
-WANTED |= {"blender": WANTED["gltf"], "three": WANTED["gltf"]}
+WANTED |= {"blender": WANTED["gltf"], "three": WANTED["gltf"], "web": WANTED["gltf"]}
 
 
 @pytest.fixture(scope="module")
@@ -51,8 +51,9 @@ class TestFiles:
     @pytest.mark.parametrize("name", sorted(PRESETS))
     def test_names(self, coarse, name):
         model = {"avatar_lod2.obj", "avatar.mtl"} if name == "obj" else {"avatar_lod2.glb"}
-        maps = {f"textures/{stem}.png" for stem in (*WANTED[name], "displacement")}
-        eyes = {"textures/eye_L_diffuse_albedo.png"}
+        form = "webp" if name == "web" else "png"
+        maps = {f"textures/{stem}.{form}" for stem in WANTED[name]} | {"textures/displacement.png"}
+        eyes = {f"textures/eye_L_diffuse_albedo.{form}"}
         assert set(coarse[name]) == {"fitme_export.json"} | model | maps | eyes
         about = json.loads(coarse[name]["fitme_export.json"])
         assert about["preset"] == name and about["triangles"] == {

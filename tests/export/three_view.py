@@ -19,6 +19,7 @@ PAGE = """<!doctype html><meta charset="utf-8">
 <script type="module">
 import * as THREE from "three";
 import { GLTFLoader } from "three/addons/loaders/GLTFLoader.js";
+import { MeshoptDecoder } from "three/addons/libs/meshopt_decoder.module.js";
 import { RoomEnvironment } from "three/addons/environments/RoomEnvironment.js";
 const bytes = Uint8Array.from(atob("%(glb)s"), (c) => c.charCodeAt(0)).buffer;
 const size = %(size)d, camera_ = %(camera)s;
@@ -45,7 +46,7 @@ view.premultiply(new THREE.Matrix4().makeScale(1, -1, -1)).invert();
 camera.matrixAutoUpdate = false;
 camera.matrix.copy(view);
 camera.matrixWorldNeedsUpdate = true;
-const gltf = await new GLTFLoader().parseAsync(bytes, "");
+const gltf = await new GLTFLoader().setMeshoptDecoder(MeshoptDecoder).parseAsync(bytes, "");
 scene.add(gltf.scene);
 const meshes = [];
 gltf.scene.traverse((o) => { if (o.isMesh) meshes.push(o); });

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from fitme.learned.faces import ARCFACE, FACENET, aligned_faces, crop_to_image, five_points
+from fitme.learned.faces import ARCFACE, DLIB, FACENET, aligned_faces, crop_to_image, five_points
 
 FIVE = torch.tensor(
     [[[120.0, 140.0], [190.0, 128.0], [160.0, 170.0], [135.0, 210.0], [195.0, 200.0]]]
@@ -22,7 +22,7 @@ class TestMap:
         expected = np.linalg.inv(fitted.params)[:2]
         np.testing.assert_allclose(crop_to_image(FIVE, ARCFACE)[0].numpy(), expected, atol=1e-3)
 
-    @pytest.mark.parametrize("alignment", [ARCFACE, FACENET])
+    @pytest.mark.parametrize("alignment", [ARCFACE, FACENET, DLIB])
     def test_template_is_found_again(self, alignment) -> None:
         """Points that are a turned, scaled, moved template map onto it exactly."""
         template = torch.tensor(alignment.points) * torch.tensor([1, 1 / alignment.squash])
@@ -40,6 +40,8 @@ class TestMap:
         torch.testing.assert_close(five[:, 0], points[:, 468])
         torch.testing.assert_close(five[:, 2], points[:, [1, 4]].mean(1))
         assert five_points(five) is five
+        corners = five_points(points, DLIB.indices)
+        torch.testing.assert_close(corners, points[:, [263, 362, 33, 133, 2]])
         with pytest.raises(ValueError, match="478"):
             five_points(torch.rand(2, 68, 2))
 

@@ -162,7 +162,8 @@ class TestRegistry:
         assert len({m.file for m in registry.MODELS}) == len(registry.MODELS)
         for model in registry.MODELS:
             assert len(model.sha256) == 64 and int(model.sha256, 16)
-            assert model.url.startswith("https://") and model.size <= model.download
+            assert model.url.startswith("https://") != (model.carrier is not None)
+            assert model.size <= model.download
             if "download.pytorch.org" in model.url:  # torchvision names files after the checksum
                 assert f"-{model.sha256[:8]}." in model.file
 

@@ -62,6 +62,88 @@ def arcface_file(path: Path) -> None:
     onnx.save(model, str(path))
 
 
+def dlib_bytes(seed: int = 4) -> bytes:
+    """As dlib writes its face network, with small random weights."""
+    import numpy as np
+
+    draw = np.random.default_rng(seed)
+    out = bytearray()
+
+    def integers(*values: int) -> None:
+        for value in values:
+            raw = abs(value).to_bytes(max(1, (abs(value).bit_length() + 7) // 8), "little")
+            out.extend(bytes([len(raw) | (0x80 if value < 0 else 0)]) + raw)
+
+    def text(value: str) -> None:
+        integers(len(value))
+        out.extend(value.encode())
+
+    def tensor(*sizes: int, spread: float = 0.0, middle: float = 0.0) -> None:
+        integers(2, *sizes)
+        out.extend((draw.standard_normal(sizes) * spread + middle).astype("<f4").tobytes())
+
+    def end(beside_input: bool = False) -> None:
+        out.extend(b"110")
+        for _ in range(3):
+            tensor(0, 0, 0, 0)
+        if beside_input:
+            integers(1)
+
+    def part(*sizes: int) -> None:
+        integers(1, *sizes)
+
+    def plain(name: str, *fields: int) -> None:
+        text(name)
+        integers(*fields)
+        end()
+
+    def convolution(taken: int, given: int, side: int, stride: int, padding: int) -> None:
+        text("con_4")
+        count = taken * side * side
+        tensor(given * (count + 1), 1, 1, 1, spread=count**-0.5)
+        integers(given, side, side, stride, stride, padding, padding)
+        part(given, taken, side, side)
+        part(1, given, 1, 1)
+        integers(*[16, -4] * 4)
+        end(beside_input=taken == 3)
+        text("affine_")
+        tensor(2 * given, 1, 1, 1, spread=0.3, middle=0.7)
+        part(1, given, 1, 1)
+        part(1, given, 1, 1)
+        integers(0)
+        end()
+
+    integers(1)
+    text("loss_metric_2")
+    integers(10737418, -28, 10066330, -24, *[2, 1] * 3, 3)
+    text("input_rgb_image_sized")
+    integers(8046626, -16, 7667777, -16, 6835273, -16, 150, 150)
+    convolution(3, 32, 7, 2, 0)
+    plain("relu_")
+    plain("max_pool_2", 3, 3, 2, 2, 0, 0)
+    before = 32
+    for width, count in ((32, 3), (64, 4), (128, 3), (256, 3), (256, 1)):
+        for index in range(count):
+            halves = index == 0 and (width != 32)
+            convolution(before, width, 3, 2 if halves else 1, 0 if halves else 1)
+            plain("relu_")
+            convolution(width, width, 3, 1, 1)
+            if halves:
+                plain("avg_pool_2", 2, 2, 2, 2, 0, 0)
+            plain("add_prev_")
+            plain("relu_")
+            before = width
+    plain("avg_pool_2", 0, 0, 1, 1, 0, 0)
+    text("fc_2")
+    integers(128, 256)
+    tensor(256, 128, 1, 1, spread=0.05)
+    part(256, 128, 1, 1)
+    part(0, 0, 0, 0)
+    integers(1, *[16, -4] * 4)
+    end()
+    return bytes(out)
+
+
 def install(
     monkeypatch: pytest.MonkeyPatch, cache: Path, name: str, source: Path | None = None
 ) -> registry.LearnedModel:

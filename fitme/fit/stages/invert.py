@@ -19,6 +19,7 @@ from fitme.fit.terms.contour import Contour
 from fitme.fit.terms.dense import Dense
 from fitme.fit.terms.landmarks import Landmarks, Openings
 from fitme.fit.terms.learned import learned
+from fitme.fit.terms.likeness import likeness
 from fitme.fit.terms.photometric import appearance
 from fitme.fit.terms.scalp import Scalp
 from fitme.fit.terms.tone import SkinTone
@@ -44,7 +45,11 @@ class InvertStage:
         told = masks_of(state.frames.trusted, crops.size)
         trusted = told
         masked = {int(settings.masked_at * settings.steps), settings.steps - 1}
-        terms = appearance(session.settings.terms) + learned(session, crops)
+        terms = [
+            *appearance(session.settings.terms),
+            *learned(session, crops),
+            *likeness(session, crops),
+        ]
         geometric = self._geometric(session, state, crops)
 
         def evaluate(step: int) -> Losses:

@@ -16,6 +16,7 @@ from fitme.fit.settings import TuneSettings
 from fitme.fit.state import FitState
 from fitme.fit.terms.base import COARSE, Step, Term, weighted
 from fitme.fit.terms.learned import learned
+from fitme.fit.terms.likeness import likeness
 from fitme.fit.terms.photometric import Chromaticity, appearance
 from fitme.fit.terms.pivot import Hue, Mirror, Pivot
 from fitme.fit.visibility import texel_weights
@@ -80,6 +81,7 @@ class TuneStage:
         return [
             *appearance(session.settings.terms, settings.scale),
             *learned(session, crops),
+            *likeness(session, crops),
             Chromaticity(settings.chromaticity),
             Mirror(settings.mirror, unseen),
             Pivot(settings.pivot, coarse, away),
