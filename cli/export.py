@@ -47,6 +47,16 @@ def export(
         bool,
         typer.Option("--dense", help="The skin's mesh cut finer, its relief in the vertices."),
     ] = False,
+    hair: Annotated[
+        bool, typer.Option("--hair/--no-hair", help="Hair and beard as cards.")
+    ] = True,
+    lashes: Annotated[bool, typer.Option("--lashes", help="Lashes as cards.")] = False,
+    blend: Annotated[
+        bool, typer.Option("--hair-blend", help="Blend the hair's edges instead of cutting them.")
+    ] = False,
+    strands: Annotated[
+        bool, typer.Option("--strands", help="Also hair_strands.npz: the hair as curves.")
+    ] = False,
     photo_expression: Annotated[
         int | None,
         typer.Option(min=0, metavar="N", help="Open with the expression and gaze of photo N."),
@@ -78,6 +88,10 @@ def export(
         expressions=expressions,
         photo=photo_expression,
         dense=dense,
+        hair=hair,
+        lashes=lashes,
+        hair_alpha="BLEND" if blend else "MASK",
+        strands=strands,
     )
     options.engine()
     check_output_dir(out, overwrite)
