@@ -27,7 +27,7 @@ from fitme.runtime.errors import show_path
 from fitme.runtime.pages import package_text, render_page
 
 SCRIPTS = (
-    "head.js", "camera.js", "shader.js", "shadows.js", "wrinkles.js", "viewer.js", "pointer.js",
+    "head.js", "camera.js", "shader.js", "shadows.js", "wrinkles.js", "hair.js", "viewer.js", "pointer.js",
     "controls.js", "glb.js", "page.js",
 )  # fmt: skip
 PANEL_SIDE = 512
