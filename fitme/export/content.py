@@ -71,3 +71,8 @@ def copyright_note(head: HeadModel) -> str:
         terms = f"Head model ({source}): licence {licence}. Reflectance weights that come"
         terms += " with fitme: Apache-2.0"
     return f"{terms}. Rights in the photos and in the person's likeness stay with their holders."
+
+
+def on_cpu(geometry: Geometry) -> Geometry:
+    """The same on the CPU; itself where it is there, as what hair grows on is kept per head."""
+    return geometry if geometry.identity.device.type == "cpu" else geometry.to("cpu")

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fitme.export import packing
-from fitme.export.content import Exportable
+from fitme.export.content import Exportable, on_cpu
 from fitme.export.mesh import ExportMaterial, ExportMesh
 from fitme.export.ramp import ramp_uv, visibility_ramp
 from fitme.hair import HairColor
@@ -47,7 +47,7 @@ def dressed(avatar: Exportable, level: int = 0, lashes: bool = False) -> list[Dr
     key = (avatar.geometry, avatar.hair, level, lashes)
     if _CACHE and _CACHE[0][0][0] is key[0] and _CACHE[0][0][1:] == key[1:]:
         return _CACHE[0][1]
-    geometry = avatar.geometry.to("cpu")
+    geometry = on_cpu(avatar.geometry)
     made = [] if not avatar.hair else hair_of_head(avatar.hair, geometry.head, level=level)
     if lashes:
         color = avatar.hair.color if avatar.hair else HairColor()

@@ -7,7 +7,7 @@ from importlib.resources import files as package_files
 
 import numpy as np
 
-from fitme.export.content import Exportable
+from fitme.export.content import Exportable, on_cpu
 
 FILE = "hair_strands.npz"
 SCRIPT = "hair_strands_blender.py"
@@ -19,7 +19,7 @@ def strand_files(avatar: Exportable, engine: str) -> dict[str, bytes]:
     its script as well. Nothing for an avatar without hair."""
     if not avatar.hair:
         return {}
-    geometry = avatar.geometry.to("cpu")
+    geometry = on_cpu(avatar.geometry)
     neutral = geometry.vertices()[0].numpy().astype(np.float32)
     strands = avatar.hair.strands(geometry.head, neutral)
     stream = io.BytesIO()

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from fitme.export.content import Exportable, skin_of
+from fitme.export.content import Exportable, on_cpu, skin_of
 from fitme.hair import Kind
 from fitme.hair.cover import cover, root_albedo
 from fitme.reflectance.atlas import bake_vertex_field
@@ -22,7 +22,7 @@ def scalp_skin(avatar: Exportable) -> Material:
     skin = skin_of(avatar)
     if avatar.hair is None or avatar.hair.style is None:
         return skin
-    head = avatar.geometry.head.to("cpu")
+    head = on_cpu(avatar.geometry).head
     mean = head.mean.numpy().astype(np.float32)
     strands = avatar.hair.strands(head, mean).of_kind(Kind.HAIR)
     share = torch.from_numpy(cover(strands))[:, None]

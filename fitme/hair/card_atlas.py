@@ -20,7 +20,7 @@ Floats = NDArray[np.floating[Any]]
 U_ROOT, U_TIP = 0.012, 0.988  # where cards begin and end: textures repeat, smaller mips bleed
 TIP_SPACE = 0.02  # share of the width that stays empty beyond the tips
 EDGE_SHARE = 0.2  # of the strands may lie in the outer quarter of a strip
-GAP = 5  # rows above and below a strip that stay empty, so that smaller mip levels do not bleed
+GAP = 0.06  # share of a strip's rows that stays empty above and below: smaller mips bleed
 TEXEL = 0.00018  # metres of hair per pixel, about that across a card
 CHANNELS = 10  # of `kernels_cards.draw_strip`
 
@@ -48,17 +48,17 @@ def atlas_width(length: float, most: int) -> int:
 
 
 HAIR_STRIPS = (
-    StripKind("dense", 92, 4, 150, 2.4, 9, 0.85, 0.30, 0.80),
-    StripKind("medium", 82, 4, 90, 1.9, 7, 0.60, 0.40, 1.0),
-    StripKind("sparse", 62, 3, 44, 1.8, 5, 0.42, 0.50, 1.05),
-    StripKind("wispy", 36, 3, 12, 3.0, 3, 0.45, 0.45, 1.08),
+    StripKind("dense", 92, 4, 150, 2.4, 9, 0.85, 0.34, 0.64),
+    StripKind("medium", 82, 4, 90, 1.9, 7, 0.60, 0.45, 0.82),
+    StripKind("sparse", 62, 3, 40, 1.8, 5, 0.45, 0.55, 0.88),
+    StripKind("wispy", 36, 3, 10, 2.8, 3, 0.5, 0.5, 0.92),
 )
 TUFT_STRIPS = (  # beards and stubble: hairs are seen singly
     StripKind("dense", 120, 4, 60, 2.6, 14, 0.9, 0.55, 0.85),
     StripKind("medium", 100, 3, 34, 2.4, 10, 0.8, 0.6, 1.0),
     StripKind("sparse", 100, 2, 18, 2.4, 6, 0.8, 0.6, 1.05),
 )
-LASH_STRIPS = (StripKind("lash", 240, 4, 7, 5.0, 3, 0.55, 0.35, 1.0),)
+LASH_STRIPS = (StripKind("lash", 240, 4, 9, 3.0, 4, 0.6, 0.4, 0.7),)
 
 
 @dataclass(frozen=True)
@@ -83,9 +83,9 @@ class CardAtlas:
     strips: tuple[Strip, ...]
 
     def of_kind(self, kind: str) -> list[int]:
-        """Indices of the strips of a kind; all where there is none."""
+        """Indices of the strips of a kind; the last one where there is none."""
         found = [k for k, strip in enumerate(self.strips) if strip.kind == kind]
-        return found or list(range(len(self.strips)))
+        return found or [len(self.strips) - 1]
 
 
 @dataclass(frozen=True)
@@ -112,9 +112,10 @@ def draw_atlas(
     for kind in kinds:
         rows = int(height * kind.share / total)
         for _ in range(kind.many):
-            inner = sheet[top + GAP : top + rows - GAP]
+            gap = max(1, round(GAP * rows))
+            inner = sheet[top + gap : top + rows - gap]
             _draw(inner, kind, tones, wave, root, random)
-            used = top + GAP + np.flatnonzero(inner[..., 3].mean(1) > 0.05)
+            used = top + gap + np.flatnonzero(inner[..., 3].max(1) > 0.3)
             strips.append(Strip(kind.name, float(used[0]) / height, float(used[-1] + 1) / height))
             top += rows
     return _finished(sheet, tones, tuple(strips))

@@ -16,7 +16,7 @@ from fitme.hair.strands import Strands
 Floats = NDArray[np.floating[Any]]
 Ints = NDArray[np.int32]
 
-BEND = 0.04  # metres of straight hair that need as many stations as a radian of a bend
+BEND = 0.08  # metres of straight hair that need as many stations as a radian of a bend
 FOREMOST = 0.04  # share of a group's roots that lie behind the place where its card begins
 BEHIND = 0.0015  # metres that a card begins before that
 
@@ -89,7 +89,9 @@ def group_paths(
         members = order[start:end]
         own = lines[members]
         reach = np.linalg.norm(own[:, -1] - own[:, 0], axis=1)
-        longer = own[reach >= np.median(reach)]  # the strips' tips are ragged, not the cards'
+        longer = own[
+            reach >= np.sort(reach)[len(reach) // 2]
+        ]  # the strips' tips are ragged, not the cards'
         at = places(longer.mean(0), many)
         own, middle = at_places(own, at), at_places(longer, at).mean(0)
         # begins at the roots that lie behind, so that partings and hairlines are covered
@@ -98,7 +100,9 @@ def group_paths(
         way = way - (way @ normal) / (normal @ normal + 1e-9) * normal
         way = way / (np.linalg.norm(way) + 1e-9)
         behind = (own[:, 0] - own[:, 0].mean(0)) @ way
-        middle[0] = own[:, 0].mean(0) + (np.quantile(behind, FOREMOST) - BEHIND) * way
+        middle[0] = (
+            own[:, 0].mean(0) + (np.sort(behind)[int(FOREMOST * len(behind))] - BEHIND) * way
+        )
         nearest = np.linalg.norm(own[:, 0] - middle[0], axis=1).argmin()
         middles.append(middle)
         offsets.append(own - own.mean(0))

@@ -15,6 +15,7 @@ from fitme.hair.card_hinge import Hinge
 from fitme.hair.card_lift import Skin, lifted
 from fitme.hair.card_paths import Paths, group_paths, stray_paths
 from fitme.hair.collision import LOW, STEP, Collision
+from fitme.hair.cover import cover
 from fitme.hair.finish import arc_lengths
 from fitme.hair.guides import unit
 from fitme.hair.kernels_grow import push_out
@@ -26,7 +27,10 @@ Ints = NDArray[np.int32]
 CLEAR = 0.0007  # metres that cards keep from the skin
 ROOT_CLEAR = 0.0004  # metres above the skin where cards begin
 PRESSED = -0.003  # metres; what lies deeper is meant to: hair of a tie, or on the shoulders
-COVER = 2.1  # half-width of a card in standard deviations of its strands: cards overlap
+COVER = 1.75  # half-width of a card in standard deviations of its strands: cards overlap
+TAPER = 0.3  # share of its width that a card loses towards the tip
+THIN = 0.9  # of the skin hidden by roots: where less is, at hairlines, strips are thinner
+THINNER = {"dense": "medium", "medium": "sparse", "sparse": "wispy"}
 BENT_OUT = 0.72  # share of the hair's outside in the normals, the rest is the card's own
 
 
@@ -61,12 +65,12 @@ class CardStyle:
 HAIR_CARDS = CardStyle(
     "hair",
     (
-        Layer("dense", 0.34, 3, -0.0012, 4.0, 0.25),
-        Layer("medium", 0.42, 3, 0.0004, 9.0, 0.22),
+        Layer("dense", 0.32, 3, -0.0012, 4.0, 0.25),
+        Layer("medium", 0.42, 2, 0.0004, 9.0, 0.0),
         Layer("sparse", 0.16, 2, 0.0016, 14.0, 0.0, outer=0.5),
-        Layer("wispy", 0.08, 2, 0.0, 40.0, 0.0, single=0.0016),
+        Layer("wispy", 0.10, 2, 0.0, 40.0, 0.0, single=0.0014),
     ),
-    18000, 0.018, 14, 0.0015,
+    18000, 0.016, 15, 0.0012,
 )  # fmt: skip
 BEARD_CARDS = CardStyle(
     "beard",
@@ -139,6 +143,8 @@ def make_cards(
         raise ValueError("no strands, no cards")
     random = np.random.default_rng(seed)
     around, skin = surroundings(strands), Skin(strands.anchor)
+    corners = strands.anchor.triangles[strands.triangle]
+    hidden = (cover(strands)[corners] * strands.barycentric).sum(1)
     arc = arc_lengths(strands.points)[:, -1]
     length = float(np.median(arc))
     wanted = style.most if smooth > 0 and length / smooth < style.most / 3 else length / (
@@ -159,7 +165,9 @@ def make_cards(
             normals = around.outward(own.points[:, 0])
             paths = group_paths(own, normals, count, quads + 1, window, random)
             paths = replace(paths, root=chosen[paths.root].astype(np.int32))
-        parts.append(_layer_cards(strands, paths, layer, style, atlas, around, skin, random))
+        parts.append(
+            _layer_cards(strands, paths, layer, style, atlas, (around, skin, hidden), random)
+        )
     return _joined(style.name, parts)
 
 
@@ -171,9 +179,11 @@ def _height(strands: Strands) -> Floats:
 
 def _layer_cards(
     strands: Strands, paths: Paths, layer: Layer, style: CardStyle, atlas: CardAtlas,
-    around: Surroundings, skin: Skin, random: np.random.Generator,
+    scene: tuple[Surroundings, Skin, Floats], random: np.random.Generator,
 ) -> HairCards:  # fmt: skip
-    """The cards of one layer."""
+    """The cards of one layer; `scene` is what is around, the skin, and how much of it each root
+    [N] helps to hide."""
+    around, skin, hidden = scene
     count, many = paths.points.shape[:2]
     along, outward = tangents(paths.points), around.outward(paths.points)
     if style.facing is not None:
@@ -185,7 +195,8 @@ def _layer_cards(
     else:
         half = COVER * paths.spread(side)
         usual = max(float(np.median(half[:, 0])), style.least_half)
-        half = half.clip(0.5 * usual, 2.2 * usual)
+        half = half.clip(0.5 * usual, 1.8 * usual)
+        half = half * (1 - TAPER * np.linspace(0, 1, many) ** 2)
     lift = np.minimum(arc_lengths(paths.points) / 0.01, 1)[..., None] * layer.raised
     middle = paths.points + lift * outward
     grid, own = ribbon(middle, side, along, half, layer.columns, layer.curve)
@@ -195,9 +206,7 @@ def _layer_cards(
         points = _out_of_skin(points, middle, layer, clear, skin)
     grid_points = points.reshape(count, layer.columns, many, 3)
     normals = unit(BENT_OUT * around.outward(grid_points) + (1 - BENT_OUT) * own)
-    strips = atlas.of_kind(layer.strips)
-    chosen = random.integers(0, len(strips), count)
-    ends = np.array([(atlas.strips[k].top, atlas.strips[k].bottom) for k in strips])[chosen]
+    ends = _strip_ends(atlas, layer.strips, hidden[paths.root] < THIN, random)
     flip = random.random(count) < 0.5
     ends = np.where(flip[:, None], ends[:, ::-1], ends)
     share = np.linspace(0, 1, layer.columns)
@@ -211,6 +220,21 @@ def _layer_cards(
         uv.reshape(-1, 2).astype(np.float32), normals.reshape(-1, 3).astype(np.float32),
         around.visibility(grid_points).reshape(-1).astype(np.float32),
     )  # fmt: skip
+
+
+def _strip_ends(
+    atlas: CardAtlas, kind: str, thin: NDArray[np.bool_], random: np.random.Generator
+) -> Floats:
+    """Where the strips of C cards lie in the texture, [C,2] from and to; thin [C] ones are taken
+    from the next thinner kind."""
+    draw = random.random(len(thin))
+    rows = np.array([(strip.top, strip.bottom) for strip in atlas.strips])
+    usual, other = (np.array(atlas.of_kind(k)) for k in (kind, THINNER.get(kind, kind)))
+    chosen = np.where(
+        thin, other[(draw * len(other)).astype(int)], usual[(draw * len(usual)).astype(int)]
+    )
+    ends: Floats = rows[chosen]
+    return ends
 
 
 def _out_of_skin(

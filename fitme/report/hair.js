@@ -65,7 +65,7 @@ void main() {
     float tl = clamp(dot(t, towards), -1.0, 1.0);
     float theta = 0.5 * (asin(tl) + sideways);
     vec3 inner = ${glsl(lobes.strengthTRT)} * ${lobe("TRT")} * sqrt(sqrt(albedo));
-    float shine = ${glsl(lobes.strengthR)} * ${lobe("R")};
+    float shine = 0.5 * ${glsl(lobes.strengthR)} * ${lobe("R")};
     float lit = sqrt(1.0 - tl * tl) * facing * mix(1.0, vAmbient, 0.5);
     sum += strength * lit * (albedo * (${glsl(lobes.diffuse)} + inner) + shine);
   }
