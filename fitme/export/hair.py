@@ -99,7 +99,7 @@ def hair_material(item: Dressed, form: str = "png", alpha_mode: str = "MASK") ->
         occlusion=visibility_ramp(form),
         occlusion_uv=1,
         alpha_mode=alpha_mode,
-        double_sided=True,
+        double_sided=not item.cards.backed,
     )
 
 

@@ -66,6 +66,6 @@ class HairExport:
         return {
             "hair": {
                 "meshes": self.textures, "maps": self.uses, "alpha_mode": self.alpha_mode,
-                "alpha_cutoff": 0.5, "two_sided": True,
+                "alpha_cutoff": 0.5,
             }
         }  # fmt: skip

@@ -38,6 +38,7 @@ class StripKind:
     spread: float  # 0: every bundle is one line, 1: strands lie evenly
     fray: float  # share of the length over which tips end
     shade: float  # factor of the colour: inner layers get less light
+    roots: float = 1.0  # factor of the length over which roots begin
 
 
 def atlas_width(length: float, most: int) -> int:
@@ -49,9 +50,9 @@ def atlas_width(length: float, most: int) -> int:
 
 HAIR_STRIPS = (
     StripKind("dense", 92, 4, 150, 2.4, 9, 0.85, 0.34, 0.64),
-    StripKind("medium", 82, 4, 90, 1.9, 7, 0.60, 0.45, 0.82),
-    StripKind("sparse", 62, 3, 40, 1.8, 5, 0.45, 0.55, 0.88),
-    StripKind("wispy", 36, 3, 10, 2.8, 3, 0.5, 0.5, 0.92),
+    StripKind("medium", 82, 4, 90, 1.9, 7, 0.60, 0.45, 0.82, 1.5),
+    StripKind("sparse", 62, 3, 40, 1.8, 5, 0.45, 0.55, 0.88, 5.0),
+    StripKind("wispy", 36, 3, 10, 2.8, 3, 0.5, 0.5, 0.92, 5.0),
 )
 TUFT_STRIPS = (  # beards and stubble: hairs are seen singly
     StripKind("dense", 120, 4, 60, 2.6, 14, 0.9, 0.55, 0.85),
@@ -154,8 +155,9 @@ def _draw(
     centre = rows * (margin + (1 - 2 * margin) * path)
     # the middle of a strip reaches further than its edges
     edge = np.abs(2 * own - 1)
-    end = 1 - TIP_SPACE - kind.fray * random.random(count) ** 1.3 * (0.55 + 0.45 * edge)
-    start = root * random.random(count) ** 2
+    fray = kind.fray if wave.size == 0 else min(1.4 * kind.fray, 0.8)  # curls end anywhere
+    end = 1 - TIP_SPACE - fray * random.random(count) ** 1.3 * (0.55 + 0.45 * edge)
+    start = min(kind.roots * root, 0.3) * random.random(count) ** 2
     order = random.permutation(count)
     depth = np.linspace(0, 1, count, dtype=np.float32)
     color = tones[random.integers(0, len(tones), count)]

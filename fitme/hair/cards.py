@@ -30,7 +30,9 @@ PRESSED = -0.003  # metres; what lies deeper is meant to: hair of a tie, or on t
 COVER = 1.75  # half-width of a card in standard deviations of its strands: cards overlap
 TAPER = 0.3  # share of its width that a card loses towards the tip
 THIN = 0.9  # of the skin hidden by roots: where less is, at hairlines, strips are thinner
-THINNER = {"dense": "medium", "medium": "sparse", "sparse": "wispy"}
+THINNER = {"dense": "sparse", "medium": "sparse", "sparse": "wispy"}
+ON_END = 0.75  # mean cosine between hair and the way outwards from which on it stands
+LEAST_BACKED = 0.03  # metres of hair; of shorter one no back is seen
 BENT_OUT = 0.72  # share of the hair's outside in the normals, the rest is the card's own
 
 
@@ -72,6 +74,11 @@ HAIR_CARDS = CardStyle(
     ),
     18000, 0.016, 15, 0.0012,
 )  # fmt: skip
+STANDING = (  # layers of hair that stands on end, such as an afro: between its tips one looks in
+    Layer("medium", 0.40, 2, 0.0, 25.0, 0.0),
+    Layer("sparse", 0.45, 2, 0.002, 40.0, 0.0),
+    Layer("wispy", 0.15, 2, 0.0, 60.0, 0.0, single=0.003),
+)
 BEARD_CARDS = CardStyle(
     "beard",
     (
@@ -95,6 +102,9 @@ class HairCards:
     normals: Floats  # [V,3] unit, bent outwards
     visibility: Floats  # [V] share of ambient light, for an occlusion
     morph_targets: Mapping[str, Floats] = field(default_factory=dict)  # name -> [V,3] metres
+    # back sides have triangles of their own: renderers that draw both sides of one turn its normals
+    # round, but those of hair that stands on end are the same on both
+    backed: bool = False
     hinge: Hinge | None = None  # of lashes
 
     @property
@@ -150,12 +160,15 @@ def make_cards(
     wanted = style.most if smooth > 0 and length / smooth < style.most / 3 else length / (
         style.segment
     )  # fmt: skip
+    backed = bool(_stands(strands, around) > ON_END and length > LEAST_BACKED and style.on_skin)
+    if backed:
+        wanted = 0.6 * wanted
     quads = int(np.clip(np.ceil(wanted * detail**0.4), 1, style.most))
     window = round(smooth / max(length, 1e-6) * strands.points.shape[1])
     height = _height(strands)
     parts = []
-    for layer in style.layers:
-        each = 2 * (layer.columns - 1) * quads
+    for layer in STANDING if backed else style.layers:
+        each = 2 * (layer.columns - 1) * quads * (1 + backed)
         count = max(int(style.triangles * detail * layer.share / each), 1)
         if layer.single > 0:
             paths = stray_paths(strands, count, quads + 1, random)
@@ -168,7 +181,18 @@ def make_cards(
         parts.append(
             _layer_cards(strands, paths, layer, style, atlas, (around, skin, hidden), random)
         )
-    return _joined(style.name, parts)
+    cards = _joined(style.name, parts)
+    if not backed:
+        return cards
+    both = np.concatenate([cards.triangles, cards.triangles[:, ::-1]])
+    return replace(cards, triangles=np.ascontiguousarray(both), backed=True)
+
+
+def _stands(strands: Strands, around: Surroundings) -> float:
+    """How far hair points outwards in its middle, 1: as a brush does."""
+    k = strands.points.shape[1] // 2
+    way = unit(strands.points[:, k] - strands.points[:, 0])
+    return float((way * around.outward(strands.points[:, k])).sum(-1).mean())
 
 
 def _height(strands: Strands) -> Floats:
