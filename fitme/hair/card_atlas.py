@@ -139,7 +139,8 @@ def _draw(
     even = np.where(random.random(count) < EDGE_SHARE, even, 0.5 + 0.76 * (even - 0.5))
     own = (1 - kind.spread) * middles[tuft] + kind.spread * even
     # bundles close towards the tip
-    closing = (0.10 + 0.35 * random.random(count))[:, None] * x**1.5
+    gather = 1.0 if wave.size == 0 else wave.order  # curls that go each its way do not
+    closing = gather * (0.10 + 0.35 * random.random(count))[:, None] * x**1.5
     tip = middles[tuft] + 0.06 * random.standard_normal(count)
     path = own[:, None] * (1 - closing) + tip[:, None] * closing
     for turns, amount in ((0.7, 0.020), (1.9, 0.008), (4.3, 0.003)):

@@ -75,9 +75,9 @@ HAIR_CARDS = CardStyle(
     18000, 0.016, 15, 0.0012,
 )  # fmt: skip
 STANDING = (  # layers of hair that stands on end, such as an afro: between its tips one looks in
-    Layer("medium", 0.40, 2, 0.0, 25.0, 0.0),
-    Layer("sparse", 0.45, 2, 0.002, 40.0, 0.0),
-    Layer("wispy", 0.15, 2, 0.0, 60.0, 0.0, single=0.003),
+    Layer("medium", 0.20, 2, -0.002, 25.0, 0.0),
+    Layer("sparse", 0.50, 2, 0.002, 40.0, 0.0),
+    Layer("wispy", 0.30, 2, 0.0, 60.0, 0.0, single=0.004),
 )
 BEARD_CARDS = CardStyle(
     "beard",
@@ -171,7 +171,11 @@ def make_cards(
         each = 2 * (layer.columns - 1) * quads * (1 + backed)
         count = max(int(style.triangles * detail * layer.share / each), 1)
         if layer.single > 0:
-            paths = stray_paths(strands, count, quads + 1, random)
+            # at a hairline it would seem a scratch on the skin
+            inner = np.flatnonzero(hidden >= THIN)
+            inner = inner if len(inner) else np.arange(len(strands))
+            paths = stray_paths(strands.take(inner.astype(np.int32)), count, quads + 1, random)
+            paths = replace(paths, root=inner[paths.root].astype(np.int32))
         else:
             chosen = np.flatnonzero(height >= np.quantile(height, layer.outer))
             own = strands.take(chosen)

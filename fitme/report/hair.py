@@ -7,11 +7,12 @@ import io
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from PIL import Image
 
 from fitme.avatar.model import Avatar
-from fitme.export.hair import dressed
+from fitme.export.hair import ROUGHNESS, SPECULAR, dressed
 from fitme.hair import kernels_draw as lobes
 from fitme.hair.dressed import Dressed
 from fitme.hair.finish import arc_lengths
@@ -40,12 +41,14 @@ def packed_hair(avatar: Avatar, images: dict[str, str]) -> dict[str, Any] | None
         meshes.append(
             {
                 "name": name, "image": f"{name}_cards", "rows": columns.points.shape[1],
-                "hinged": item.cards.hinge is not None,
+                "hinged": item.cards.hinge is not None, "backed": item.cards.backed,
             }
         )  # fmt: skip
     return {
         "meshes": meshes,
         "step": POSITION_STEP,
+        "roughness": ROUGHNESS,
+        "specular": SPECULAR,
         "lobes": {
             "shiftR": lobes.SHIFT_R, "widthR": lobes.WIDTH_R, "strengthR": lobes.STRENGTH_R,
             "shiftTRT": lobes.SHIFT_TRT, "widthTRT": lobes.WIDTH_TRT,
@@ -91,7 +94,5 @@ def _webp(item: Dressed) -> str:
     return "data:image/webp;base64," + base64.b64encode(stream.getvalue()).decode()
 
 
-def _tensor(values: NDArray[Any]) -> Any:
-    import torch
-
+def _tensor(values: NDArray[Any]) -> torch.Tensor:
     return torch.from_numpy(np.ascontiguousarray(values, np.float32))
