@@ -21,8 +21,8 @@ from fitme.head.geometry import Geometry
 
 Floats = NDArray[np.floating[Any]]
 
-ROUGHNESS = 0.45  # perceptual, of hair that is neither wet nor dull
-SPECULAR = 0.6  # of a dielectric's: a plane shows a highlight where hairs in it show a part of one
+ROUGHNESS = 0.5  # perceptual, of hair that is neither wet nor dull
+SPECULAR = 0.35  # of a dielectric's: a plane shows a highlight where hairs in it show a part of one
 NORMAL_SCALE = 0.6  # of the strips' normals: whole, single hairs glitter from afar
 MORPH_LEAST = 2e-4  # metres that a shape must move a beard by to get a morph target
 
@@ -98,7 +98,8 @@ def hair_material(item: Dressed, form: str = "png", alpha_mode: str = "MASK") ->
         specular_factor=SPECULAR,
         occlusion=visibility_ramp(form),
         occlusion_uv=1,
-        alpha_mode=alpha_mode,
+        # lashes are finer than a texel from afar, and so few that they need no sorting
+        alpha_mode="BLEND" if item.cards.hinge is not None else alpha_mode,
         double_sided=not item.cards.backed,
     )
 

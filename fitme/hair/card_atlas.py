@@ -19,6 +19,7 @@ Floats = NDArray[np.floating[Any]]
 
 U_ROOT, U_TIP = 0.012, 0.988  # where cards begin and end: textures repeat, smaller mips bleed
 TIP_SPACE = 0.02  # share of the width that stays empty beyond the tips
+LOOSE = 0.6  # share of the strands that strips of wholly disordered curls have less: one sees in
 EDGE_SHARE = 0.2  # of the strands may lie in the outer quarter of a strip
 GAP = 0.06  # share of a strip's rows that stays empty above and below: smaller mips bleed
 TEXEL = 0.00018  # metres of hair per pixel, about that across a card
@@ -59,7 +60,7 @@ TUFT_STRIPS = (  # beards and stubble: hairs are seen singly
     StripKind("medium", 100, 3, 34, 2.4, 10, 0.8, 0.6, 1.0),
     StripKind("sparse", 100, 2, 18, 2.4, 6, 0.8, 0.6, 1.05),
 )
-LASH_STRIPS = (StripKind("lash", 240, 4, 9, 3.0, 4, 0.6, 0.4, 0.7),)
+LASH_STRIPS = (StripKind("lash", 240, 4, 6, 4.5, 3, 0.6, 0.4, 0.6),)
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,8 @@ def _draw(
     """One strip into out [R,W,CHANNELS]."""
     rows, width = out.shape[:2]
     scale = rows / 100
-    count = kind.strands
+    gather = 1.0 if wave.size == 0 else wave.order
+    count = round(kind.strands * (1 - LOOSE * (1 - gather)))
     x = np.linspace(0, 1, width, dtype=np.float32)
     half = kind.half * scale * random.uniform(0.6, 1.35, count).astype(np.float32)
     tuft = random.integers(0, kind.tufts, count)
@@ -138,8 +140,7 @@ def _draw(
     # few strands stand at the edges: a card that ends in a line looks like paper
     even = np.where(random.random(count) < EDGE_SHARE, even, 0.5 + 0.76 * (even - 0.5))
     own = (1 - kind.spread) * middles[tuft] + kind.spread * even
-    # bundles close towards the tip
-    gather = 1.0 if wave.size == 0 else wave.order  # curls that go each its way do not
+    # bundles close towards the tip; curls that go each its way do not
     closing = gather * (0.10 + 0.35 * random.random(count))[:, None] * x**1.5
     tip = middles[tuft] + 0.06 * random.standard_normal(count)
     path = own[:, None] * (1 - closing) + tip[:, None] * closing

@@ -15,6 +15,9 @@ Floats = NDArray[np.floating[Any]]
 Ints = NDArray[np.int32]
 
 
+ROLL = 1.5  # times the lid's angle that lashes turn: a margin rolls while its lid closes
+
+
 @dataclass(frozen=True)
 class Hinge:
     """M lines of vertices that turn about the eyes' centres as their roots do."""
@@ -34,19 +37,22 @@ class Hinge:
         turn = turns(
             before - anchor.vertices[self.rings].mean(1)[self.eye],
             after - vertices[self.rings].mean(1)[self.eye],
+            ROLL,
         )
         moved = after[:, None] + np.einsum("mij,mkj->mki", turn, points - before[:, None])
         return moved.astype(np.float32), np.einsum("mij,mkj->mki", turn, normals).astype("f4")
 
 
-def turns(start: Floats, end: Floats) -> Floats:
-    """The shortest rotations [M,3,3] that take the directions of start [M,3] to those of end."""
+def turns(start: Floats, end: Floats, gain: float = 1.0) -> Floats:
+    """The shortest rotations [M,3,3] that take the directions of start [M,3] to those of end, by
+    `gain` times their angles."""
     a, b = unit(start).astype(np.float64), unit(end).astype(np.float64)
     axis = np.cross(a, b)
-    cosine = (a * b).sum(1)
+    sine = np.linalg.norm(axis, axis=1)
+    angle = gain * np.arctan2(sine, (a * b).sum(1))
     zero = np.zeros(len(a))
-    x, y, z = axis.T
+    x, y, z = (axis / np.maximum(sine, 1e-12)[:, None]).T
     skew = np.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1).reshape(-1, 3, 3)
-    share = 1 / np.maximum(1 + cosine, 1e-6)
-    out: Floats = np.eye(3) + skew + share[:, None, None] * (skew @ skew)
+    first, second = np.sin(angle)[:, None, None], (1 - np.cos(angle))[:, None, None]
+    out: Floats = np.eye(3) + first * skew + second * (skew @ skew)
     return out

@@ -68,9 +68,9 @@ HAIR_CARDS = CardStyle(
     "hair",
     (
         Layer("dense", 0.32, 3, -0.0012, 4.0, 0.25),
-        Layer("medium", 0.42, 2, 0.0004, 9.0, 0.0),
-        Layer("sparse", 0.16, 2, 0.0016, 14.0, 0.0, outer=0.5),
-        Layer("wispy", 0.10, 2, 0.0, 40.0, 0.0, single=0.0014),
+        Layer("medium", 0.42, 2, 0.0004, 5.0, 0.0),
+        Layer("sparse", 0.16, 2, 0.0014, 9.0, 0.0, outer=0.5),
+        Layer("wispy", 0.10, 2, 0.0, 40.0, 0.0, single=0.0012),
     ),
     18000, 0.016, 15, 0.0012,
 )  # fmt: skip

@@ -29,6 +29,7 @@ Floats = NDArray[np.floating[Any]]
 
 DETAIL = (1.0, 0.5, 0.2)  # share of the triangles at levels of detail 0, 1, 2
 ATLAS_SIDE = 1024  # pixels
+HALF_CARD = 0.007  # metres, usual half-width of a card
 ROOT_FRAY = 0.003  # metres over which the strands of a strip begin
 TONES = 96  # strands whose colours an atlas is drawn with
 
@@ -91,5 +92,5 @@ def _wave(style: HairStyle | None, strands: Strands) -> tuple[Wave, float]:
     turns = style.curl_turns * length
     if turns < 4.5:  # the cards themselves bend that often
         return Wave(), 0.0
-    size = float(np.clip(style.curl_radius / 0.03, 0.05, 0.2))
+    size = float(np.clip(style.curl_radius / HALF_CARD / 2, 0.05, 0.22))
     return Wave(size, min(turns, 12.0), style.curl_order), 1 / style.curl_turns

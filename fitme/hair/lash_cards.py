@@ -20,7 +20,7 @@ LASH_CARDS = CardStyle(
     "lashes", (Layer("lash", 1.0, 2, 0.0, 8.0, 0.0),), 760, 0.002, 4, 0.0011,
     facing=(0.0, 1.0, 0.0), on_skin=False,
 )  # fmt: skip
-ATLAS = (256, 128)  # pixels
+ATLAS = (256, 256)  # pixels
 FRAY = 0.04  # share of a lash's length: they begin in one line
 
 

@@ -77,7 +77,7 @@ void main() {
 class HairMesh {
   constructor(gl, mesh, arrays, step, texture, head) {
     const get = (name) => arrays[`${mesh.name}_${name}`];
-    Object.assign(this, { gl, head, texture, rows: mesh.rows, hinged: mesh.hinged });
+    Object.assign(this, { gl, head, texture, rows: mesh.rows, hinged: mesh.hinged, roll: mesh.roll });
     this.name = mesh.name;
     this.rest = Float32Array.from(get("position"), (value) => value * step);
     this.position = this.rest.slice();
@@ -147,13 +147,15 @@ class HairMesh {
     const { head } = this;
     const from = unitVector(before, head.eyeCentre(head.positions, eye));
     const to = unitVector(after, head.eyeCentre(head.vertices, eye));
-    const [x, y, z] = [0, 1, 2].map((c) => from[(c + 1) % 3] * to[(c + 2) % 3] - from[(c + 2) % 3] * to[(c + 1) % 3]);
-    const cosine = from[0] * to[0] + from[1] * to[1] + from[2] * to[2];
-    const s = 1 / Math.max(1 + cosine, 1e-6);
+    const axis = [0, 1, 2].map((c) => from[(c + 1) % 3] * to[(c + 2) % 3] - from[(c + 2) % 3] * to[(c + 1) % 3]);
+    const sine = Math.hypot(...axis);
+    const [x, y, z] = axis.map((value) => value / Math.max(sine, 1e-12));
+    const angle = this.roll * Math.atan2(sine, from[0] * to[0] + from[1] * to[1] + from[2] * to[2]);
+    const [c, s, d] = [Math.cos(angle), Math.sin(angle), 1 - Math.cos(angle)];
     return [
-      cosine + s * x * x, s * x * y - z, s * x * z + y,
-      s * x * y + z, cosine + s * y * y, s * y * z - x,
-      s * x * z - y, s * y * z + x, cosine + s * z * z,
+      c + d * x * x, d * x * y - s * z, d * x * z + s * y,
+      d * x * y + s * z, c + d * y * y, d * y * z - s * x,
+      d * x * z - s * y, d * y * z + s * x, c + d * z * z,
     ];
   }
 

@@ -14,6 +14,7 @@ from PIL import Image
 from fitme.avatar.model import Avatar
 from fitme.export.hair import ROUGHNESS, SPECULAR, dressed
 from fitme.hair import kernels_draw as lobes
+from fitme.hair.card_hinge import ROLL
 from fitme.hair.dressed import Dressed
 from fitme.hair.finish import arc_lengths
 from fitme.hair.strands import FOLLOW_SKIN
@@ -41,7 +42,7 @@ def packed_hair(avatar: Avatar, images: dict[str, str]) -> dict[str, Any] | None
         meshes.append(
             {
                 "name": name, "image": f"{name}_cards", "rows": columns.points.shape[1],
-                "hinged": item.cards.hinge is not None, "backed": item.cards.backed,
+                "hinged": item.cards.hinge is not None, "roll": ROLL, "backed": item.cards.backed,
             }
         )  # fmt: skip
     return {
