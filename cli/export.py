@@ -72,6 +72,16 @@ def export(
             "--sparse/--no-sparse", help="Sparse morph targets; some importers choke on them."
         ),
     ] = True,
+    hair: Annotated[
+        bool, typer.Option("--hair/--no-hair", help="Hair and beard as cards.")
+    ] = True,
+    lashes: Annotated[bool, typer.Option("--lashes", help="Lashes as cards.")] = False,
+    blend: Annotated[
+        bool, typer.Option("--hair-blend", help="Blend the hair's edges instead of cutting them.")
+    ] = False,
+    strands: Annotated[
+        bool, typer.Option("--strands", help="Also hair_strands.npz: the hair as curves.")
+    ] = False,
     photo_expression: Annotated[
         int | None,
         typer.Option(min=0, metavar="N", help="Open with the expression and gaze of photo N."),
@@ -107,6 +117,10 @@ def export(
         shapes=None if shapes is None else tuple(filter(None, shapes.split(","))),
         visemes=visemes,
         sparse=sparse,
+        hair=hair,
+        lashes=lashes,
+        hair_alpha="BLEND" if blend else "MASK",
+        strands=strands,
     )
     options.engine()
     check_output_dir(out, overwrite)

@@ -7,9 +7,11 @@ import torch
 
 from fitme.export.content import Exportable, copyright_note, generator_name, skin_of
 from fitme.export.glb import write_glb
+from fitme.export.hair import dressed, hair_material, hair_mesh, hair_textures
 from fitme.export.materials import encode_materials
 from fitme.export.mesh import ExportMaterial, specular_to_khr
 from fitme.export.part_mesh import part_mesh
+from fitme.export.scalp import scalp_skin
 from fitme.export.textures import (
     encode_albedo,
     encode_metallic_roughness,
@@ -33,23 +35,29 @@ def textures(avatar: Exportable) -> dict[str, bytes]:
 
 def all_textures(avatar: Exportable) -> dict[str, bytes]:
     """PNG bytes of every map of the avatar, by file name: the skin's three, then its roughness, the
-    maps of the other parts where they are not one colour, and the folds of expressions."""
+    maps of the other parts where they are not one colour, the folds of expressions, and hair."""
     maps = textures(avatar)
     folds = {} if avatar.wrinkles is None else encode_wrinkles(avatar.wrinkles)
-    return maps | encode_materials(avatar.geometry.head.parts, avatar.materials, maps) | folds
+    own = encode_materials(avatar.geometry.head.parts, avatar.materials, maps)
+    return maps | own | folds | hair_textures(avatar)
 
 
 def avatar_glb(avatar: Exportable, maps: dict[str, bytes] | None = None) -> bytes:
-    """The GLB of an avatar: one mesh per part, neutral, with ARKit morph targets.
+    """The GLB of an avatar: one mesh per part and its hair as cards, neutral, with ARKit morph
+    targets.
 
     `maps` are the skin's encoded textures when they exist already.
     """
     maps = textures(avatar) if maps is None else maps
+    if avatar.hair:
+        painted = scalp_skin(avatar).diffuse_albedo[0].cpu().numpy()
+        maps = {**maps, "diffuse_albedo.png": encode_albedo(painted)}
     geometry = avatar.geometry
     meshes = []
     for part, material in zip(geometry.head.parts, avatar.materials, strict=True):
         made = export_material(part, material, maps if part.is_skin else None)
         meshes.append(part_mesh(geometry, part, made))
+    meshes += [hair_mesh(item, hair_material(item)) for item in dressed(avatar)]
     note = copyright_note(geometry.head)
     return write_glb(meshes, generator=generator_name(), copyright=note)
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from fitme.detail.wrinkles import Wrinkles
+from fitme.hair import Hair
 from fitme.head.geometry import Geometry
 from fitme.head.model import HeadModel
 from fitme.head.view import View
@@ -28,8 +29,8 @@ class Run(Protocol):
 
 
 class Exportable(Protocol):
-    """A shape, a material per part of its head in their order, its photos, the run that made it and
-    the folds of its expressions; a `fitme.Avatar` is one."""
+    """A shape, a material per part of its head in their order, its photos, the run that made it,
+    the folds of its expressions and its hair; a `fitme.Avatar` is one."""
 
     @property
     def geometry(self) -> Geometry: ...
@@ -41,6 +42,8 @@ class Exportable(Protocol):
     def run(self) -> Run: ...
     @property
     def wrinkles(self) -> Wrinkles | None: ...
+    @property
+    def hair(self) -> Hair | None: ...
 
 
 def skin_of(avatar: Exportable) -> Material:
@@ -68,3 +71,8 @@ def copyright_note(head: HeadModel) -> str:
         terms = f"Head model ({source}): licence {licence}. Reflectance weights that come"
         terms += " with fitme: Apache-2.0"
     return f"{terms}. Rights in the photos and in the person's likeness stay with their holders."
+
+
+def on_cpu(geometry: Geometry) -> Geometry:
+    """The same on the CPU; itself where it is there, as what hair grows on is kept per head."""
+    return geometry if geometry.identity.device.type == "cpu" else geometry.to("cpu")

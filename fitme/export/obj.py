@@ -43,8 +43,8 @@ def write_obj(meshes: Sequence[ExportMesh], mtl: str, expression: str | None = N
 def write_mtl(meshes: Sequence[ExportMesh], textures: Mapping[str, Mapping[str, str]]) -> bytes:
     """An MTL file for the meshes' materials: classic Phong numbers, then the PBR additions.
 
-    `textures` has for a mesh's name the files of some of diffuse_albedo, specular_albedo,
-    normal (OpenGL) and roughness, relative to the MTL file.
+    `textures` has for a mesh's name the files of some of diffuse_albedo or color, specular_albedo,
+    normal (OpenGL), roughness and alpha, relative to the MTL file; others are left out.
     """
     lines = ["# Kd, Ks: linear; map_Kd, map_Ks: sRGB; norm: OpenGL, green up; Pr: roughness"]
     done = set()
@@ -54,7 +54,9 @@ def write_mtl(meshes: Sequence[ExportMesh], textures: Mapping[str, Mapping[str, 
             continue
         done.add(material.name)
         roughness = material.roughness_factor
-        color = (1.0, 1.0, 1.0) if "diffuse_albedo" in files else material.base_color_factor[:3]
+        files = {key: file for key, file in files.items() if key in _KEYS}
+        textured = "diffuse_albedo" in files or "color" in files
+        color = (1.0, 1.0, 1.0) if textured else material.base_color_factor[:3]
         f0 = tuple(0.04 * c for c in material.specular_color_factor)
         shine = min(2 / max(roughness, 0.1) ** 4 - 2, 1000.0)  # of a Phong lobe as wide
         lines += [
@@ -69,13 +71,13 @@ def write_mtl(meshes: Sequence[ExportMesh], textures: Mapping[str, Mapping[str, 
             f"Pr {1.0 if 'roughness' in files else roughness:.4f}",
             "Pm 0",
         ]
-        keys = {
-            "diffuse_albedo": "map_Kd",
-            "specular_albedo": "map_Ks",
-            "normal": "norm",
-            "roughness": "map_Pr",
-        }
-        lines += [f"{keys[key]} {file}" for key, file in files.items()]
+        lines += [f"{_KEYS[key]} {file}" for key, file in files.items()]
         if "normal" in files:
             lines.append(f"map_Bump {files['normal']}")  # what Blender reads as a normal map
     return ("\n".join(lines) + "\n").encode()
+
+
+_KEYS = {
+    "diffuse_albedo": "map_Kd", "color": "map_Kd", "specular_albedo": "map_Ks", "normal": "norm",
+    "roughness": "map_Pr", "alpha": "map_d",
+}  # fmt: skip

@@ -16,12 +16,13 @@ from fitme.export.bundle import export_material
 from fitme.export.content import Exportable
 from fitme.export.mesh import ExportMaterial, specular_to_khr
 from fitme.export.packing import MapSet, map_set
+from fitme.export.ramp import ramp_uv, visibility_ramp
+from fitme.export.scalp import scalp_skin
 from fitme.head.model import HeadModel
 from fitme.head.parts import Part
 from fitme.reflectance.atlas import bake_vertex_field
 from fitme.render import Material
 
-RAMP_EDGE = 1 / 32  # of the ramp's texture, which repeats
 MOUTH_DEPTH = 0.02  # metres behind the lips at which 1/e of the light of an open mouth is left
 
 
@@ -30,10 +31,11 @@ def bake_occlusion(head: HeadModel, part: Part, size: int = 512) -> torch.Tensor
     return bake_vertex_field(head, head.occlusion[:, None], size, part)[None]
 
 
-def part_maps(avatar: Exportable, size: int | None) -> dict[str, MapSet]:
+def part_maps(avatar: Exportable, size: int | None, hair: bool = True) -> dict[str, MapSet]:
     """The maps of every part that has some, by name. Parts of one albedo share one object.
 
     `size` is the side of the skin's maps, None its own; other parts are not made larger by it.
+    With `hair` the skin below it is painted, see `scalp_skin`.
     """
     head = avatar.geometry.head
     made: dict[int, MapSet] = {}
@@ -41,7 +43,8 @@ def part_maps(avatar: Exportable, size: int | None) -> dict[str, MapSet]:
     for part, material in zip(head.parts, avatar.materials, strict=True):
         own = material.diffuse_albedo.shape[1]
         if part.is_skin:
-            out[part.name] = map_set(material, bake_occlusion(head, part), size)
+            painted = scalp_skin(avatar) if hair else material
+            out[part.name] = map_set(painted, bake_occlusion(head, part), size)
         elif own > 1:
             albedo = id(material.diffuse_albedo)
             if albedo not in made:
@@ -64,8 +67,7 @@ def mouth_uv(head: HeadModel, part: Part) -> NDArray[Any] | None:
     """Second texture coordinates [V, 2] of a part inside the mouth: visibility along the ramp."""
     if not part.is_inside_mouth or "lips" not in head.regions:
         return None
-    u = RAMP_EDGE + (1 - 2 * RAMP_EDGE) * mouth_visibility(head).cpu().numpy()
-    return np.stack([u, np.full_like(u, 0.5)], 1)
+    return ramp_uv(mouth_visibility(head).cpu().numpy())
 
 
 def gltf_materials(
@@ -77,8 +79,7 @@ def gltf_materials(
     metallic share one image; the parts inside the mouth get a ramp to look their depth up in.
     """
     form = "webp" if webp else "png"
-    values = np.clip(((np.arange(64) + 0.5) / 64 - RAMP_EDGE) / (1 - 2 * RAMP_EDGE), 0, 1)
-    ramp = packing.encode(np.tile(values[None, :, None], (4, 1, 3)), False, form)
+    ramp = visibility_ramp(form)
     out = {}
     head = avatar.geometry.head
     for part, material in zip(head.parts, avatar.materials, strict=True):

@@ -18,6 +18,8 @@ from fitme.export.engines import ALBEDO, PRESETS, EnginePreset
 from fitme.export.fbx import blender_command, glb_to_fbx
 from fitme.export.frames import vertex_normals
 from fitme.export.glb import write_glb
+from fitme.export.hair_export import HairExport
+from fitme.export.hair_strands import strand_files
 from fitme.export.lod import LEVELS, head_level
 from fitme.export.materials import file_prefix
 from fitme.export.mesh import ExportMaterial, ExportMesh
@@ -66,6 +68,10 @@ class ExportOptions:
             compress=self.compress or ("meshopt" if engine.small else "none"),
             visemes=self.visemes or engine.visemes,
         )
+    hair: bool = True  # cards of hair and beard
+    lashes: bool = False  # cards of lashes
+    hair_alpha: str = "MASK"  # or BLEND: softer edges, which engines have to sort
+    strands: bool = False  # hair_strands.npz as well, for curves
 
     def engine(self) -> EnginePreset:
         """The preset. Raises InputError, with the cure, for options that do not go together."""
@@ -94,6 +100,8 @@ class ExportOptions:
             raise InputError(f"--fbx is for unity and unreal, not {engine.name}; leave it out")
         if self.expressions and not engine.obj:
             raise InputError("--expressions is for obj; the other presets have morph targets")
+        if self.hair_alpha not in ("MASK", "BLEND"):
+            raise InputError("hair is cut out (MASK) or blended (BLEND); give one of these")
         if self.dense and tuple(self.levels) != (0,):
             raise InputError("--dense is more than full detail; leave --lod out")
         return engine
@@ -118,7 +126,7 @@ def export_files(avatar: Exportable, options: ExportOptions | None = None) -> di
     parts = geometry.head.parts
     names = [part.name for part in parts]
     view = None if options.photo is None else avatar.photos[options.photo].view
-    maps = part_maps(avatar, options.map_size)
+    maps = part_maps(avatar, options.map_size, options.hair)
     files: dict[str, bytes] = {}
     textures: dict[str, dict[str, str]] = {}
     for part, entry, values in _texture_files(engine, parts, maps):
@@ -133,12 +141,17 @@ def export_files(avatar: Exportable, options: ExportOptions | None = None) -> di
         geometry.head.expression_names, options.shapes, read_sets(options.visemes or "none")
     )
     shared = {n: next(k for k in names if k == n or maps.get(k, k) is maps.get(n)) for n in names}
+    hair = HairExport(avatar, options.hair, options.lashes, options.hair_alpha, view)
+    files |= hair.files(directx, form, options.bits)
+    if options.strands:
+        files |= strand_files(avatar, engine.name)
     meshes: list[ExportMesh] = []
     height = skin_height(avatar) if options.dense else None
     triangles = {}
     for level in sorted(set(options.levels)):
         stem = "avatar" if level == 0 else f"avatar_lod{level}"
         meshes = level_meshes(geometry, materials, level, view, height)
+        meshes += hair.meshes(level, "webp" if form == "webp" else "png")
         meshes = [with_shapes(mesh, shapes) for mesh in meshes]
         triangles[stem] = sum(len(mesh.triangles) for mesh in meshes)
         if engine.obj:
@@ -153,13 +166,14 @@ def export_files(avatar: Exportable, options: ExportOptions | None = None) -> di
         if options.fbx:
             files[f"{stem}.fbx"] = glb_to_fbx(files[f"{stem}.glb"], engine.name)
     if engine.obj:
-        named = {name: textures.get(shared[name], {}) for name in names}
+        named = {name: textures.get(shared[name], {}) for name in names} | hair.textures
         files["avatar.mtl"] = write_mtl(meshes, named)
     if options.expressions:
         meshes = level_meshes(geometry, materials, min(options.levels), height=height)
+        meshes += hair.meshes(min(options.levels), "png")
         for shape in geometry.head.expression_names:
             files[f"expressions/{shape}.obj"] = write_obj(meshes, "../avatar.mtl", shape)
-    about = _about(avatar, engine, options, materials, textures, shared) | detail
+    about = _about(avatar, engine, options, materials, textures, shared) | detail | hair.about()
     about["morph_targets"] = [] if engine.obj else shapes
     return files | {EXPORT_FILE: json_bytes(about | {"triangles": triangles})}
 

@@ -37,6 +37,7 @@ class Controls {
     this.makeExpressions();
     this.makeLights();
     this.makeModes();
+    this.makeHair();
     this.makeButtons();
     followPointer(this);
     new ResizeObserver(() => this.redraw()).observe(viewer.canvas);
@@ -178,6 +179,16 @@ class Controls {
         this.redraw();
       });
     }
+  }
+
+  makeHair() {
+    const { hair } = this.viewer;
+    if (!hair) return;
+    element("hair-switch").hidden = false;
+    element("hair").addEventListener("change", ({ target }) => {
+      hair.shown = target.checked;
+      this.redraw();
+    });
   }
 
   makeButtons() {

@@ -213,6 +213,44 @@ function addMaterial(file, scene, part, given) {
   });
 }
 
+/** A data: URI of PNG of an image; WebP is no part of glTF. */
+async function asPng(source) {
+  const image = await decoded(source);
+  const canvas = document.createElement("canvas");
+  [canvas.width, canvas.height] = [image.width, image.height];
+  canvas.getContext("2d").drawImage(image, 0, 0);
+  return canvas.toDataURL("image/png");
+}
+
+/** Add the cards of hair.js as meshes; the nodes that show them. They have no shapes here. */
+async function addHair(file, scene) {
+  const { hair } = scene;
+  if (!hair) return [];
+  const arrays = await unpack(hair);
+  const nodes = [];
+  for (const { name, image, backed } of hair.meshes) {
+    const get = (what) => arrays[`${name}_${what}`];
+    const normals = Float32Array.from(get("normal"), (value) => (value - 128) / 127);
+    unitRows(normals, 3);
+    const positions = Float32Array.from(get("position"), (value) => value * hair.step);
+    const attributes = {
+      POSITION: file.dense(positions, 3, VERTEX_DATA, true),
+      NORMAL: file.dense(normals, 3),
+      TEXCOORD_0: file.dense(Float32Array.from(get("uv"), (value) => value / 65535), 2),
+    };
+    const texture = file.texture(await asPng(scene.images[image]), `${name}_color`);
+    const material = file.add("materials", {
+      name: `${name}_material`, alphaMode: "MASK", alphaCutoff: 0.5, doubleSided: !backed,
+      pbrMetallicRoughness: { baseColorTexture: texture, metallicFactor: 0, roughnessFactor: hair.roughness },
+      extensions: { KHR_materials_specular: { specularFactor: hair.specular } },
+    });
+    const indices = file.dense(indexArray(get("triangles"), positions.length / 3), 1, INDICES);
+    const primitives = [{ attributes, material, indices, mode: 4 }];
+    nodes.push(file.add("nodes", { name, mesh: file.add("meshes", { name, primitives }) }));
+  }
+  return nodes;
+}
+
 /** The avatar of the page's data as a Blob. */
 async function buildGlb(scene) {
   const head = new Head(scene.geometry, await unpack(scene.geometry));
@@ -225,6 +263,7 @@ async function buildGlb(scene) {
     const material = addMaterial(file, scene, part, given);
     children.push(addPart(file, head, part, material, given.images[2] !== null, scene.eyeLook));
   });
+  children.push(...(await addHair(file, scene)));
   file.add("scenes", { nodes: [file.add("nodes", { name: "avatar", children })] });
   return file.blob();
 }

@@ -15,6 +15,7 @@ from fitme.avatar.model import Avatar
 from fitme.avatar.relight import casts_shadows, facing_camera, head_sphere, view_light
 from fitme.export.content import copyright_note, generator_name
 from fitme.export.mesh import DIELECTRIC_F0
+from fitme.export.scalp import scalp_skin
 from fitme.head.model import EYE_LOOK_DEGREES
 from fitme.head.parts import Part
 from fitme.head.view import FACING_PITCH_DEG
@@ -23,6 +24,7 @@ from fitme.render.light import PRESETS, Light
 from fitme.render.picture import to_bytes
 from fitme.report.embed import jpeg_uri, resized, rounded
 from fitme.report.geometry import packed_geometry
+from fitme.report.hair import packed_hair
 from fitme.report.wrinkles import packed_wrinkles
 
 MAP_SIDE = 1024  # pixels; larger maps are made smaller for the page
@@ -55,7 +57,8 @@ def viewer_scene(avatar: Avatar) -> ViewerScene:
     made: dict[int, dict[str, Any]] = {}
     for part, material in zip(head.parts, avatar.materials, strict=True):
         if id(material) not in made:
-            made[id(material)] = _material(part, material, white, images)
+            shown = scalp_skin(avatar) if part.is_skin else material
+            made[id(material)] = _material(part, shown, white, images)
         materials.append(made[id(material)])
     for key in ("diffuse", "specular", "normal"):
         image = f"{head.skin.name}_{key}"
@@ -63,6 +66,7 @@ def viewer_scene(avatar: Avatar) -> ViewerScene:
             maps[key] = images[image]
             images[image] = f"#map-{key}"
     wrinkles = packed_wrinkles(avatar, images)
+    hair = packed_hair(avatar, images)
     names = sorted(PRESETS, key=lambda name: name != "studio")  # the viewer begins with the first
     lights = [{"name": name, "light": _light(avatar, Light.preset(name))} for name in names]
     data: dict[str, Any] = {
@@ -91,6 +95,8 @@ def viewer_scene(avatar: Avatar) -> ViewerScene:
     }
     if wrinkles is not None:
         data["wrinkles"] = wrinkles
+    if hair is not None:
+        data["hair"] = hair
     return ViewerScene(rounded(data, 7), maps, white)
 
 

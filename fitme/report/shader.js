@@ -2,17 +2,27 @@
 
 const MAX_LAMPS = 12;
 
+/** GLSL: where the camera sees a place in the picture's axes. */
+const VIEW_SOURCE = `
+uniform vec3 centre;
+uniform mat3 turn;     // head -> picture axes: x right, y up, z to the viewer
+uniform vec3 offset;   // the head's centre in the camera: x right, y down, z forward
+uniform vec4 project;  // x and y: scale, z and w: shift
+uniform vec2 depth;    // near, far
+vec4 seenAt(vec3 place) {
+  vec3 seen = vec3(place.x, -place.y, -place.z) + offset;
+  float z = ((depth.y + depth.x) * seen.z - 2.0 * depth.x * depth.y) / (depth.y - depth.x);
+  return vec4(project.x * seen.x + project.z * seen.z,
+              project.w * seen.z - project.y * seen.y, z, seen.z);
+}`;
+
 const VERTEX_SHADER = `#version 300 es
 layout(location = 0) in vec3 position;  // metres, in the head's own frame
 in vec3 normal;
 in vec4 tangent;   // along growing u; w: handedness
 in vec2 uv;
 in float ambient;
-uniform vec3 centre;
-uniform mat3 turn;     // head -> picture axes: x right, y up, z to the viewer
-uniform vec3 offset;   // the head's centre in the camera: x right, y down, z forward
-uniform vec4 project;  // x and y: scale, z and w: shift
-uniform vec2 depth;    // near, far
+${VIEW_SOURCE}
 out vec3 vPosition;
 out vec3 vNormal;
 out vec3 vTangent;
@@ -26,10 +36,7 @@ void main() {
   vSign = tangent.w;
   vUv = uv;
   vAmbient = ambient;
-  vec3 seen = vec3(vPosition.x, -vPosition.y, -vPosition.z) + offset;
-  float z = ((depth.y + depth.x) * seen.z - 2.0 * depth.x * depth.y) / (depth.y - depth.x);
-  gl_Position = vec4(project.x * seen.x + project.z * seen.z,
-                     project.w * seen.z - project.y * seen.y, z, seen.z);
+  gl_Position = seenAt(vPosition);
 }`;
 
 /** Decimals that GLSL reads as floats. */
@@ -40,6 +47,29 @@ function polynomial(rows, x, y) {
   const horner = (terms, of) =>
     terms.reduceRight((sum, term) => (sum ? `(${term} + ${of} * ${sum})` : term), "");
   return horner(rows.map((row) => horner(row.map(glsl), y)), x);
+}
+
+/** GLSL: the lights, and light as a picture stores it. */
+function lightSource(brdf) {
+  return `
+uniform vec3 sh[9];
+uniform mat3 shTurn;  // picture axes -> the axes of sh
+uniform int lamps, points;
+uniform vec3 lampAt[${MAX_LAMPS}], lampColor[${MAX_LAMPS}];  // directional ones, then points
+vec3 harmonics(vec3 d, vec3 keep) {
+  vec3 one = sh[1] * d.y + sh[2] * d.z + sh[3] * d.x;
+  vec3 two = ${glsl(brdf.y2)} * (sh[4] * d.x * d.y + sh[5] * d.y * d.z + sh[7] * d.x * d.z)
+    + ${glsl(brdf.y20)} * sh[6] * (3.0 * d.z * d.z - 1.0)
+    + ${glsl(brdf.y22)} * sh[8] * (d.x * d.x - d.y * d.y);
+  vec3 sum = ${glsl(brdf.y0)} * sh[0] * keep.x + ${glsl(brdf.y1)} * one * keep.y + two * keep.z;
+  return max(sum, 0.0);
+}
+
+vec3 encode(vec3 linear) {
+  vec3 c = clamp(linear, 0.0, 1.0);
+  return mix(12.92 * c, 1.055 * pow(max(c, 0.0031308), vec3(1.0 / 2.4)) - 0.055,
+             step(0.0031308, c));
+}`;
 }
 
 /**
@@ -63,23 +93,11 @@ uniform bool hasNormalMap;
 uniform int show;  // 0 shaded, 1 diffuse albedo, 2 specular albedo, 3 normals, 4 geometry
 uniform float specularWhite;  // the F0 that is shown as white
 uniform vec3 eye;
-uniform vec3 sh[9];
-uniform mat3 shTurn;  // picture axes -> the axes of sh
-uniform int lamps, points;
-uniform vec3 lampAt[${MAX_LAMPS}], lampColor[${MAX_LAMPS}];  // directional ones, then points
+${lightSource(brdf)}
 out vec4 color;
 
 const float PI = 3.14159265358979;
 const float LEAST = ${glsl(brdf.minCosine)};
-
-vec3 harmonics(vec3 d, vec3 keep) {
-  vec3 one = sh[1] * d.y + sh[2] * d.z + sh[3] * d.x;
-  vec3 two = ${glsl(brdf.y2)} * (sh[4] * d.x * d.y + sh[5] * d.y * d.z + sh[7] * d.x * d.z)
-    + ${glsl(brdf.y20)} * sh[6] * (3.0 * d.z * d.z - 1.0)
-    + ${glsl(brdf.y22)} * sh[8] * (d.x * d.x - d.y * d.y);
-  vec3 sum = ${glsl(brdf.y0)} * sh[0] * keep.x + ${glsl(brdf.y1)} * one * keep.y + two * keep.z;
-  return max(sum, 0.0);
-}
 
 float ggx(vec3 n, vec3 v, vec3 l, float nv, float nl, float alpha) {
   float square = alpha * alpha;
@@ -92,12 +110,6 @@ float ggx(vec3 n, vec3 v, vec3 l, float nv, float nl, float alpha) {
 
 ${shadowSource(shadow)}
 ${wrinkles ? foldSource(wrinkles) : ""}
-vec3 encode(vec3 linear) {
-  vec3 c = clamp(linear, 0.0, 1.0);
-  return mix(12.92 * c, 1.055 * pow(max(c, 0.0031308), vec3(1.0 / 2.4)) - 0.055,
-             step(0.0031308, c));
-}
-
 void main() {
   vec3 albedo = texture(albedoMap, vUv).rgb * albedoFactor;
   vec3 f0 = texture(specularMap, vUv).rgb * specularFactor;

@@ -10,12 +10,13 @@ class Viewer {
     if (!gl) throw new Error("This browser offers no WebGL 2.");
     const head = new Head(scene.geometry, await unpack(scene.geometry));
     const folds = scene.wrinkles && (await unpack(scene.wrinkles));
+    const cards = scene.hair && (await unpack(scene.hair));
     const images = {};
     for (const [name, source] of Object.entries(scene.images)) images[name] = await decoded(source);
-    return new Viewer(canvas, gl, scene, head, images, folds);
+    return new Viewer(canvas, gl, scene, head, images, folds, cards);
   }
 
-  constructor(canvas, gl, scene, head, images, folds) {
+  constructor(canvas, gl, scene, head, images, folds, cards) {
     Object.assign(this, { canvas, gl, scene, head });
     this.orbit = new Orbit(scene);
     this.mode = "shaded";
@@ -37,13 +38,15 @@ class Viewer {
       ...material,
       textures: material.images.map((name) => (name === null ? this.white : textures[name])),
     }));
+    this.hair = scene.hair && new Hair(gl, scene, scene.hair, cards, textures, head);
     this.makeBuffers();
     this.pose({}, [[0, 0], [0, 0]]);
   }
 
   makeBuffers() {
     const { gl, head } = this;
-    gl.bindVertexArray(gl.createVertexArray());
+    this.array = gl.createVertexArray();
+    gl.bindVertexArray(this.array);
     const attribute = (name, size, data) => {
       const buffer = gl.createBuffer();
       const place = gl.getAttribLocation(this.program, name);
@@ -68,6 +71,7 @@ class Viewer {
     const { gl, head } = this;
     head.pose(weights, gaze);
     this.wrinkles?.pose(weights);
+    this.hair?.pose();
     this.posed += 1;
     for (const [buffer, data] of this.moving) {
       gl.bindBuffer(gl.ARRAY_BUFFER, buffer);
@@ -98,42 +102,50 @@ class Viewer {
     return bytes;
   }
 
-  uniform(name) {
-    if (!this.places.has(name)) {
-      this.places.set(name, this.gl.getUniformLocation(this.program, name));
-    }
-    return this.places.get(name);
+  uniform(name, program = this.program) {
+    if (!this.places.has(program)) this.places.set(program, new Map());
+    const known = this.places.get(program);
+    if (!known.has(name)) known.set(name, this.gl.getUniformLocation(program, name));
+    return known.get(name);
   }
 
   render(camera, width, height, quick = false) {
     const { gl, scene } = this;
-    const { turn, offset } = camera;
-    const casts = this.castShadows(turn, quick);
+    const casts = this.castShadows(camera.turn, quick);
     gl.viewport(0, 0, width, height);
     gl.clearColor(0, 0, 0, 0); // the page's background shows through
     gl.clear(gl.COLOR_BUFFER_BIT | gl.DEPTH_BUFFER_BIT);
     gl.enable(gl.DEPTH_TEST);
     gl.useProgram(this.program);
-    gl.uniform3fv(this.uniform("centre"), scene.centre);
-    gl.uniformMatrix3fv(this.uniform("turn"), true, turn);
-    gl.uniform3fv(this.uniform("offset"), offset);
-    gl.uniform4fv(this.uniform("project"), camera.project);
-    const near = Math.max(0.02, offset[2] - 2 * scene.radius);
-    gl.uniform2f(this.uniform("depth"), near, offset[2] + 2 * scene.radius);
-    gl.uniform3f(this.uniform("eye"), -offset[0], offset[1], offset[2]);
-    gl.uniform1i(this.uniform("show"), MODES.indexOf(this.mode));
+    const setUp = (uniform) => this.setUp(uniform, camera, casts);
+    setUp((name) => this.uniform(name));
     gl.uniform1f(this.uniform("specularWhite"), scene.specularWhite);
     UNITS.forEach((name, unit) => gl.uniform1i(this.uniform(name), unit));
     gl.uniform1i(this.uniform("shadowMaps"), SHADOW_UNIT);
-    gl.uniform1i(this.uniform("shadows"), casts);
-    gl.uniform1i(this.uniform("coneStep"), this.shadows.step);
     this.shadows.bind();
     this.wrinkles?.bind((name) => this.uniform(name));
-    this.setLight();
+    gl.bindVertexArray(this.array);
     scene.geometry.parts.forEach((part, index) => {
       if (this.wrinkles) gl.uniform1i(this.uniform("hasFolds"), index === scene.wrinkles.part);
       this.drawPart(part, this.materials[index]);
     });
+    this.hair?.draw(setUp, (name, program) => this.uniform(name, program));
+  }
+
+  /** Camera, light and what to show, for the program in use; uniform: place by name. */
+  setUp(uniform, { turn, offset, project }, casts) {
+    const { gl, scene } = this;
+    gl.uniform3fv(uniform("centre"), scene.centre);
+    gl.uniformMatrix3fv(uniform("turn"), true, turn);
+    gl.uniform3fv(uniform("offset"), offset);
+    gl.uniform4fv(uniform("project"), project);
+    const near = Math.max(0.02, offset[2] - 2 * scene.radius);
+    gl.uniform2f(uniform("depth"), near, offset[2] + 2 * scene.radius);
+    gl.uniform3f(uniform("eye"), -offset[0], offset[1], offset[2]);
+    gl.uniform1i(uniform("show"), MODES.indexOf(this.mode));
+    gl.uniform1i(uniform("shadows"), casts);
+    gl.uniform1i(uniform("coneStep"), this.shadows.step);
+    this.setLight(uniform);
   }
 
   /** Rotation that the user gave the light. */
@@ -143,32 +155,37 @@ class Viewer {
 
   /** Draw the shadow maps that this pose and light need; whether there are any. */
   castShadows(turn, quick) {
-    const { head, light, scene } = this;
+    const { gl, head, light, scene } = this;
     const lit = this.mode === "shaded" || this.mode === "geometry";
     if (!lit || !light.shadows || !light.directions.length) return false;
     const lightTurn = this.turnOfLight();
     const towards = light.directions.slice(0, MAX_LAMPS).map((place) => turned(lightTurn, place));
     const all = { first: 0, count: head.triangles.length / 3 };
-    const draw = () => this.drawTriangles(all);
-    this.shadows.draw(towards, scene.centre, turn, this.posed, quick, draw);
+    const draw = () => {
+      gl.bindVertexArray(this.array);
+      this.drawTriangles(all);
+      this.hair?.cast();
+    };
+    const version = `${this.posed} ${this.hair?.shown}`;
+    this.shadows.draw(towards, scene.centre, turn, version, quick, draw);
     return true;
   }
 
-  setLight() {
+  setLight(uniform) {
     const { gl, light } = this;
     const turn = this.turnOfLight();
     this.shadows.frames.forEach((frame, lamp) => {
-      gl.uniformMatrix3fv(this.uniform(`shadowFrames[${lamp}]`), true, frame);
+      gl.uniformMatrix3fv(uniform(`shadowFrames[${lamp}]`), true, frame);
     });
-    gl.uniform3fv(this.uniform("sh"), light.sh.flat());
-    gl.uniformMatrix3fv(this.uniform("shTurn"), true, transposed(turn));
+    gl.uniform3fv(uniform("sh"), light.sh.flat());
+    gl.uniformMatrix3fv(uniform("shTurn"), true, transposed(turn));
     const at = [...light.directions, ...light.positions].slice(0, MAX_LAMPS);
     const colors = [...light.colors, ...light.intensities].slice(0, MAX_LAMPS);
-    gl.uniform1i(this.uniform("lamps"), Math.min(light.directions.length, MAX_LAMPS));
-    gl.uniform1i(this.uniform("points"), at.length - Math.min(light.directions.length, MAX_LAMPS));
+    gl.uniform1i(uniform("lamps"), Math.min(light.directions.length, MAX_LAMPS));
+    gl.uniform1i(uniform("points"), at.length - Math.min(light.directions.length, MAX_LAMPS));
     if (!at.length) return;
-    gl.uniform3fv(this.uniform("lampAt"), at.flatMap((place) => turned(turn, place)));
-    gl.uniform3fv(this.uniform("lampColor"), colors.flat());
+    gl.uniform3fv(uniform("lampAt"), at.flatMap((place) => turned(turn, place)));
+    gl.uniform3fv(uniform("lampColor"), colors.flat());
   }
 
   drawPart(part, material) {

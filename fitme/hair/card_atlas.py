@@ -1,0 +1,200 @@
+"""The texture that hair cards share: strips of drawn strands, from dense ones to single hairs.
+
+Strips lie below each other; strands run along the rows, from the root at the left (u = 0) to the
+tip at the right, so that the tangent of a card is the direction of its hair.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import uniform_filter1d
+
+from fitme.hair.kernels_cards import draw_strip
+
+Floats = NDArray[np.floating[Any]]
+
+U_ROOT, U_TIP = 0.012, 0.988  # where cards begin and end: textures repeat, smaller mips bleed
+TIP_SPACE = 0.02  # share of the width that stays empty beyond the tips
+LOOSE = 0.6  # share of the strands that strips of wholly disordered curls have less: one sees in
+EDGE_SHARE = 0.2  # of the strands may lie in the outer quarter of a strip
+GAP = 0.06  # share of a strip's rows that stays empty above and below: smaller mips bleed
+TEXEL = 0.00018  # metres of hair per pixel, about that across a card
+CHANNELS = 10  # of `kernels_cards.draw_strip`
+
+
+@dataclass(frozen=True)
+class StripKind:
+    """How the strands of one sort of strip lie. Pixels are those of a strip 100 rows high."""
+
+    name: str
+    share: int  # rows of a 1000-row atlas
+    many: int  # strips of this sort
+    strands: int
+    half: float  # pixels, of a strand
+    tufts: int  # strands lie in this many bundles
+    spread: float  # 0: every bundle is one line, 1: strands lie evenly
+    fray: float  # share of the length over which tips end
+    shade: float  # factor of the colour: inner layers get less light
+    roots: float = 1.0  # factor of the length over which roots begin
+
+
+def atlas_width(length: float, most: int) -> int:
+    """Pixels, a power of two from 128 to `most`, for hair of a length in metres: as fine along it
+    as across, or the mip levels that fit the one would blur the other."""
+    wanted = 2 ** round(float(np.log2(max(length, 1e-3) / TEXEL)))
+    return int(np.clip(wanted, 128, most))
+
+
+HAIR_STRIPS = (
+    StripKind("dense", 92, 4, 150, 2.4, 9, 0.85, 0.34, 0.64),
+    StripKind("medium", 82, 4, 90, 1.9, 7, 0.60, 0.45, 0.82, 1.5),
+    StripKind("sparse", 62, 3, 40, 1.8, 5, 0.45, 0.55, 0.88, 5.0),
+    StripKind("wispy", 36, 3, 10, 2.8, 3, 0.5, 0.5, 0.92, 5.0),
+)
+TUFT_STRIPS = (  # beards and stubble: hairs are seen singly
+    StripKind("dense", 120, 4, 60, 2.6, 14, 0.9, 0.55, 0.85),
+    StripKind("medium", 100, 3, 34, 2.4, 10, 0.8, 0.6, 1.0),
+    StripKind("sparse", 100, 2, 18, 2.4, 6, 0.8, 0.6, 1.05),
+)
+LASH_STRIPS = (StripKind("lash", 240, 4, 6, 4.5, 3, 0.6, 0.4, 0.6),)
+
+
+@dataclass(frozen=True)
+class Strip:
+    """Where one strip lies, in texture coordinates (v down)."""
+
+    kind: str
+    top: float
+    bottom: float
+
+
+@dataclass(frozen=True)
+class CardAtlas:
+    """Maps [H,W,...] of one size, and its strips from the top down."""
+
+    color: Floats  # [H,W,3] linear albedo, continued below transparent pixels
+    alpha: Floats  # [H,W]
+    normal: Floats  # [H,W,3] unit; x along the hair, y up in the picture, z out of the card
+    flow: Floats  # [H,W,2] unit direction of the hair, x along u, y up
+    root_tip: Floats  # [H,W] 0 at the root
+    identity: Floats  # [H,W] a number in 0..1 per strand
+    strips: tuple[Strip, ...]
+
+    def of_kind(self, kind: str) -> list[int]:
+        """Indices of the strips of a kind; the last one where there is none."""
+        found = [k for k, strip in enumerate(self.strips) if strip.kind == kind]
+        return found or [len(self.strips) - 1]
+
+
+@dataclass(frozen=True)
+class Wave:
+    """Curls that are drawn into the strips, as the cards do not bend that often."""
+
+    size: float = 0.0  # half-width of a wave as a share of the strip's height
+    turns: float = 0.0  # along the whole strip
+    order: float = 0.5  # 1: strands run in step
+
+
+def draw_atlas(
+    kinds: tuple[StripKind, ...], tones: Floats, wave: Wave, size: tuple[int, int], seed: int,
+    root: float = 0.02,
+) -> CardAtlas:  # fmt: skip
+    """Draw strips into maps of size (height, width); tones [M,K,3] is the linear albedo of M
+    strands from root to tip, from which those of the strips are drawn; `root` is the share of
+    their length over which strands begin. Same input, same bytes."""
+    height, width = size
+    random = np.random.default_rng(seed)
+    sheet = np.zeros((height, width, CHANNELS), np.float32)
+    strips, top = [], 0
+    total = sum(kind.share * kind.many for kind in kinds)
+    for kind in kinds:
+        rows = int(height * kind.share / total)
+        for _ in range(kind.many):
+            gap = max(1, round(GAP * rows))
+            inner = sheet[top + gap : top + rows - gap]
+            _draw(inner, kind, tones, wave, root, random)
+            used = top + gap + np.flatnonzero(inner[..., 3].max(1) > 0.3)
+            strips.append(Strip(kind.name, float(used[0]) / height, float(used[-1] + 1) / height))
+            top += rows
+    return _finished(sheet, tones, tuple(strips))
+
+
+def _draw(
+    out: Floats, kind: StripKind, tones: Floats, wave: Wave, root: float,
+    random: np.random.Generator,
+) -> None:  # fmt: skip
+    """One strip into out [R,W,CHANNELS]."""
+    rows, width = out.shape[:2]
+    scale = rows / 100
+    gather = 1.0 if wave.size == 0 else wave.order
+    count = round(kind.strands * (1 - LOOSE * (1 - gather)))
+    x = np.linspace(0, 1, width, dtype=np.float32)
+    half = kind.half * scale * random.uniform(0.6, 1.35, count).astype(np.float32)
+    tuft = random.integers(0, kind.tufts, count)
+    middles = (np.arange(kind.tufts) + random.uniform(0.25, 0.75, kind.tufts)) / kind.tufts
+    even = (np.arange(count) + random.random(count)) / count
+    # few strands stand at the edges: a card that ends in a line looks like paper
+    even = np.where(random.random(count) < EDGE_SHARE, even, 0.5 + 0.76 * (even - 0.5))
+    own = (1 - kind.spread) * middles[tuft] + kind.spread * even
+    # bundles close towards the tip; curls that go each its way do not
+    closing = gather * (0.10 + 0.35 * random.random(count))[:, None] * x**1.5
+    tip = middles[tuft] + 0.06 * random.standard_normal(count)
+    path = own[:, None] * (1 - closing) + tip[:, None] * closing
+    for turns, amount in ((0.7, 0.020), (1.9, 0.008), (4.3, 0.003)):
+        phase = random.uniform(0, 6.28, count)[:, None]
+        path = path + amount * np.sin(6.28 * turns * x + phase) * np.minimum(4 * x, 1)
+    margin = 0.06 + wave.size
+    if wave.size > 0:
+        phase = 6.28 * (0.2 * tuft / kind.tufts + (1 - wave.order) * random.random(count))
+        vary = 1 + 0.25 * (1 - wave.order) * random.uniform(-1, 1, count)
+        amount = wave.size * random.uniform(0.55, 1.15, count)[:, None] * np.minimum(8 * x, 1)
+        turn = 6.28 * (wave.turns * vary)[:, None] * x + phase[:, None]
+        path = path + amount * (np.sin(turn) + 0.25 * np.sin(2 * turn + 1))
+    centre = rows * (margin + (1 - 2 * margin) * path)
+    # the middle of a strip reaches further than its edges
+    edge = np.abs(2 * own - 1)
+    fray = kind.fray if wave.size == 0 else min(1.4 * kind.fray, 0.8)  # curls end anywhere
+    end = 1 - TIP_SPACE - fray * random.random(count) ** 1.3 * (0.55 + 0.45 * edge)
+    start = min(kind.roots * root, 0.3) * random.random(count) ** 2
+    order = random.permutation(count)
+    depth = np.linspace(0, 1, count, dtype=np.float32)
+    color = tones[random.integers(0, len(tones), count)]
+    shade = np.full(width, kind.shade, np.float32) * (0.72 + 0.28 * np.minimum(x / 0.15, 1))
+    draw_strip(
+        np.ascontiguousarray(centre[order], np.float32), half[order].astype(np.float32),
+        (start[order] * (width - 1)).astype(np.float32),
+        (end[order] * (width - 1)).astype(np.float32), depth,
+        np.ascontiguousarray(color[order], np.float32), shade.astype(np.float32), out, rows,
+    )  # fmt: skip
+
+
+def _finished(sheet: Floats, tones: Floats, strips: tuple[Strip, ...]) -> CardAtlas:
+    alpha = sheet[..., 3].copy()
+    solid = np.maximum(alpha, 1e-4)[..., None]
+    # below transparent pixels stands the blurred colour of the strip: no dark seams in mip levels
+    weight = alpha[..., None] + 1e-6
+    wide = sheet[..., :3]
+    for axis, reach in ((0, 9), (1, 33)):
+        wide = uniform_filter1d(wide, reach, axis, mode="nearest")
+        weight = uniform_filter1d(weight, reach, axis, mode="nearest")
+    mean = tones.mean((0, 1)).astype(np.float32)
+    around = (wide + 1e-3 * mean) / (weight + 1e-3)
+    share = alpha[..., None]
+    color = share * (sheet[..., :3] / solid) + (1 - share) * around
+    # rows grow downwards, the texture's second axis upwards
+    normal = sheet[..., 4:7] * np.array([1, -1, 1], np.float32)
+    normal = normal + (1 - share) * np.array([0, 0, 1], np.float32)
+    normal /= np.linalg.norm(normal, axis=-1, keepdims=True).clip(1e-6)
+    flow = np.stack([np.ones_like(alpha), -sheet[..., 7] / solid[..., 0]], -1)
+    flow /= np.linalg.norm(flow, axis=-1, keepdims=True)
+    along = np.linspace(0, 1, alpha.shape[1], dtype=np.float32)
+    root_tip = np.where(alpha > 0.02, sheet[..., 8] / solid[..., 0], along)
+    identity = sheet[..., 9] / solid[..., 0] * (alpha > 0.02)
+    return CardAtlas(
+        color.astype(np.float32), alpha.astype(np.float32), normal.astype(np.float32),
+        flow.astype(np.float32), root_tip.astype(np.float32), identity.astype(np.float32), strips,
+    )  # fmt: skip
