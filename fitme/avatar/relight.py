@@ -17,7 +17,9 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from fitme.avatar.hair import with_hair
 from fitme.detail.wrinkles import Wrinkles, dressed
+from fitme.hair import Hair
 from fitme.head.geometry import Geometry
 from fitme.head.mesh import head_mesh
 from fitme.head.view import View, head_rotation
@@ -52,21 +54,28 @@ class Drawable(Protocol):
     def photos(self) -> Sequence[Seen]: ...
     @property
     def wrinkles(self) -> Wrinkles | None: ...
+    @property
+    def hair(self) -> Hair | None: ...
 
 
 def draw(
     avatar: Drawable, camera: Camera, light: Light, vertices: Tensor | None = None, *,
-    shadows: bool = False,
+    shadows: bool = False, hair: bool = True,
 ) -> RenderOutput:  # fmt: skip
     """See `Avatar.render`."""
     geometry = avatar.geometry
     materials: Sequence[Material] = avatar.materials
     neutral = geometry.vertices()
-    mesh = head_mesh(geometry.head, neutral if vertices is None else vertices)
+    posed = neutral if vertices is None else vertices
+    mesh = head_mesh(geometry.head, posed)
     with torch.no_grad():
         if vertices is not None:
             materials = dressed(avatar.wrinkles, materials, geometry.head, neutral, vertices)
-        return render(mesh, materials, camera, light, shadows=shadows)
+        out = render(mesh, materials, camera, light, shadows=shadows)
+        if hair and avatar.hair:
+            strands = avatar.hair.strands(geometry.head, posed[0].cpu().numpy())
+            out = with_hair(out, strands, avatar.hair.color, camera, light)
+        return out
 
 
 def render_view(
@@ -80,6 +89,7 @@ def render_view(
     expression: Mapping[str, float] | None = None,
     neutral: bool = False,
     shadows: bool | None = None,
+    hair: bool = True,
 ) -> RenderOutput:
     """See `Avatar.render_view`."""
     vertices = posed_vertices(avatar, photo, expression, neutral)
@@ -92,18 +102,18 @@ def render_view(
     else:
         size = RESOLUTION if resolution is None else resolution
         camera = facing_camera(avatar, yaw or 0.0, pitch or 0.0, size, photo)
-    return relit(avatar, camera, vertices, light, photo, shadows=shadows)
+    return relit(avatar, camera, vertices, light, photo, shadows=shadows, hair=hair)
 
 
 def relit(
     avatar: Drawable, camera: Camera, vertices: Tensor, light: Light | None = None, photo: int = 0,
-    turn: float = 0.0, shadows: bool | None = None,
+    turn: float = 0.0, shadows: bool | None = None, hair: bool = True,
 ) -> RenderOutput:  # fmt: skip
     """The avatar with posed vertices [1, V, 3] under the light that `view_light` makes of `light`,
-    photo and turn, with shadows as `casts_shadows` says."""
+    photo and turn, with shadows as `casts_shadows` says, with or without its hair."""
     shining = view_light(avatar, camera, light, photo, turn)
     cast = casts_shadows(avatar, light, shadows)
-    return draw(avatar, camera, shining, vertices, shadows=cast)
+    return draw(avatar, camera, shining, vertices, shadows=cast, hair=hair)
 
 
 def casts_shadows(avatar: Drawable, light: Light | None, wanted: bool | None = None) -> bool:
