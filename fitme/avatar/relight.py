@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -29,6 +30,9 @@ from fitme.render.light import PRESETS, Light
 from fitme.runtime.errors import InputError, show_path
 from fitme.runtime.input_files import read_json
 
+HAIR_SHARE = 99.5  # percent of the points of hair that a picture holds: not every flyaway
+AROUND_HAIR = 1.06  # of its radius: air that is left
+MOST_HAIR = 1.45  # radii of the head: wider hair leaves the picture
 RESOLUTION = 1024  # pixels a side of a picture from a new side
 DISTANCE = 1.0  # metres to the head of an avatar that has no photo
 NEAREST = 2.0  # radii; a head nearer than this to its camera would fill all it sees
@@ -72,10 +76,17 @@ def draw(
         if vertices is not None:
             materials = dressed(avatar.wrinkles, materials, geometry.head, neutral, vertices)
         out = render(mesh, materials, camera, light, shadows=shadows)
-        if hair and avatar.hair:
-            strands = avatar.hair.strands(geometry.head, posed[0].cpu().numpy())
-            out = with_hair(out, strands, avatar.hair.color, camera, light)
+    return haired(avatar, out, camera, light, posed) if hair else out
+
+
+def haired(
+    avatar: Drawable, out: RenderOutput, camera: Camera, light: Light, vertices: Tensor
+) -> RenderOutput:
+    """A render of the bare head, posed as `vertices` [1,V,3], with its hair if it has some."""
+    if not avatar.hair:
         return out
+    strands = avatar.hair.strands(avatar.geometry.head, vertices[0].detach().cpu().numpy())
+    return with_hair(out, strands, avatar.hair.color, camera, light)
 
 
 def render_view(
@@ -158,10 +169,23 @@ def head_sphere(avatar: Drawable) -> tuple[Tensor, float]:
     return centre, float((vertices - centre).norm(dim=-1).max())
 
 
+def _hair_radius(avatar: Drawable, centre: Tensor) -> float:
+    """Radius, metres, of a sphere around `centre` that holds the hair above the neck's end."""
+    if not avatar.hair:
+        return 0.0
+    vertices = avatar.geometry.vertices()[0].cpu().numpy()
+    points = avatar.hair.strands(avatar.geometry.head, vertices).points.reshape(-1, 3)
+    high = points[points[:, 1] > vertices[:, 1].min()]
+    away = np.linalg.norm(high - centre.cpu().numpy(), axis=-1)
+    return float(np.percentile(away, HAIR_SHARE)) * AROUND_HAIR
+
+
 def facing_camera(avatar: Drawable, yaw: float, pitch: float, size: int, photo: int = 0) -> Camera:
     """A square camera of `size` pixels with the whole head in its middle, upright at yaw and pitch
-    (degrees), as far away as in the photo. Scale and middle are the same for all angles."""
+    (degrees), as far away as in the photo. Scale and middle are the same for all angles; of hair
+    what is no lower than the neck is in the picture."""
     centre, radius = head_sphere(avatar)
+    radius = max(radius, min(_hair_radius(avatar, centre), MOST_HAIR * radius))
     distance = DISTANCE
     if avatar.photos:
         seen = avatar.photos[photo].view.camera().transform(centre[None, None])

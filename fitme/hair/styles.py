@@ -102,6 +102,10 @@ PRESETS: dict[str, HairStyle] = {
         top=0.035, sides=0.012, back=0.015, nape=0.006, forward=0.7, lift=0.45, volume=0.008,
         fade=0.6, clumps=500, tightness=0.55,
     ),
+    "fringe_crop": HairStyle(
+        top=0.07, sides=0.03, back=0.035, nape=0.012, fringe=0.055, fringe_width=45, forward=0.6,
+        lift=0.5, volume=0.018, layers=0.3, clumps=220, tightness=0.65,
+    ),
     "side_part": HairStyle(
         top=0.075, sides=0.025, back=0.03, nape=0.012, part=0.03, swept_back=0.35, lift=0.5,
         volume=0.014, hold=0.5, fade=0.3, clumps=200, tightness=0.5,

@@ -45,7 +45,12 @@ class Hair:
         """
         if not self:
             raise ValueError("a head without hair has no strands")
-        return _grown(self, head, count).on(vertices)
+        key = (id(head), self, count, vertices.tobytes())
+        if key not in _POSED:
+            posed = _grown(self, head, count).on(vertices)
+            _make_room(_POSED)
+            _POSED[key] = (head, posed)
+        return _POSED[key][1]
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready entry "hair" of fit.json."""
@@ -71,7 +76,15 @@ class Hair:
         )  # fmt: skip
 
 
-_CACHE: dict[tuple[int, Hair, int], tuple[HeadModel, Strands]] = {}  # the head keeps its id
+# Strands on the mean head and on posed ones, those asked for last; the head is kept with them so
+# that its id stays its own.
+_CACHE: dict[tuple[int, Hair, int], tuple[HeadModel, Strands]] = {}
+_POSED: dict[tuple[int, Hair, int, bytes], tuple[HeadModel, Strands]] = {}
+
+
+def _make_room(cache: dict[Any, Any]) -> None:
+    while len(cache) >= KEPT:
+        cache.pop(next(iter(cache)))
 
 
 def _grown(hair: Hair, head: HeadModel, count: int) -> Strands:
@@ -83,8 +96,7 @@ def _grown(hair: Hair, head: HeadModel, count: int) -> Strands:
             parts.append(grow(head, hair.style, hair.seed, count))
         if hair.beard is not None:
             parts.append(grow_beard(head, hair.beard, hair.seed, BEARD_STRANDS))
-        while len(_CACHE) >= KEPT:
-            _CACHE.pop(next(iter(_CACHE)))
+        _make_room(_CACHE)
         _CACHE[key] = (head, Strands.join(parts))
     return _CACHE[key][1]
 

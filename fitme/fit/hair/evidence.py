@@ -28,6 +28,9 @@ PIXELS = 144  # side of the window: 2.6 mm a pixel, 4 mm where it is wide
 WIDER, LOWER = 1.5, 0.15
 LONG = 0.12  # share of the lower edge of the frame that is hair, from which one looks further
 THERE = 0.4  # probability of hair from which patches hang together
+# Earrings and bare shoulders part hair: other patches count within this share of the side, unless
+# most of their rim is clothes.
+BESIDE, WORN_ON = 0.08, 0.5
 EDGE = 0.03  # share of a frame's side at its border that is taken from the wider one
 FINER = 2  # times the window's pixels in which the course of hair is looked for
 SMOOTH_PX = 2.0  # of the finer picture: standard deviation over which the course is averaged
@@ -99,8 +102,8 @@ def window_camera(whole: Camera, window: Frame, size: int) -> Camera:
 
 
 def only_of_the_head(labels: Floats) -> Floats:
-    """Labels [C,h,w] in which only what hangs together with the largest patch of hair is hair; the
-    rest, knitwear and other people, is something else that says nothing."""
+    """Labels [C,h,w] in which only the largest patch of hair above the chin and those beside it
+    are hair; the rest, knitwear and other people, is something else that says nothing."""
     hair = labels[Label.HAIR]
     count, patches = cv2.connectedComponents((hair > THERE).astype(np.uint8), connectivity=8)
     if count < 2:
@@ -111,11 +114,25 @@ def only_of_the_head(labels: Floats) -> Floats:
     low = rows[-1] if len(rows) else len(hair)
     sizes = np.bincount(patches[:low].ravel(), minlength=count)
     sizes[0] = 0
-    own = cv2.dilate((patches == sizes.argmax()).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    main = int(sizes.argmax())
+    reach = 2 * round(BESIDE * len(hair)) + 1
+    near = _grown(patches == main, reach)
+    clothes = labels[Label.CLOTHES] > THERE
+    own = patches == main
+    for patch in np.unique(patches[near & (patches > 0) & (patches != main)]):
+        rim = _grown(patches == patch, 5) & (patches == 0)
+        if clothes[rim].mean() < WORN_ON:
+            own |= patches == patch
+    own = _grown(own, 3)
     kept = labels.copy()
     kept[Label.HAIR] = np.where(own, hair, 0)
     kept[Label.OTHER] += np.where(own, 0, hair)
     return kept
+
+
+def _grown(mask: NDArray[np.bool_], side: int) -> NDArray[np.bool_]:
+    """A mask with all within a square of `side` pixels around it."""
+    return cv2.dilate(mask.astype(np.uint8), np.ones((side, side), np.uint8)) > 0
 
 
 def _share_below(labels: Floats) -> float:

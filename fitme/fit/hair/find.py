@@ -31,7 +31,8 @@ UNLIKE = 0.8  # of what no hair at all would cost: a style that fits no better i
 FALLS, HARDLY = 0.003, 0.0006  # square metres of hair below the mouth: long, and short hair
 MOUTH = (0.0, -0.04, 0.09)  # metres on the mean head
 SHADE_STRANDS = 2500  # of the pictures that colours are read from
-STARTS = 3  # presets from which is descended
+LONG_SIDES, CALM = 0.15, 0.4  # metres: of so long hair most flyaways leave no trace in a photo
+STARTS = 2  # presets from which is descended
 
 
 def find_hair(
@@ -86,7 +87,10 @@ def best_style(search: Search, fall: float) -> Found:
     names = [name for name, style in PRESETS.items() if _may_be(style, fall)]
     best = search.presets(names)[:STARTS]
     best = sorted((search.descend(one, 1) for one in best), key=lambda one: one.cost)
-    return search.descend(best[0], 3, 0.5)
+    found = search.descend(best[0], 2, 0.5)
+    if found.style.sides > LONG_SIDES:
+        found.style = replace(found.style, flyaways=CALM * found.style.flyaways)
+    return found
 
 
 def _may_be(style: HairStyle, fall: float) -> bool:

@@ -81,6 +81,7 @@ QUANTITIES = (
     Quantity("front", ("front",), 0.3, 0.0, 1.0, when=_long),
     Quantity("fade", ("fade",), 0.3, 0.0, 1.0, when=lambda s: s.sides < 0.06),
     Quantity("weight", ("weight",), 0.3, 0.0, 1.0, when=_long),
+    Quantity("curl", ("curl_radius",), 0.6, 0.0008, 0.02, True, when=lambda s: s.curl_radius > 0),
     Quantity("fringe", ("fringe",), 0.25, 0.02, 0.2, True, when=lambda s: s.fringe > 0),
     Quantity("fringe_width", ("fringe_width",), 0.25, 8, 60, True, when=lambda s: s.fringe > 0),
     Quantity("fringe_sweep", ("fringe_sweep",), 0.4, -1, 1, when=lambda s: s.fringe > 0),
@@ -148,9 +149,18 @@ class Search:
                 for way in (size, -size):
                     closer = self._step(best, quantity, way)
                     if closer is not None:
-                        best = closer
+                        best = self._on(closer, quantity, way)
                         break
             size *= 0.5
+        return best
+
+    def _on(self, best: Found, quantity: Quantity, way: float) -> Found:
+        """Further the same way as long as it helps."""
+        while self.tried < self.most:
+            closer = self._step(best, quantity, way)
+            if closer is None:
+                break
+            best = closer
         return best
 
     def _step(self, best: Found, quantity: Quantity, way: float) -> Found | None:

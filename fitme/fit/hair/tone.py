@@ -18,16 +18,16 @@ from fitme.segment.labels import Label
 Floats = NDArray[np.floating[Any]]
 
 # Albedos for which hair is drawn, to read between what a photo's radiance means.
-ALBEDOS = (0.006, 0.02, 0.06, 0.18, 0.5)
+ALBEDOS = (0.006, 0.03, 0.12, 0.35, 0.9)
 SURE = 0.85  # probability of hair, and opacity of the drawn one, of pixels that count
 FEW = 30  # such pixels: below, the photo says nothing
-TRIMMED = (15, 85)  # percentiles between which pixels count: no glints, no gaps to the background
-# Of the log albedo: a miss by this much costs one. Light's colour is known well, its strength
-# behind a head's shoulder is not.
-SPREAD_CHROMA, SPREAD_LIGHT = 0.15, 0.3
-USUAL_PHEOMELANIN, SPREAD_PHEOMELANIN = 0.3, 0.8  # of it against eumelanin, log spread
+TRIMMED = (8, 94)  # percentiles between which pixels count: no glints, no gaps to the background
+# Of the log albedo: a miss by this much costs one. Pigments are more saturated than photos
+# show hair, so that lightness counts most.
+SPREAD_CHROMA, SPREAD_LIGHT = 0.25, 0.15
+USUAL_PHEOMELANIN, SPREAD_PHEOMELANIN = 0.35, 1.3  # of it against eumelanin, log spread
 GREY_COSTS = 0.6  # for a whole head of it: fair hair is more common than grey with a tint
-DYED = 3.5  # cost beyond which no natural colour is meant
+UNNATURAL = 0.15  # log albedo by which no hair has more green than red, or more blue than green
 USUAL = HairColor(3.0, 0.6)  # where no photo says anything
 
 
@@ -89,7 +89,7 @@ def pigments(wanted: Sequence[Floats], gray: bool = False) -> HairColor:
                 cost = (light / SPREAD_LIGHT) ** 2 + chroma + prior + GREY_COSTS * grey
                 if cost < least:
                     least, best = cost, HairColor(float(eumelanin), float(pheomelanin), float(grey))
-    if least > DYED and not gray:
+    if not gray and max(log[1] - log[0], log[2] - log[1]) > UNNATURAL:
         red, green, blue = (float(value) for value in np.exp(log))
         return HairColor(best.eumelanin, best.pheomelanin, 0.0, dye=(red, green, blue), dyed=1.0)
     return best
