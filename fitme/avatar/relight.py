@@ -32,7 +32,7 @@ from fitme.runtime.input_files import read_json
 
 HAIR_SHARE = 99.5  # percent of the points of hair that a picture holds: not every flyaway
 AROUND_HAIR = 1.06  # of its radius: air that is left
-MOST_HAIR = 1.45  # radii of the head: wider hair leaves the picture
+MOST_HAIR = 1.8  # radii of the head: wider hair leaves the picture
 RESOLUTION = 1024  # pixels a side of a picture from a new side
 DISTANCE = 1.0  # metres to the head of an avatar that has no photo
 NEAREST = 2.0  # radii; a head nearer than this to its camera would fill all it sees
@@ -76,17 +76,18 @@ def draw(
         if vertices is not None:
             materials = dressed(avatar.wrinkles, materials, geometry.head, neutral, vertices)
         out = render(mesh, materials, camera, light, shadows=shadows)
-    return haired(avatar, out, camera, light, posed) if hair else out
+    return haired(avatar, out, camera, light, posed, shadows) if hair else out
 
 
 def haired(
-    avatar: Drawable, out: RenderOutput, camera: Camera, light: Light, vertices: Tensor
-) -> RenderOutput:
+    avatar: Drawable, out: RenderOutput, camera: Camera, light: Light, vertices: Tensor,
+    shadows: bool = False,
+) -> RenderOutput:  # fmt: skip
     """A render of the bare head, posed as `vertices` [1,V,3], with its hair if it has some."""
     if not avatar.hair:
         return out
     strands = avatar.hair.strands(avatar.geometry.head, vertices[0].detach().cpu().numpy())
-    return with_hair(out, strands, avatar.hair.color, camera, light)
+    return with_hair(out, strands, avatar.hair.color, camera, light, shadows)
 
 
 def render_view(

@@ -62,10 +62,12 @@ def light_through(strands: Sequence[Strands], scene: Scene, light: Light) -> Flo
 
 
 def dress(
-    scene: Undressed, strands: Strands, color: HairColor, camera: Camera, light: Light
-) -> tuple[Undressed, HairImage]:
-    """The scene with hair before and behind it, and the hair alone; camera and light of batch 1."""
-    share = light_through([strands], scene, light)
+    scene: Undressed, strands: Strands, color: HairColor, camera: Camera, light: Light,
+    shade: float = 1.0,
+) -> tuple[Undressed, HairImage]:  # fmt: skip
+    """The scene with hair before and behind it, and the hair alone; camera and light of batch 1.
+    Of the hair's shadow on the scene only the share `shade` is drawn."""
+    share = 1 - shade * (1 - light_through([strands], scene, light))
     drawn = draw_hair(strands, color, camera, light, scene.depth)
     cover = drawn.alpha[..., None]
     shaded = scene.color * share[..., None]
