@@ -3,10 +3,10 @@
     python -m benchmarks.hair --photos ../shared/data/photos --out out/hair --preset fast
 
 Fits each photo into OUT/NAME, or takes what an earlier run left there. Prints the intersection
-over union of the drawn silhouette with MediaPipe's mask of persons, of what is above the chin
-within the square that the encoder sees: with hair, and of the bare head beside it. The sheets show
-photo, mask, the avatar in the photo, and the neutral head under studio light from the front, at 35
-and 90 degrees.
+over union of the drawn silhouette with MediaPipe's mask of persons, of what is above the chin and
+no clothes within the square that the encoder sees: with hair, and of the bare head beside it. The
+sheets show photo, mask, the avatar in the photo, and the neutral head under studio light from the
+front, at 35 and 90 degrees.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
@@ -30,7 +31,9 @@ from fitme.render.camera import Camera
 from fitme.render.light import Light
 from fitme.render.picture import over, to_bytes
 from fitme.runtime.errors import FitmeError
+from fitme.segment.encoder import FaceEncoder
 from fitme.segment.frame import Frame
+from fitme.segment.labels import Label
 
 TILE = 320  # pixels a side of a sheet's pictures, and of the masks that are compared
 YAWS = (0.0, 35.0, 90.0)
@@ -68,7 +71,7 @@ def overlap(found: Tensor, truth: Tensor, where: Tensor) -> float:
     return float(both / ((found | truth) & where).sum().clamp_min(1))
 
 
-def measure(avatar: Avatar, photo: Photo) -> tuple[float, float, np.ndarray]:
+def measure(avatar: Avatar, photo: Photo, encoder: FaceEncoder) -> tuple[float, float, np.ndarray]:
     """IoU with hair, IoU of the bare head, and the sheet's row [TILE, 6 * TILE, 3]."""
     frame, seen = window(avatar), avatar.photos[0]
     camera = window_camera(seen.view.camera(), frame, TILE)
@@ -77,7 +80,9 @@ def measure(avatar: Avatar, photo: Photo) -> tuple[float, float, np.ndarray]:
     x = frame.left + axis * frame.side / TILE
     y = frame.top + axis * frame.side / TILE
     inside = ((y > 0) & (y < photo.height))[:, None] & ((x > 0) & (x < photo.width))[None]
-    where = above_chin(avatar, camera) & inside
+    clothes = encoder.encode(photo, frame).labels[[Label.CLOTHES, Label.OTHER]].sum(0)
+    worn = F.interpolate(clothes[None, None], (TILE, TILE), mode="bilinear")[0, 0] > 0.5
+    where = above_chin(avatar, camera) & inside & ~worn
     posed = avatar.posed(0)
     drawn = avatar.render(camera, seen.light, posed)
     bare = avatar.render(camera, seen.light, posed, hair=False)
@@ -100,7 +105,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", help="names of photos, without their ending")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    scores = []
+    scores, encoder = [], FaceEncoder.load()
     for path in sorted(options.photos.glob("*.jpg")):
         if options.only and path.stem not in options.only:
             continue
@@ -109,7 +114,7 @@ def main() -> None:
         except FitmeError as error:
             print(f"{path.stem}: {error}")
             continue
-        haired, bare, row = measure(avatar, load_photo(path))
+        haired, bare, row = measure(avatar, load_photo(path), encoder)
         Image.fromarray(row).save(options.out / f"{path.stem}.png")
         scores.append((haired, bare))
         said = [note["text"] for note in avatar.run.notes if note["kind"] == "hair"]

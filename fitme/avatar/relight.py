@@ -171,20 +171,22 @@ def head_sphere(avatar: Drawable) -> tuple[Tensor, float]:
 
 
 def _hair_radius(avatar: Drawable, centre: Tensor) -> float:
-    """Radius, metres, of a sphere around `centre` that holds the hair above the neck's end."""
+    """Radius, metres, of a sphere around `centre` that holds the hair above it."""
     if not avatar.hair:
         return 0.0
     vertices = avatar.geometry.vertices()[0].cpu().numpy()
     points = avatar.hair.strands(avatar.geometry.head, vertices).points.reshape(-1, 3)
-    high = points[points[:, 1] > vertices[:, 1].min()]
-    away = np.linalg.norm(high - centre.cpu().numpy(), axis=-1)
+    away = points - centre.cpu().numpy()
+    away = np.linalg.norm(away[away[:, 1] > 0], axis=-1)
+    if len(away) == 0:
+        return 0.0
     return float(np.percentile(away, HAIR_SHARE)) * AROUND_HAIR
 
 
 def facing_camera(avatar: Drawable, yaw: float, pitch: float, size: int, photo: int = 0) -> Camera:
     """A square camera of `size` pixels with the whole head in its middle, upright at yaw and pitch
     (degrees), as far away as in the photo. Scale and middle are the same for all angles; of hair
-    what is no lower than the neck is in the picture."""
+    what is no lower than the head's middle is in the picture."""
     centre, radius = head_sphere(avatar)
     radius = max(radius, min(_hair_radius(avatar, centre), MOST_HAIR * radius))
     distance = DISTANCE

@@ -17,7 +17,8 @@ Floats = NDArray[np.floating[Any]]
 SURE = 0.5  # probability of beard
 CHIN = (0.0, -0.083, 0.075)  # metres on the mean head: the lowest of the chin, near the front
 ACROSS = 0.03  # metres to each side of it in which a beard's length is read
-LONG = 0.014  # metres below the chin from which strands are grown
+LONG = 0.010  # metres below the chin from which strands are grown
+HIDDEN = 0.012  # metres of a beard's length that lies before the chin
 LONGEST = 0.25
 DENSE = 0.6  # share of the strip above the chin that must be beard as well
 
@@ -29,7 +30,7 @@ def beard_of(seen: Sequence[SeenHair], chins: Sequence[Floats]) -> BeardStyle | 
     length = float(np.median(lengths))
     if length < LONG:
         return None
-    length = min(length + 0.008, LONGEST)  # what grows from the chin's front hangs a little higher
+    length = min(length + HIDDEN, LONGEST)
     return BeardStyle(
         chin=length, cheeks=min(0.5 * length, 0.03), moustache=min(0.3 * length, 0.014),
         sideburns=0.008, neck=0.004, density=1.0, patchy=0.05,

@@ -28,7 +28,7 @@ PIXELS = 144  # side of the window: 2.6 mm a pixel, 4 mm where it is wide
 WIDER, LOWER = 1.5, 0.15
 LONG = 0.12  # share of the lower edge of the frame that is hair, from which one looks further
 THERE = 0.4  # probability of hair from which patches hang together
-# Earrings and bare shoulders part hair: other patches count within this share of the side, unless
+# Earrings and bald heads part hair: other patches count within this share of the side, unless
 # most of their rim is clothes.
 BESIDE, WORN_ON = 0.08, 0.5
 EDGE = 0.03  # share of a frame's side at its border that is taken from the wider one
@@ -103,12 +103,12 @@ def window_camera(whole: Camera, window: Frame, size: int) -> Camera:
 
 def only_of_the_head(labels: Floats) -> Floats:
     """Labels [C,h,w] in which only the largest patch of hair above the chin and those beside it
-    are hair; the rest, knitwear and other people, is something else that says nothing."""
+    and the face are hair; the rest, knitwear and other people, is something else."""
     hair = labels[Label.HAIR]
     count, patches = cv2.connectedComponents((hair > THERE).astype(np.uint8), connectivity=8)
     if count < 2:
         return labels
-    face = labels[[Label.SKIN, Label.EYES, Label.BROWS]].sum(0) > 0.5
+    face = labels[[Label.SKIN, Label.EARS, Label.EYES, Label.BROWS]].sum(0) > 0.5
     rows = np.flatnonzero(face.any(1))
     # a patch counts by what of it lies beside or above the face
     low = rows[-1] if len(rows) else len(hair)
@@ -116,7 +116,7 @@ def only_of_the_head(labels: Floats) -> Floats:
     sizes[0] = 0
     main = int(sizes.argmax())
     reach = 2 * round(BESIDE * len(hair)) + 1
-    near = _grown(patches == main, reach)
+    near = _grown(patches == main, reach) | _grown(_largest(face), 5)
     clothes = labels[Label.CLOTHES] > THERE
     own = patches == main
     for patch in np.unique(patches[near & (patches > 0) & (patches != main)]):
@@ -128,6 +128,14 @@ def only_of_the_head(labels: Floats) -> Floats:
     kept[Label.HAIR] = np.where(own, hair, 0)
     kept[Label.OTHER] += np.where(own, 0, hair)
     return kept
+
+
+def _largest(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The largest connected part of a mask."""
+    _, parts = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
+    sizes = np.bincount(parts.ravel())
+    sizes[0] = 0
+    return (parts == sizes.argmax()) & mask
 
 
 def _grown(mask: NDArray[np.bool_], side: int) -> NDArray[np.bool_]:

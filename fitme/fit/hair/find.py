@@ -25,14 +25,17 @@ Floats = NDArray[np.floating[Any]]
 
 INSIDE = 0.008  # metres within the usual hairline: where a head with hair has some for sure
 FACING = 0.25  # cosine between a place of the scalp and the camera from which it counts
-BARE = 0.12  # share of hair on the scalp below which a head is bald
+BARE = 0.08  # share of hair on the scalp below which a head is bald
 HIDDEN = 0.5  # share of the scalp under a hat or another thing from which it is said
+LITTLE = 0.01  # share of the window that hair must fill where a hat is worn
 UNLIKE = 0.8  # of what no hair at all would cost: a style that fits no better is not worn
 FALLS, HARDLY = 0.003, 0.0006  # square metres of hair below the mouth: long, and short hair
 MOUTH = (0.0, -0.04, 0.09)  # metres on the mean head
 SHADE_STRANDS = 2500  # of the pictures that colours are read from
-LONG_SIDES, CALM = 0.15, 0.4  # metres: of so long hair most flyaways leave no trace in a photo
-STARTS = 2  # presets from which is descended
+CALM = 0.25  # of a preset's flyaways: most leave no trace in labels, and photos show few
+# Of the pixels of a cropped head that skin fills, and the length, metres, over which that fades
+BARE_CROPPED, BARE_LENGTH = 0.35, 0.012
+STARTS, CLOSE = 3, 0.02  # presets from which is descended: the best, and those nearly as good
 
 
 def find_hair(
@@ -64,6 +67,9 @@ def _style(
     """The style that fits the photos, or None, and what is said of it."""
     told = [_on_scalp(head, *one) for one in zip(photos, seen, strict=True)]
     hair, hidden = np.mean([one[0] for one in told]), np.mean([one[1] for one in told])
+    area = float(np.mean([(one.hair * one.known).mean() for one in seen]))
+    if hidden > HIDDEN and area < LITTLE:
+        return None, "hair: something covers the head; none is grown"
     if hair < BARE:
         return None, "hair: the head is bald or shaven, so none is grown"
     fall = max(
@@ -71,9 +77,7 @@ def _style(
         for photo, one in zip(photos, seen, strict=True)
     )
     found = best_style(search, fall)
-    area = np.mean([(one.hair * one.known).sum() / one.hair.size for one in seen])
-    nothing = float(area / (area + LEAST_AREA))
-    if found.cost > UNLIKE * nothing:
+    if found.cost > UNLIKE * area / (area + LEAST_AREA):
         return None, "hair: no style was found that looks like it; it is painted, as if cropped"
     said = f"hair: {describe(found.style)}; what the photo does not show of it is a guess"
     if hidden > HIDDEN:
@@ -86,10 +90,10 @@ def best_style(search: Search, fall: float) -> Found:
     the mouth, after descent."""
     names = [name for name, style in PRESETS.items() if _may_be(style, fall)]
     best = search.presets(names)[:STARTS]
+    best = [one for one in best if one.cost < best[0].cost + CLOSE]
     best = sorted((search.descend(one, 1) for one in best), key=lambda one: one.cost)
-    found = search.descend(best[0], 2, 0.5)
-    if found.style.sides > LONG_SIDES:
-        found.style = replace(found.style, flyaways=CALM * found.style.flyaways)
+    found = search.descend(best[0], 3, 0.5)
+    found.style = replace(found.style, flyaways=CALM * found.style.flyaways)
     return found
 
 
@@ -166,12 +170,16 @@ def _color(
     head: HeadModel, photos: Sequence[HairPhoto], seen: Sequence[SeenHair], hair: Hair
 ) -> HairColor:
     """The pigments of the head's hair, or of the beard where there is none."""
+    bare = 0.0
+    if hair.style is not None:
+        length = 0.5 * (hair.style.top + hair.style.sides)
+        bare = BARE_CROPPED * float(np.exp(-max(length - 0.005, 0.0) / BARE_LENGTH))
     label = Label.BEARD if hair.style is None else Label.HAIR
     only = hair if hair.style is None else replace(hair, beard=None)
     found = []
     for photo, one in zip(photos, seen, strict=True):
         strands = only.strands(head, photo.vertices, count=SHADE_STRANDS)
-        albedo = wanted_albedo(one, strands, photo.light, label)
+        albedo = wanted_albedo(one, strands, photo.light, label, bare)
         if albedo is not None:
             found.append(albedo)
     return pigments(found, gray=all(photo.photo.was_gray for photo in photos))

@@ -16,7 +16,7 @@ Floats = NDArray[np.floating[Any]]
 # What a pixel costs that hair is drawn over while the photo shows something else: hair over a face
 # is the worst; ears are half covered by many; a real person's shoulders are not our bust.
 WRONG = {
-    Label.BACKGROUND: 1.0, Label.SKIN: 1.6, Label.EARS: 0.4, Label.NECK: 0.6, Label.BROWS: 1.5,
+    Label.BACKGROUND: 1.0, Label.SKIN: 1.6, Label.EARS: 0.4, Label.NECK: 1.2, Label.BROWS: 1.5,
     Label.EYES: 2.5, Label.LIPS: 2.5, Label.MOUTH: 2.5, Label.BEARD: 1.0, Label.CLOTHES: 0.5,
 }  # fmt: skip
 COURSE = 0.12  # weight of hair that runs another way, for hair that runs across

@@ -19,7 +19,7 @@ from fitme.head.model import HeadModel
 Floats = NDArray[np.floating[Any]]
 Move = Callable[[HairStyle, float], HairStyle]
 
-STRANDS = 1200  # of a silhouette
+STRANDS = 900  # of a silhouette
 SEED = 0
 LENGTHS = ("top", "sides", "back", "nape")
 # What a preset costs before anything is seen: how rarely such hair is worn, and what a front view
@@ -29,7 +29,7 @@ RARE = {
     "curly": 0.02, "eye_sweep": 0.03, "receding": 0.01, "quiff": 0.005,
 }  # fmt: skip
 LONG = 0.15  # metres of the sides: such styles are tried at several lengths
-SCALES = (0.6, 0.8, 1.3)
+SCALES = (0.65, 1.3)
 STRAY = 0.006  # cost of a step away from a preset, grows with its square
 
 
@@ -70,13 +70,14 @@ QUANTITIES = (
     Quantity("sides", ("sides",), 0.4, 0.003, 0.6, True),
     Quantity("raised", ("raised",), 0.007, -0.012, 0.035),
     Quantity("recession", ("recession",), 0.25, 0.0, 1.0),
-    Quantity("lift", ("lift",), 0.18, 0.05, 1.0),
+    Quantity("lift", ("lift",), 0.18, 0.05, 0.85),
     Quantity("swept_back", ("swept_back",), 0.35, 0.0, 1.0),
     Quantity("forward", ("forward",), 0.35, 0.0, 1.0),
     Quantity("part", ("part",), 0.018, -0.05, 0.05, when=_parted),
     Quantity("hem", ("hem",), 0.02, -0.3, 0.0, when=lambda s: s.hem is not None),
     Quantity("back", ("back", "nape"), 0.35, 0.003, 0.6, True),
     Quantity("face", ("face",), 0.3, 0.0, 1.0, when=_long),
+    Quantity("hold", ("hold",), 0.2, 0.0, 0.8, when=_long),
     Quantity("tuck", ("tuck",), 0.4, 0.0, 1.0, when=_long),
     Quantity("front", ("front",), 0.3, 0.0, 1.0, when=_long),
     Quantity("fade", ("fade",), 0.3, 0.0, 1.0, when=lambda s: s.sides < 0.06),

@@ -29,9 +29,11 @@ def grown_hair(session: Session, avatar: Avatar) -> Hair | None:
     if not photos:
         session.notes.append(Note(UNSEEN, WARNING, "hair"))
         return None
-    hair, notes = find_hair(
-        avatar.head, photos, session.models.encoder, wish, session.settings.hair_trials
-    )
+    with session.progress.stage("hair", 1) as stage:
+        hair, notes = find_hair(
+            avatar.head, photos, session.models.encoder, wish, session.settings.hair_trials
+        )
+        stage.step()
     session.notes += notes
     return hair
 
