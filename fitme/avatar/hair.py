@@ -30,7 +30,8 @@ def with_hair(
     Raises ValueError for more than one picture.
     """
     shade = SHADE if shadows else FAINT_SHADE
-    whole, _ = dress(undressed(out, camera, light), strands, color, camera, light, shade)
+    scene = undressed(out, camera, light)
+    whole, _ = dress(scene, strands, color, camera, light.to("cpu"), shade)
     made = (torch.from_numpy(part)[None].to(out.color) for part in (whole.color, whole.alpha))
     return replace(out, **dict(zip(("color", "alpha"), made, strict=True)))
 

@@ -238,7 +238,7 @@ class FitSettings(_Checked):
     guess: bool = True  # start with the encoder's skin and light
     encoder: bool = True  # its labels of pixels, dense landmarks, outline, first guesses
     hair: str = "fit"  # see `HAIR`; or the name of a style, `fitme.hair.PRESETS`
-    hair_trials: int = 140  # styles whose silhouettes are compared with the photos
+    hair_trials: int = 120  # styles whose silhouettes are compared with the photos
 
 
 PRESETS: dict[str, FitSettings] = {
@@ -246,7 +246,7 @@ PRESETS: dict[str, FitSettings] = {
         light=LightSettings(steps=28),
         invert=InvertSettings(steps=40, pixels=192, texels=128),
         tune=TuneSettings(steps=0),
-        hair_trials=60,
+        hair_trials=50,
     ),
     "default": FitSettings(),
     "best": FitSettings(

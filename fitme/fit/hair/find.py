@@ -14,7 +14,7 @@ from fitme.fit.hair.evidence import HairPhoto, SeenHair, look
 from fitme.fit.hair.score import LEAST_AREA
 from fitme.fit.hair.search import Found, Search
 from fitme.fit.hair.tone import pigments, wanted_albedo
-from fitme.hair import PRESETS, Hair, HairColor, HairStyle
+from fitme.hair import PRESETS, Hair, HairStyle
 from fitme.hair.scalp import hairline, scalp_of
 from fitme.head.model import HeadModel
 from fitme.runtime.notes import Note
@@ -35,6 +35,7 @@ SHADE_STRANDS = 2500  # of the pictures that colours are read from
 CALM = 0.25  # of a preset's flyaways: most leave no trace in labels, and photos show few
 # Of the pixels of a cropped head that skin fills, and the length, metres, over which that fades
 BARE_CROPPED, BARE_LENGTH = 0.35, 0.012
+ONE_COLOR = 0.6  # log albedo within which hair and beard are of one colour, as strands are
 STARTS, CLOSE = 3, 0.02  # presets from which is descended: the best, and those nearly as good
 
 
@@ -51,13 +52,20 @@ def find_hair(
         style, said = _style(head, photos, seen, search)
     else:
         style, said = PRESETS[wish], f"hair: {wish}, as asked for, in the photo's colour"
-    beard = beard_of(seen, [_moved(head, photo, CHIN) for photo in photos])
-    if beard is not None:
-        said += f"; a beard that hangs {100 * beard.chin:.0f} cm"
+    chins = [_moved(head, photo, CHIN) for photo in photos]
+    bearded, beard = Hair(None, beard=beard_of(seen, chins)), None
+    own = [] if style is None else _albedos(head, photos, seen, Hair(style), Label.HAIR)
+    if bearded.beard is not None:
+        on_chin = _albedos(head, photos, seen, bearded, Label.BEARD)
+        if style is None or _alike(own, on_chin):
+            beard, own = bearded.beard, own or on_chin
+            said += f"; a beard that hangs {100 * bearded.beard.chin:.0f} cm"
+        else:
+            said += "; the beard has another colour than the hair, so it is painted"
     notes = [Note(said, kind="hair")]
     if style is None and beard is None:
         return None, notes
-    color = _color(head, photos, seen, Hair(style, HairColor(), beard))
+    color = pigments(own, gray=all(photo.photo.was_gray for photo in photos))
     return Hair(style, color, beard), notes
 
 
@@ -166,20 +174,26 @@ def _moved(head: HeadModel, photo: HairPhoto, point: tuple[float, float, float])
     return moved
 
 
-def _color(
-    head: HeadModel, photos: Sequence[HairPhoto], seen: Sequence[SeenHair], hair: Hair
-) -> HairColor:
-    """The pigments of the head's hair, or of the beard where there is none."""
+def _albedos(
+    head: HeadModel, photos: Sequence[HairPhoto], seen: Sequence[SeenHair], worn: Hair, label: Label
+) -> list[Floats]:
+    """The albedos [3] that photos want for hair or beard, of those that show enough of it."""
     bare = 0.0
-    if hair.style is not None:
-        length = 0.5 * (hair.style.top + hair.style.sides)
+    if worn.style is not None:
+        length = 0.5 * (worn.style.top + worn.style.sides)
         bare = BARE_CROPPED * float(np.exp(-max(length - 0.005, 0.0) / BARE_LENGTH))
-    label = Label.BEARD if hair.style is None else Label.HAIR
-    only = hair if hair.style is None else replace(hair, beard=None)
     found = []
     for photo, one in zip(photos, seen, strict=True):
-        strands = only.strands(head, photo.vertices, count=SHADE_STRANDS)
+        strands = worn.strands(head, photo.vertices, count=SHADE_STRANDS)
         albedo = wanted_albedo(one, strands, photo.light, label, bare)
         if albedo is not None:
             found.append(albedo)
-    return pigments(found, gray=all(photo.photo.was_gray for photo in photos))
+    return found
+
+
+def _alike(first: Sequence[Floats], second: Sequence[Floats]) -> bool:
+    """Whether albedos of hair and beard are those of one colour; unseen ones are."""
+    if not first or not second:
+        return True
+    apart = np.log(np.mean(first, 0)) - np.log(np.mean(second, 0))
+    return bool(np.abs(apart.mean()) < ONE_COLOR)

@@ -19,6 +19,7 @@ WRONG = {
     Label.BACKGROUND: 1.0, Label.SKIN: 1.6, Label.EARS: 0.4, Label.NECK: 1.2, Label.BROWS: 1.5,
     Label.EYES: 2.5, Label.LIPS: 2.5, Label.MOUTH: 2.5, Label.BEARD: 1.0, Label.CLOTHES: 0.5,
 }  # fmt: skip
+UNTOLD = 0.2  # where the photo says nothing: hair may be there, but not for nothing
 COURSE = 0.12  # weight of hair that runs another way, for hair that runs across
 LEAST_AREA = 0.04  # of the window: cropped heads are not judged by a handful of pixels
 
@@ -28,7 +29,7 @@ def wrong_hair(seen: SeenHair) -> Floats:
     cost = np.zeros_like(seen.known)
     for label, weight in WRONG.items():
         cost += weight * seen.labels[label]
-    return cost * seen.known
+    return cost * seen.known + UNTOLD * (1 - seen.known)
 
 
 def mismatch(seen: SeenHair, wrong: Floats, drawn: Silhouette) -> float:

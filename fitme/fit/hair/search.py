@@ -64,7 +64,7 @@ def _long(style: HairStyle) -> bool:
 
 
 QUANTITIES = (
-    Quantity("length", LENGTHS, 0.25, 0.003, 0.7, True),
+    Quantity("length", LENGTHS, 0.25, 0.003, 0.55, True),
     Quantity("volume", ("volume",), 0.45, 0.001, 0.07, True),
     Quantity("top", ("top",), 0.35, 0.003, 0.6, True),
     Quantity("sides", ("sides",), 0.4, 0.003, 0.6, True),
