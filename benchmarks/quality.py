@@ -103,7 +103,7 @@ class Subject(Fitted):
         frames = self.state.frames[index]
         camera = crops.camera(frames.rotation, frames.translation)
         posed = self.avatar.posed(index)
-        out = self.avatar.render(camera, self.avatar.photos[index].light, posed)
+        out = self.avatar.render(camera, self.avatar.photos[index].light, posed, hair=False)
         face = self.session.skin(out)[0]
         trusted = self.trusted(index, size)
         gray = crops.gray
@@ -181,7 +181,7 @@ def known_numbers(subject: Subject, known: KnownHead) -> Row:
     lights = {"photo": (avatar.photos[0].light, known.light)}
     lights |= {name: (Light.preset(name), Light.preset(name)) for name in UNSEEN}
     for name, (mine, true) in lights.items():
-        a = avatar.render(view.camera(), mine, posed)
+        a = avatar.render(view.camera(), mine, posed, hair=False)
         b = known.picture(true)
         face = subject.session.skin(b)[0] * (a.alpha[0, ..., 0] > 0.99)
         row[f"{name} dB"] = psnr(a.color[0], b.color[0], face)

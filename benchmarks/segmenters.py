@@ -44,10 +44,16 @@ SELFIE_PIXELS = 256  # what MediaPipe's network sees
 
 def mediapipe_person(photo: Photo, face: FaceLandmarks) -> np.ndarray:
     """MediaPipe's selfie segmentation, which only parts persons from the background."""
-    pixels = Frame.around(face.box).cut(photo, 2 * SELFIE_PIXELS).permute(1, 2, 0)
-    bytes_ = (pixels * 255).round().to(torch.uint8).contiguous().numpy()
-    person = _selfie().process(bytes_).segmentation_mask > 0.5
+    person = person_mask(photo, Frame.around(face.box), 2 * SELFIE_PIXELS)
     return np.where(person, UNTOLD, Label.BACKGROUND).astype(np.uint8)
+
+
+def person_mask(photo: Photo, frame: Frame, size: int) -> np.ndarray:
+    """[size,size] bool: where MediaPipe sees a person in a square of the photo."""
+    pixels = frame.cut(photo, size).permute(1, 2, 0)
+    bytes_ = (pixels * 255).round().to(torch.uint8).contiguous().numpy()
+    found: np.ndarray = _selfie().process(bytes_).segmentation_mask > 0.5
+    return found
 
 
 def fit_evidence(photo: Photo, face: FaceLandmarks) -> np.ndarray:

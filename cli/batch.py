@@ -13,6 +13,7 @@ from fitme.cli.options import (
     ChangesOption,
     Device,
     DeviceOption,
+    HairOption,
     PresetOption,
     QuietOption,
     SizeOption,
@@ -57,6 +58,7 @@ def batch(
     device: DeviceOption = Device.auto,
     size: SizeOption = 1024,
     preset: PresetOption = "default",
+    hair: HairOption = None,
     changes: ChangesOption = None,
     weights: WeightsOption = None,
     skip_bad: SkipBadOption = False,
@@ -79,7 +81,7 @@ def batch(
     from fitme.batch.table import counts
 
     settings = Settings(
-        preset=chosen_preset(preset, changes),
+        preset=chosen_preset(preset, changes, hair),
         size=size,
         device=device.value,
         weights=weights,

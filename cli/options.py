@@ -31,6 +31,13 @@ ChangesOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE", help="Change one setting of the preset."),
 ]
+HairOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="fit|cropped|bald|STYLE",
+        help="Strands like the photo's hair (default), painted cropped hair, none, or a style.",
+    ),
+]
 WeightsOption = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="A generator of your own instead of the one shipped."),
@@ -47,10 +54,14 @@ def check_loudness(verbose: bool, quiet: bool) -> None:
         raise InputError("--verbose and --quiet contradict each other; give one of them")
 
 
-def chosen_preset(name: str, changes: list[str] | None) -> str | FitSettings:
-    """The preset's name, or the preset with the user's changes. Raises InputError."""
+def chosen_preset(
+    name: str, changes: list[str] | None, hair: str | None = None
+) -> str | FitSettings:
+    """The preset's name, or the preset with the user's changes and choice of hair. Raises
+    InputError."""
     from fitme.fit.settings import choose_preset, override
 
+    changes = [*(changes or ()), *([] if hair is None else [f"hair={hair}"])]
     if not changes:
         choose_preset(name)
         return name

@@ -28,6 +28,7 @@ _Shadows = Annotated[
         help="Whether the head shades itself; default: from a given light, not from the photo's.",
     ),
 ]
+_Hair = Annotated[bool, typer.Option("--hair/--no-hair", help="Whether strands of hair are drawn.")]
 _Photo = Annotated[
     int, typer.Option(min=0, metavar="N", help="The photo whose view it is, counted from 0.")
 ]
@@ -73,6 +74,7 @@ def render(
     ] = None,
     light: _Light = None,
     shadows: _Shadows = None,
+    hair: _Hair = True,
     photo: _Photo = 0,
     resolution: Annotated[
         int | None,
@@ -105,7 +107,7 @@ def render(
     check_output_file(out, (".png",), overwrite)
     colour = parse_background(background)
     shining = None if light is None else read_light(light)
-    avatar = _load(folder, head)
+    avatar = _load(folder, head, hair)
     _check_photo(avatar, photo)
     picture = view_picture(
         avatar, yaw, pitch, light=shining, photo=photo, resolution=resolution,
@@ -129,6 +131,7 @@ def turntable(
     ] = 512,
     light: _Light = None,
     shadows: _Shadows = None,
+    hair: _Hair = True,
     photo: _Photo = 0,
     swing: Annotated[
         float | None,
@@ -160,7 +163,7 @@ def turntable(
     check_output_file(out, SUFFIXES, overwrite)
     colour = parse_background(background)
     shining = None if light is None else read_light(light)
-    avatar = _load(folder, head)
+    avatar = _load(folder, head, hair)
     _check_photo(avatar, photo)
     film = Turntable(
         frames=frames,
@@ -178,12 +181,16 @@ def turntable(
         typer.echo(f"wrote {out}")
 
 
-def _load(folder: Path, head: Path | None) -> Avatar:
-    """The avatar of a directory, on a head model of the user's own where one is named."""
+def _load(folder: Path, head: Path | None, hair: bool) -> Avatar:
+    """The avatar of a directory, on a head model of the user's own where one is named; without its
+    strands where no `hair` is wanted."""
+    from dataclasses import replace
+
     from fitme.avatar.model import Avatar
     from fitme.head.model import load_head
 
-    return Avatar.load(folder, None if head is None else load_head(head))
+    avatar = Avatar.load(folder, None if head is None else load_head(head))
+    return avatar if hair else replace(avatar, hair=None)
 
 
 def _weights(texts: list[str]) -> dict[str, float]:

@@ -20,6 +20,7 @@ from fitme.export.bundle import all_textures, avatar_glb
 from fitme.export.detail_maps import describe_detail, detail_maps
 from fitme.export.materials import decode_materials, describe_materials
 from fitme.export.wrinkles import decode_wrinkles, describe_wrinkles
+from fitme.hair import Hair
 from fitme.head.geometry import Geometry, Layer
 from fitme.head.model import HeadModel, load_head
 from fitme.render import Material
@@ -46,6 +47,8 @@ class Savable(Protocol):
     def run(self) -> RunInfo: ...
     @property
     def wrinkles(self) -> Wrinkles | None: ...
+    @property
+    def hair(self) -> Hair | None: ...
 
 
 class Contents(NamedTuple):
@@ -56,6 +59,7 @@ class Contents(NamedTuple):
     photos: tuple[AvatarPhoto, ...]
     run: RunInfo
     wrinkles: Wrinkles | None
+    hair: Hair | None
 
 
 def save_avatar(avatar: Savable, folder: str | Path, overwrite: bool = False) -> None:
@@ -103,6 +107,7 @@ def fit_json(avatar: Savable) -> dict[str, Any]:
         "materials": describe_materials(head.parts, avatar.materials),
         "photos": [photo.to_dict(head) for photo in avatar.photos],
         **detail,
+        **({} if avatar.hair is None else {"hair": avatar.hair.to_dict()}),
     }
 
 
@@ -153,9 +158,11 @@ def read_avatar(folder: str | Path, head: HeadModel | None = None) -> Contents:
         materials = decode_materials(mapping(data, "materials"), head.parts, read)
         run = RunInfo.from_dict(data)
         folds = decode_wrinkles(data, read)
+        hair = Hair.from_dict(data["hair"]) if data.get("hair") is not None else None
     except ValueError as error:
         raise InputError(f"{show_path(file)} is damaged ({error}); {_CURE}") from error
-    return Contents(Geometry(head, identity.to(head.device), layers), materials, seen, run, folds)
+    geometry = Geometry(head, identity.to(head.device), layers)
+    return Contents(geometry, materials, seen, run, folds, hair)
 
 
 def _read_layers(data: Mapping[str, Any], folder: Path, head: HeadModel) -> tuple[Layer, ...]:

@@ -105,10 +105,12 @@ class Avatar:
         vertices: Tensor | None = None,
         *,
         shadows: bool = False,
+        hair: bool = True,
     ) -> RenderOutput:
         """Draw the avatar; neutral unless posed `vertices` [1, V, 3] are given. `shadows`: the
-        head keeps directional and point lights from itself."""
-        return draw(self, camera, light, vertices, shadows=shadows)
+        head keeps directional and point lights from itself. `hair`: its strands are in `color` and
+        `alpha`, where it has some; then one picture at a time, or ValueError."""
+        return draw(self, camera, light, vertices, shadows=shadows, hair=hair)
 
     def render_photo(self, index: int = 0, height: int | None = None) -> RenderOutput:
         """The avatar as photo `index` saw it: same camera, pose, expression and light.
@@ -133,6 +135,7 @@ class Avatar:
         expression: Mapping[str, float] | None = None,
         neutral: bool = False,
         shadows: bool | None = None,
+        hair: bool = True,
     ) -> RenderOutput:
         """The avatar from any side, under any light.
 
@@ -150,13 +153,14 @@ class Avatar:
             neutral: start from a face at rest that looks straight ahead.
             shadows: whether the head shades itself from directional and point lights; by default
                 all but the photo's own do, as that was estimated without.
+            hair: whether its strands are drawn, where it has some.
 
         Linear RGB over black with alpha; `fitme.render.picture.render_rgba` makes bytes of it.
         Raises IndexError for a photo that is not there, InputError for an unknown expression.
         """
         return render_view(
             self, yaw, pitch, light=light, photo=photo, resolution=resolution,
-            expression=expression, neutral=neutral, shadows=shadows,
+            expression=expression, neutral=neutral, shadows=shadows, hair=hair,
         )  # fmt: skip
 
     def save(self, folder: str | Path, overwrite: bool = False) -> None:

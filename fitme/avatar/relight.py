@@ -14,10 +14,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from fitme.avatar.hair import with_hair
 from fitme.detail.wrinkles import Wrinkles, dressed
+from fitme.hair import Hair
 from fitme.head.geometry import Geometry
 from fitme.head.mesh import head_mesh
 from fitme.head.view import View, head_rotation
@@ -27,6 +30,9 @@ from fitme.render.light import PRESETS, Light
 from fitme.runtime.errors import InputError, show_path
 from fitme.runtime.input_files import read_json
 
+HAIR_SHARE = 99.5  # percent of the points of hair that a picture holds: not every flyaway
+AROUND_HAIR = 1.06  # of its radius: air that is left
+MOST_HAIR = 1.8  # radii of the head: wider hair leaves the picture
 RESOLUTION = 1024  # pixels a side of a picture from a new side
 DISTANCE = 1.0  # metres to the head of an avatar that has no photo
 NEAREST = 2.0  # radii; a head nearer than this to its camera would fill all it sees
@@ -52,21 +58,36 @@ class Drawable(Protocol):
     def photos(self) -> Sequence[Seen]: ...
     @property
     def wrinkles(self) -> Wrinkles | None: ...
+    @property
+    def hair(self) -> Hair | None: ...
 
 
 def draw(
     avatar: Drawable, camera: Camera, light: Light, vertices: Tensor | None = None, *,
-    shadows: bool = False,
+    shadows: bool = False, hair: bool = True,
 ) -> RenderOutput:  # fmt: skip
     """See `Avatar.render`."""
     geometry = avatar.geometry
     materials: Sequence[Material] = avatar.materials
     neutral = geometry.vertices()
-    mesh = head_mesh(geometry.head, neutral if vertices is None else vertices)
+    posed = neutral if vertices is None else vertices
+    mesh = head_mesh(geometry.head, posed)
     with torch.no_grad():
         if vertices is not None:
             materials = dressed(avatar.wrinkles, materials, geometry.head, neutral, vertices)
-        return render(mesh, materials, camera, light, shadows=shadows)
+        out = render(mesh, materials, camera, light, shadows=shadows)
+    return haired(avatar, out, camera, light, posed, shadows) if hair else out
+
+
+def haired(
+    avatar: Drawable, out: RenderOutput, camera: Camera, light: Light, vertices: Tensor,
+    shadows: bool = False,
+) -> RenderOutput:  # fmt: skip
+    """A render of the bare head, posed as `vertices` [1,V,3], with its hair if it has some."""
+    if not avatar.hair:
+        return out
+    strands = avatar.hair.strands(avatar.geometry.head, vertices[0].detach().cpu().numpy())
+    return with_hair(out, strands, avatar.hair.color, camera, light, shadows)
 
 
 def render_view(
@@ -80,6 +101,7 @@ def render_view(
     expression: Mapping[str, float] | None = None,
     neutral: bool = False,
     shadows: bool | None = None,
+    hair: bool = True,
 ) -> RenderOutput:
     """See `Avatar.render_view`."""
     vertices = posed_vertices(avatar, photo, expression, neutral)
@@ -92,18 +114,18 @@ def render_view(
     else:
         size = RESOLUTION if resolution is None else resolution
         camera = facing_camera(avatar, yaw or 0.0, pitch or 0.0, size, photo)
-    return relit(avatar, camera, vertices, light, photo, shadows=shadows)
+    return relit(avatar, camera, vertices, light, photo, shadows=shadows, hair=hair)
 
 
 def relit(
     avatar: Drawable, camera: Camera, vertices: Tensor, light: Light | None = None, photo: int = 0,
-    turn: float = 0.0, shadows: bool | None = None,
+    turn: float = 0.0, shadows: bool | None = None, hair: bool = True,
 ) -> RenderOutput:  # fmt: skip
     """The avatar with posed vertices [1, V, 3] under the light that `view_light` makes of `light`,
-    photo and turn, with shadows as `casts_shadows` says."""
+    photo and turn, with shadows as `casts_shadows` says, with or without its hair."""
     shining = view_light(avatar, camera, light, photo, turn)
     cast = casts_shadows(avatar, light, shadows)
-    return draw(avatar, camera, shining, vertices, shadows=cast)
+    return draw(avatar, camera, shining, vertices, shadows=cast, hair=hair)
 
 
 def casts_shadows(avatar: Drawable, light: Light | None, wanted: bool | None = None) -> bool:
@@ -148,10 +170,25 @@ def head_sphere(avatar: Drawable) -> tuple[Tensor, float]:
     return centre, float((vertices - centre).norm(dim=-1).max())
 
 
+def _hair_radius(avatar: Drawable, centre: Tensor) -> float:
+    """Radius, metres, of a sphere around `centre` that holds the hair above it."""
+    if not avatar.hair:
+        return 0.0
+    vertices = avatar.geometry.vertices()[0].cpu().numpy()
+    points = avatar.hair.strands(avatar.geometry.head, vertices).points.reshape(-1, 3)
+    away = points - centre.cpu().numpy()
+    away = np.linalg.norm(away[away[:, 1] > 0], axis=-1)
+    if len(away) == 0:
+        return 0.0
+    return float(np.percentile(away, HAIR_SHARE)) * AROUND_HAIR
+
+
 def facing_camera(avatar: Drawable, yaw: float, pitch: float, size: int, photo: int = 0) -> Camera:
     """A square camera of `size` pixels with the whole head in its middle, upright at yaw and pitch
-    (degrees), as far away as in the photo. Scale and middle are the same for all angles."""
+    (degrees), as far away as in the photo. Scale and middle are the same for all angles; of hair
+    what is no lower than the head's middle is in the picture."""
     centre, radius = head_sphere(avatar)
+    radius = max(radius, min(_hair_radius(avatar, centre), MOST_HAIR * radius))
     distance = DISTANCE
     if avatar.photos:
         seen = avatar.photos[photo].view.camera().transform(centre[None, None])

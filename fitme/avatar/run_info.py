@@ -8,6 +8,7 @@ from typing import Any
 
 RESERVED = (
     "format", "head", "identity", "layers", "materials", "photos", "displacement", "wrinkles",
+    "hair",
 )  # fmt: skip
 """Keys of fit.json that hold the avatar itself."""
 

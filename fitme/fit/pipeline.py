@@ -32,6 +32,7 @@ from fitme.fit.request import FitRequest
 from fitme.fit.session import Session
 from fitme.fit.settings import FitSettings, check_resolutions
 from fitme.fit.stages.base import Stage
+from fitme.fit.stages.hair import grown_hair
 from fitme.fit.stages.invert import InvertStage
 from fitme.fit.stages.light import LightStage
 from fitme.fit.stages.maps import finished_maps
@@ -188,6 +189,8 @@ def fit_faces(
     ]
     geometry = as_stored(state.geometry(head))
     avatar = Avatar(geometry, tuple(materials), tuple(photos), wrinkles=wrinkles).to("cpu")
+    with log.stage("hair"):
+        avatar = replace(avatar, hair=grown_hair(session, avatar))
     return Fitted(avatar, session, state, log)
 
 

@@ -14,10 +14,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any
 
+from fitme.hair.styles import PRESETS as STYLES
 from fitme.runtime.errors import InputError
 
 SMALLEST_CROP, LARGEST_CROP = 64, 2048  # pixels; multiples of 32, as the losses' pyramids halve it
 SMALLEST_MAP, LARGEST_MAP = 32, 1024  # texels; powers of two, the generator's resolutions
+
+
+# The head's hair: strands grown to look like the photo's; the painted hair of a cropped head; bald;
+# or strands of a style, in the photo's colour.
+HAIR = ("fit", "cropped", "bald")
 
 
 @dataclass(frozen=True)
@@ -28,6 +34,9 @@ class _Checked:
         for item in fields(self):
             value = getattr(self, item.name)
             if isinstance(value, _Checked):
+                continue
+            if item.name == "hair":
+                _check_hair(value)
                 continue
             if not math.isfinite(value) or value < 0:
                 raise InputError(f"{item.name}={value}: give a finite number of at least 0")
@@ -43,6 +52,13 @@ class _Checked:
             share = item.metadata.get("share", False)
             if share and value > 1:
                 raise InputError(f"{item.name}={value}: give a share from 0 to 1")
+
+
+def _check_hair(value: object) -> None:
+    """Raise InputError unless it is one of `HAIR` or a style's name."""
+    choices = (*HAIR, *STYLES)
+    if value not in choices:
+        raise InputError(f"hair={value}: choose {', '.join(choices)}")
 
 
 def _is_crop(value: int) -> bool:
@@ -226,7 +242,8 @@ class FitSettings(_Checked):
     wrinkles: bool = True  # folds of the photo's expression are no part of the neutral maps
     guess: bool = True  # start with the encoder's skin and light
     encoder: bool = True  # its labels of pixels, dense landmarks, outline, first guesses
-    hair: bool = True  # the scalp carries the head's hair, cropped; without, it is made bald
+    hair: str = "fit"  # see `HAIR`; or the name of a style, `fitme.hair.PRESETS`
+    hair_trials: int = 120  # styles whose silhouettes are compared with the photos
 
 
 PRESETS: dict[str, FitSettings] = {
@@ -234,12 +251,14 @@ PRESETS: dict[str, FitSettings] = {
         light=LightSettings(steps=28),
         invert=InvertSettings(steps=40, pixels=192, texels=128),
         tune=TuneSettings(steps=0),
+        hair_trials=50,
     ),
     "default": FitSettings(),
     "best": FitSettings(
         light=LightSettings(steps=60),
         invert=InvertSettings(steps=160),
         tune=TuneSettings(steps=60, pixels=512, texels=1024),
+        hair_trials=200,
     ),
 }
 
@@ -253,7 +272,7 @@ def choose_preset(preset: str | FitSettings) -> FitSettings:
     return PRESETS[preset]
 
 
-def setting_paths(settings: Any, prefix: str = "") -> Iterator[tuple[str, float | bool]]:
+def setting_paths(settings: Any, prefix: str = "") -> Iterator[tuple[str, float | bool | str]]:
     """Every setting with its path, such as ("invert.steps", 90)."""
     for item in fields(settings):
         value = getattr(settings, item.name)
@@ -300,14 +319,16 @@ def _meant(path: str, known: list[str]) -> str:
     return f"did you mean {', '.join(close)}?" if close else "`fitme presets` lists them"
 
 
-def _replaced(settings: Any, path: list[str], value: float | bool) -> Any:
+def _replaced(settings: Any, path: list[str], value: float | bool | str) -> Any:
     name, *rest = path
     inner = _replaced(getattr(settings, name), rest, value) if rest else value
     return replace(settings, **{name: inner})
 
 
-def _read(path: str, text: str, like: float | bool) -> float | bool:
+def _read(path: str, text: str, like: float | bool | str) -> float | bool | str:
     """`text` as a value of the type of `like`."""
+    if isinstance(like, str):
+        return text
     if isinstance(like, bool):
         if text.lower() in ("true", "false"):
             return text.lower() == "true"

@@ -7,6 +7,7 @@ average build, measured from anthropometric tables by eye, as the head model end
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +25,8 @@ STEP = 0.006  # metres between grid points
 LOW = np.array([-0.27, -0.42, -0.19], np.float32)  # metres, corners of the grid
 HIGH = np.array([0.27, 0.22, 0.22], np.float32)
 HEAD_BELOW = -0.17  # metres: below this height only the bust is near
+FAR = 0.2  # metres beyond which no skin is looked for
+EXACT, BLOCK = 0.015, 4  # metres to which distances are exact; grid steps that go together beyond
 SOFT_STEPS = 2.5  # standard deviation of the filter that fills hollows, grid steps
 NEAR_SKIN = 0.09  # metres beyond which the nearest skin vertex is not kept
 
@@ -82,7 +85,7 @@ def build_collision(head: HeadModel, normals: Floats) -> Collision:
     nearest = np.full(grid.shape[:3], -1, np.int32)
     near_head = (grid[..., 1] > HEAD_BELOW) & (np.abs(grid[..., 0]) < 0.19)
     at = grid[near_head]
-    far, index = cKDTree(points).query(at, distance_upper_bound=0.2)
+    far, index = _nearest(points, grid, near_head)
     found = np.isfinite(far)
     index = np.where(found, index, 0)
     away = ((at - points[index]) * directions[index]).sum(-1)
@@ -95,6 +98,33 @@ def build_collision(head: HeadModel, normals: Floats) -> Collision:
     filled = gaussian_filter(distance, SOFT_STEPS)
     soft = np.minimum(distance, filled + 0.002)
     return Collision(distance.astype(np.float32), nearest, soft.astype(np.float32))
+
+
+def _nearest(
+    points: Floats, grid: Floats, wanted: NDArray[np.bool_]
+) -> tuple[Floats, NDArray[np.int64]]:
+    """Distance [N] metres to the nearest of points [M,3], and its index, at the N wanted points
+    of a grid [X,Y,Z,3]; infinite beyond FAR.
+
+    Exact within EXACT; farther points, which cost a search tree the most, look at the point
+    that is nearest to the middle of their block.
+    """
+    tree = cKDTree(points)
+    block = np.stack(np.meshgrid(*[np.arange(n) // BLOCK for n in wanted.shape], indexing="ij"), -1)
+    block = block[wanted]
+    sides = np.array([-(-n // BLOCK) for n in wanted.shape])
+    flat = np.ravel_multi_index(tuple(block.T), tuple(sides))
+    used, which = np.unique(flat, return_inverse=True)
+    middles = np.stack(np.unravel_index(used, tuple(sides)), -1) * BLOCK + (BLOCK - 1) / 2
+    far, index = tree.query(LOW + STEP * middles, distance_upper_bound=FAR)
+    index = np.where(np.isfinite(far), index, 0)[which]
+    at = grid[wanted]
+    distance = np.where(
+        np.isfinite(far)[which], np.linalg.norm(at - points[index], axis=-1), np.inf
+    )
+    close = far[which] < EXACT + STEP * BLOCK * math.sqrt(3) / 2
+    distance[close], index[close] = tree.query(at[close])
+    return distance, index
 
 
 def _outer(head: HeadModel) -> NDArray[np.bool_]:

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from fitme.hair.color import HairColor
-from fitme.hair.kernels_draw import place, refine, ribbons
+from fitme.hair.kernels_draw import GOES_ON, place, refine, ribbons
 from fitme.hair.shadow import Volume, hair_volume
 from fitme.hair.strands import Strands
 from fitme.render.camera import Camera
@@ -62,7 +62,7 @@ def draw_hair(
     eye = -matrix[:3, :3].T @ matrix[:3, 3]
     albedo = color.albedo(strands) if isinstance(color, HairColor) else color
     albedo = np.ascontiguousarray(albedo, np.float32)
-    lit = _lighting(strands, light)
+    lit = _lighting(strands, light, np.sqrt(albedo.mean((0, 1))))
     factor = _factor(strands, matrix, intrinsics)
     points = strands.points
     if factor > 1:
@@ -95,9 +95,10 @@ def _factor(strands: Strands, matrix: Floats, intrinsics: Floats) -> int:
     return int(np.clip(np.ceil(pixels / SEGMENT_PX), 1, 4))
 
 
-def _lighting(strands: Strands, light: Light) -> tuple[Any, ...]:
+def _lighting(strands: Strands, light: Light, root: Floats) -> tuple[Any, ...]:
     """What `kernels_draw.shade` needs: lights [L,6], optical depths [L,X,Y,Z], their grid's corner
-    and step, and the same of the ambient light [3,X,Y,Z]."""
+    and step, and the same of the ambient light [3,X,Y,Z]; `root` [3] is that of the mean albedo.
+    """
     middle = strands.points[:, strands.points.shape[1] // 2].mean(0)
     directions, colors = _directional(light, middle)
     volume = hair_volume(strands, with_head=True)
@@ -106,7 +107,15 @@ def _lighting(strands: Strands, light: Light) -> tuple[Any, ...]:
         depths[index] = volume.depth_towards(direction)
     lights = np.concatenate([directions, colors], 1).astype(np.float32)
     coarse = volume.coarser()
-    return lights, depths, volume.low, volume.step, _ambient(coarse, light), coarse.low, coarse.step
+    return (
+        lights,
+        depths,
+        volume.low,
+        volume.step,
+        _ambient(coarse, light, root),
+        coarse.low,
+        coarse.step,
+    )
 
 
 def _directional(light: Light, middle: Floats) -> tuple[Floats, Floats]:
@@ -119,15 +128,17 @@ def _directional(light: Light, middle: Floats) -> tuple[Floats, Floats]:
     return directions.double().numpy(), colors.double().numpy()
 
 
-def _ambient(volume: Volume, light: Light) -> Floats:
-    """What a white hair shows at the grid points under the spherical harmonics alone, [3,X,Y,Z]."""
+def _ambient(volume: Volume, light: Light, root: Floats) -> Floats:
+    """What a white hair shows at the grid points under the spherical harmonics alone, [3,X,Y,Z],
+    among hairs with this root of the albedo [3], through which light goes on."""
+    lost = 0.8 * (1 - GOES_ON * root)
     directions = fibonacci_sphere(AMBIENT_DIRECTIONS)
     radiance = sh_radiance(light.sh[0].cpu(), directions).clamp_min(0).numpy()
     total = np.zeros((3, *volume.density.shape), np.float32)
     for direction, color in zip(directions.numpy(), radiance, strict=True):
-        passed = np.exp(-0.8 * volume.depth_towards(direction))
+        depth = volume.depth_towards(direction)
         for c in range(3):
-            total[c] += passed * color[c]
+            total[c] += np.exp(-lost[c] * depth) * color[c]
     # half of all directions is all that the outermost hair of a head can see
     total *= 2 * AMBIENT_GAIN / AMBIENT_DIRECTIONS
     return total + (LEAST_LIGHT * radiance.mean(0))[:, None, None, None]

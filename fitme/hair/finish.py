@@ -39,7 +39,7 @@ def gathered(
     own = tightness * (0.55 + 0.45 * random.random(count, dtype=np.float32))
     # stubs stand each for themselves
     long = np.linalg.norm(points[:, -1] - points[:, 0], axis=1)
-    own = own * np.clip(long / 0.02 - 0.3, 0, 1)
+    own = own * np.clip(long / 0.025 - 0.5, 0, 1)
     # tips stay a little apart: a clump ends in a brush, not in a needle
     share = own[:, None] * (1 - (1 - t) ** 1.6) * (1 - 0.25 * t**3)
     return points + share[..., None] * (points[leader] - points)

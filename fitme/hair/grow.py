@@ -11,7 +11,7 @@ from fitme.hair import guides
 from fitme.hair.collision import LOW, STEP
 from fitme.hair.finish import arc_lengths, clump_of, cornrowed, curled, frizzed, gathered, taper
 from fitme.hair.kernels_grow import SHOULDERS, grow_strands, push_out
-from fitme.hair.scalp import Roots, Scalp, draw_roots, hairline, inside_hairline, scalp_of
+from fitme.hair.scalp import Roots, Scalp, draw_roots, hairline, scalp_of
 from fitme.hair.strands import Anchor, Kind, Strands
 from fitme.hair.styles import HairStyle
 from fitme.head.curves import smoothstep
@@ -38,7 +38,7 @@ def grow(head: HeadModel, style: HairStyle, seed: int, strands: int = 8000) -> S
     """
     scalp, random = scalp_of(head), np.random.default_rng(seed)
     line = hairline(style.raised, style.recession, style.peak, style.low_nape)
-    edge = inside_hairline(scalp.vertices, scalp.azimuth, line)
+    edge = scalp.inside(line)
     density = _density(scalp, style, edge, random)
     share = float(density.sum() / max((edge > 0).sum(), 1))
     # a cropped head shows every hair: more and finer ones

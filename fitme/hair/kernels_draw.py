@@ -17,6 +17,9 @@ SHIFT_TRT, WIDTH_TRT = 0.16, 0.24
 SHIFT_TT, WIDTH_TT = 0.06, 0.16
 STRENGTH_R, STRENGTH_TRT, STRENGTH_TT = 0.16, 0.35, 0.45  # radiance per white Lambertian's
 DIFFUSE = 0.75
+# What light that has met other hairs adds, for white hair, whose head is as light as a white plate
+AMONG_HAIRS = 0.5
+GOES_ON = 0.55  # share of the light that meets a white hair and goes on, of the optical depth
 JITTER = 0.05  # radians by which cuticles of hairs differ
 OPAQUE = 0.01  # a pixel with less left to see through is done
 
@@ -83,7 +86,8 @@ def shade(n, k, points, albedo, tone, eye, lights, depths, low, step, ambient, l
     sine_v = math.sqrt(max(1e-6, 1 - along_v * along_v))
     i, j, m, u, v, w = _cell(low_a, step_a, ambient.shape[1:], points[n, k])
     for c in range(3):
-        out[n, k, c] = albedo[n, k, c] * _mix(ambient[c], i, j, m, u, v, w)
+        own = albedo[n, k, c]
+        out[n, k, c] = own * (1 + AMONG_HAIRS * own) * _mix(ambient[c], i, j, m, u, v, w)
     i, j, m, u, v, w = _cell(low, step, depths.shape[1:], points[n, k])
     for l in range(lights.shape[0]):
         lx, ly, lz = lights[l, 0], lights[l, 1], lights[l, 2]
@@ -106,7 +110,7 @@ def shade(n, k, points, albedo, tone, eye, lights, depths, low, step, ambient, l
             own = albedo[n, k, c]
             root = math.sqrt(own)
             # light in fair hair goes on after many scatterings
-            passed = math.exp(-tau * (1 - 0.55 * root)) * sine * lights[l, 3 + c]
+            passed = math.exp(-tau * (1 - GOES_ON * root)) * sine * lights[l, 3 + c]
             value = own * (DIFFUSE + inner * math.sqrt(root) + through * root) + spec
             out[n, k, c] += passed * value
 

@@ -24,6 +24,8 @@ Ints = NDArray[np.int32]
 
 SKULL_RADIUS = 0.078  # metres of the chart per radian of azimuth, the skull's at the temples
 AXIS_Z = 0.005  # metres, where the vertical axis of the chart stands
+FAR_OUTSIDE = 1.0  # metres
+MARGIN = 0.035  # metres outside of the usual hairline within which another one may run
 CROWN = np.array([0.0, 0.135, -0.040], np.float32)  # metres, the whorl
 
 # azimuth in degrees, height in metres
@@ -46,6 +48,15 @@ class Scalp:
     regions: dict[str, Floats]  # [V] in 0..1
     collision: Collision
     skull: Ints  # [S] vertices of the skin that follow the bone: those below the usual hair
+    near_hair: Ints  # [H] vertices that any hairline could hold
+
+    def inside(self, line: Floats) -> Floats:
+        """Signed distance [V] metres from a hairline [L,2], see `inside_hairline`; FAR_OUTSIDE
+        where no hair can grow."""
+        edge = np.full(len(self.vertices), -FAR_OUTSIDE, np.float32)
+        near = self.near_hair
+        edge[near] = inside_hairline(self.vertices[near], self.azimuth[near], line)
+        return edge
 
 
 _CACHE: dict[int, tuple[HeadModel, Scalp]] = {}  # the head is kept so that its id stays its own
@@ -69,11 +80,14 @@ def _build(head: HeadModel) -> Scalp:
     turn = np.arctan2(np.abs(vertices[:, 0]), vertices[:, 2] - AXIS_Z)
     regions = {k: v.cpu().numpy().astype(np.float32) for k, v in head.regions.items()}
     azimuth = np.degrees(turn).astype(np.float32)
-    hairy = inside_hairline(vertices, azimuth, hairline(0.0, 0.0, 0.0, 0.0)) > 0
-    skull = np.intersect1d(np.flatnonzero(hairy), skin.numpy()).astype(np.int32)
+    edge = inside_hairline(vertices, azimuth, hairline(0.0, 0.0, 0.0, 0.0))
+    skull, near = (
+        np.intersect1d(np.flatnonzero(edge > least), skin.numpy()).astype(np.int32)
+        for least in (0.0, -MARGIN)
+    )
     return Scalp(
         vertices, normals, skin.numpy().astype(np.int32), azimuth, regions,
-        build_collision(head, normals), skull,
+        build_collision(head, normals), skull, near,
     )  # fmt: skip
 
 

@@ -102,6 +102,10 @@ PRESETS: dict[str, HairStyle] = {
         top=0.035, sides=0.012, back=0.015, nape=0.006, forward=0.7, lift=0.45, volume=0.008,
         fade=0.6, clumps=500, tightness=0.55,
     ),
+    "fringe_crop": HairStyle(
+        top=0.07, sides=0.03, back=0.035, nape=0.012, fringe=0.055, fringe_width=45, forward=0.6,
+        lift=0.5, volume=0.018, layers=0.3, clumps=220, tightness=0.65,
+    ),
     "side_part": HairStyle(
         top=0.075, sides=0.025, back=0.03, nape=0.012, part=0.03, swept_back=0.35, lift=0.5,
         volume=0.014, hold=0.5, fade=0.3, clumps=200, tightness=0.5,
@@ -129,6 +133,11 @@ PRESETS: dict[str, HairStyle] = {
     "long_wavy": HairStyle(
         top=0.44, sides=0.38, back=0.36, nape=0.28, part=0.03, lift=0.35, volume=0.024, layers=0.3,
         weight=0.9, face=0.4, curl_radius=0.010, curl_turns=11, clumps=120, tightness=0.65,
+    ),
+    "long_back": HairStyle(
+        top=0.42, sides=0.36, back=0.36, nape=0.28, swept_back=0.8, tuck=0.8, lift=0.5,
+        volume=0.022, layers=0.25, weight=0.8, hold=0.5, face=0.0, front=0.1, curl_radius=0.004,
+        curl_turns=9, clumps=150, tightness=0.5,
     ),
     "curly": HairStyle(
         top=0.22, sides=0.20, back=0.20, nape=0.12, lift=0.6, volume=0.045, layers=0.35,

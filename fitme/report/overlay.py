@@ -18,6 +18,7 @@ from fitme.render.picture import BACKDROP, over, to_bytes
 
 GRID = 40  # lines of the atlas across its tile
 SIDE_YAW = (-45.0, 45.0)
+MARGIN, HAIR_MARGIN = 1.12, 1.3  # side of a window over the bare head's, without and with hair
 PANELS = 3 + len(SIDE_YAW)
 
 
@@ -35,8 +36,9 @@ def turned_camera(camera: Camera, centre: Tensor, yaw: float, pitch: float = 0.0
     return Camera(camera.K, pose[None], camera.height, camera.width)
 
 
-def head_window(avatar: Avatar, index: int, size: int, margin: float = 1.12) -> Camera:
+def head_window(avatar: Avatar, index: int, size: int) -> Camera:
     """A square camera window of `size` pixels around the whole head in photo `index`."""
+    margin = HAIR_MARGIN if avatar.hair else MARGIN
     view = avatar.photos[index].view
     camera = view.camera()
     pixels = camera.project(avatar.posed(index))[0]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fitme.avatar.model import Avatar
-from fitme.avatar.relight import facing_camera, posed_vertices, relit
+from fitme.avatar.relight import facing_camera, haired, posed_vertices, relit
 from fitme.image.color import linear_to_srgb, luminance, srgb_to_linear
 from fitme.image.photo import Photo
 from fitme.reflectance.regions import AtlasRegions
@@ -69,8 +69,10 @@ def photo_panels(
     seen = avatar.photos[index]
     whole, window = seen.view.camera(), head_window(avatar, index, size)
     pixels = window_pixels(photo, whole, window).clamp(0, 1)
-    out = avatar.render(window, seen.light, avatar.posed(index))
-    drawn = over(out, pixels)
+    posed = avatar.posed(index)
+    out = avatar.render(window, seen.light, posed, hair=False)
+    drawn = over(out, pixels)  # the face is compared as it is, whatever hangs over it
+    dressed = over(haired(avatar, out, window, seen.light, posed), pixels)
     wanted, got = linear_to_srgb(pixels), linear_to_srgb(drawn.clamp(0, 1))
     if photo.was_gray:
         wanted, got = (linear_to_srgb(luminance(v.clamp(0, 1)))[..., None] for v in (pixels, drawn))
@@ -87,7 +89,7 @@ def photo_panels(
     return PhotoPanels(
         photo=to_bytes(pixels),
         wire=to_bytes(wire(out, pixels)),
-        render=to_bytes(drawn),
+        render=to_bytes(dressed),
         difference=to_bytes(torch.lerp(dim, srgb_to_linear(_heat(miss.mean(-1))), covered)),
         mask=None if evidence is None else to_bytes(_mask(pixels, trusted, face)),
         **measured,

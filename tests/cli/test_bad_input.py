@@ -61,6 +61,14 @@ def test_bad_landmarks(content: str, astronaut: Path, tmp_path: Path) -> None:
     assert str(path) in refused(tmp_path, astronaut, "--landmarks", path)
 
 
+@pytest.mark.parametrize("command", ["fit", "batch"])
+def test_unknown_hair(command: str, astronaut: Path, tmp_path: Path) -> None:
+    source = astronaut if command == "fit" else astronaut.parent
+    arguments = [command, str(source), "--out", str(tmp_path / "out"), "--hair", "mullet"]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 2 and "hair=mullet: choose fit, cropped, bald" in result.stderr
+
+
 def test_occupied_output(astronaut: Path, tmp_path: Path) -> None:
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.txt").write_text("precious")

@@ -9,6 +9,6 @@ QUICK = override(
     {
         "light.steps": 2, "light.pixels": 64,
         "invert.steps": 2, "invert.pixels": 160, "invert.texels": 128,
-        "tune.steps": 2, "tune.pixels": 160, "tune.texels": 128,
+        "tune.steps": 2, "tune.pixels": 160, "tune.texels": 128, "hair": "crop",
     },
 )  # fmt: skip

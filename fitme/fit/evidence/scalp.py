@@ -50,7 +50,7 @@ def scalp_tone(out: RenderOutput, crops: Crops, crown: Tensor) -> Tensor | None:
 def scalp_contrast(session: Session, state: FitState) -> Tensor | None:
     """[3]: log albedo of the top of the head over that of the cheeks; None where the photos hardly
     show it, 0 where the head is to be bald."""
-    if not session.settings.hair:
+    if session.settings.hair == "bald":
         return state.frames.tint.new_zeros(3)
     crops = session.crops(CROP_PIXELS, exact=True)
     out = session.view(state, crops)

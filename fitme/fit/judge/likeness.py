@@ -45,7 +45,7 @@ def likeness(avatar: Avatar, index: int, photo: Photo) -> tuple[float, float]:
     width, height = max(4, round(wide * scale)), max(4, round(tall * scale))
     view = avatar.photos[index].view
     camera = view.camera().cropped(left, top, wide, tall).resized(height, width)
-    out = avatar.render(camera, avatar.photos[index].light, avatar.posed(index))
+    out = avatar.render(camera, avatar.photos[index].light, avatar.posed(index), hair=False)
     rgb = linear_to_srgb(out.color[0].clamp(0, 1))
     piece = photo.crop(left, top, wide, tall, (width, height))
     small = replace(photo, pixels=piece.pixels)

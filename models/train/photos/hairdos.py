@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from fitme.hair import HairColor, Strands, draw_hair, transmittance
+from fitme.hair import HairColor, Strands, draw_hair
+from fitme.hair.dress import light_through
 from fitme.models.train.photos.prop import Prop
 from fitme.models.train.photos.scene import Picture
 from fitme.render.camera import Camera
@@ -17,7 +18,6 @@ from fitme.segment.labels import Label
 UNDER_HAT = 0.05  # metres: hair is pressed by a hat that lies no farther than this in front of it
 OVER_CLOTHES = 0.02  # metres: hair that has sunk this far into clothes lies on them
 COVERING = 0.5  # opacity from which hair is what a pixel shows
-SKY = np.array([[0.0, 1.0, 0.3], [0.0, 0.3, 1.0]], np.float32)  # where ambient light comes from
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def hair_over(
     depth = _yielding(picture, props)
     color, labels, alpha = picture.color, picture.labels, picture.alpha
     shading = [growth.strands for growth in growths if growth.label == Label.HAIR]
-    share = _light_through(picture, shading, light)
+    share = light_through(shading, picture, light)
     color = color * share[..., None]
     nearest = picture.depth
     for growth in growths:
@@ -59,21 +59,3 @@ def _yielding(picture: Picture, props: Sequence[Prop]) -> np.ndarray:
         elif prop.label == Label.OTHER and prop.vertices[:, 1].mean() > 0.05:
             moved[index] = -UNDER_HAT
     return (picture.depth + moved[picture.worn]).astype(np.float32)
-
-
-def _light_through(picture: Picture, strands: Sequence[Strands], light: Light) -> np.ndarray:
-    """[H,W]: share of the light that hair lets through to what is drawn."""
-    solid = np.isfinite(picture.depth)
-    points = np.ascontiguousarray(picture.position[solid], np.float32)
-    through = np.ones((len(points), 2), np.float32)  # around, lamps
-    lamps = light.directions[0].numpy()
-    colors = light.colors[0].mean(-1).numpy()
-    for one in strands:
-        for direction in SKY:
-            through[:, 0] *= transmittance(one, points, direction) ** (1 / len(SKY))
-        for direction, weight in zip(lamps, colors / max(colors.sum(), 1e-6), strict=True):
-            through[:, 1] *= transmittance(one, points, direction) ** weight
-    lamp = picture.lamps[solid]
-    share = np.ones(picture.depth.shape, np.float32)
-    share[solid] = (1 - lamp) * through[:, 0] + lamp * through[:, 1]
-    return share

@@ -1,0 +1,1 @@
+"""Hair and beard of the person in the photos, as parameters of `fitme.hair`."""
