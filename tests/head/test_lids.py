@@ -68,7 +68,7 @@ class TestBlink:
         half = rest + 0.5 * offsets[index].sum(0)
         torch.testing.assert_close(blinking(shape, 0.5)[0], half, atol=1e-6, rtol=0)
         right = rest[:, 0] < 0
-        assert torch.equal(offsets[index[0], right], head.expression[index[0], right])
+        assert offsets[index[0], right].abs().max() < 1e-4
 
     def test_a_head_without_eyes_has_no_seams(self) -> None:
         tiny = tiny_head()
