@@ -57,6 +57,8 @@ from fitme.runtime.progress import Progress, SilentProgress
 from fitme.runtime.versions import installed_version
 from fitme.segment.encoder import FaceEncoder
 
+EYE_TEXELS = 512  # of an avatar's eyeballs: an iris is 74 texels wide
+
 
 @dataclass(frozen=True)
 class Fitted:
@@ -179,7 +181,7 @@ def fit_faces(
         color_eyes(session, state)
         person = state.person
         materials = generated_materials(
-            head, session.regions, maps, person.iris, eye_gain=person.eyes
+            head, session.regions, maps, person.iris, EYE_TEXELS, person.eyes
         )
     vertices = state.posed(head)
     photos = [

@@ -36,6 +36,8 @@ LARGEST = 4.0  # log, of what is taken from a lid or put on it
 FINE = 0.25  # of detail too fine for the folds' maps that stays on a lid
 TINT = (0.97, 0.93, 0.94)  # of thin skin over vessels
 GRAIN_M, GRAIN = 0.0014, 0.03  # size and log contrast of a lid's fine lines
+RIM_M = (0.0003, 0.0012)  # from the lower lid's top: its wet rim, its skin
+RIM_TINT, WET = (1.02, 0.80, 0.80), 0.7  # of the rim over skin, and how much of it is drawn
 FLAT = 0.8  # of a lid's normals: its relief in the photo was lashes
 
 
@@ -49,8 +51,8 @@ def draw_lids(
         return maps, wrinkles
     texels = maps.diffuse_albedo.shape[1]
     side = TEXELS if wrinkles is None else wrinkles.compressed.shape[1]
-    travel, edge, shut = _lids(geometry)
-    lid = smoothstep(*LID, travel) * (edge > 0)
+    travel, edge, shut, rim = _lids(geometry)
+    lid = smoothstep(*LID, travel)
     painted = resized(maps.diffuse_albedo, TEXELS).clamp_min(1e-3).log()[0]
     skin = _skin(session, painted, travel)
     skin = skin + painted.new_tensor(TINT).log()
@@ -61,7 +63,10 @@ def draw_lids(
     wide = resized(lid[None, ..., None], texels)
     fine = maps.diffuse_albedo.clamp_min(1e-3).log()
     fine = fine - resized(resized(fine, side), texels)
+    wet = WET * (1 - smoothstep(*RIM_M, rim)) * (1 - lid)
+    wet = wet[..., None] * (skin + skin.new_tensor(RIM_TINT).log() - painted)
     albedo = maps.diffuse_albedo * (-(1 - FINE) * wide * fine).exp()
+    albedo = albedo * resized(wet[None], texels).exp()
     flat = torch.zeros_like(maps.normal)
     flat[..., 2] = 1
     normal = F.normalize(torch.lerp(maps.normal, flat, FLAT * wide), dim=-1)
@@ -80,12 +85,14 @@ def draw_lids(
     return replace(maps, diffuse_albedo=albedo, normal=normal), replace(moving, shade=shade)
 
 
-def _lids(geometry: Geometry) -> tuple[Tensor, Tensor, Tensor]:
+def _lids(geometry: Geometry) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """How far a blink draws each texel down over the most [r,r], its distance to the upper lid's
-    edge when shut, metres [r,r], below 0 behind it, and its place then [r,r,3]."""
+    edge when shut, metres [r,r], its place then [r,r,3], and its distance to the lower lid's top
+    [r,r]."""
     head, rest = geometry.head, geometry.vertices()[0]
     offsets = geometry.expression_offsets()
-    shut, down, edge = rest.clone(), torch.zeros_like(rest[:, 0]), torch.full_like(rest[:, 0], 1.0)
+    shut, down = rest.clone(), torch.zeros_like(rest[:, 0])
+    edge = rim = torch.ones_like(down)
     for seam in head.lid_seams:
         moved = offsets[seam.blink]
         shut += moved
@@ -93,8 +100,11 @@ def _lids(geometry: Geometry) -> tuple[Tensor, Tensor, Tensor]:
         upper, weights = seam.margin
         line = weights @ (rest + moved)[upper]
         edge = torch.minimum(edge, _to_line(rest + moved, line))
-    baked = bake_vertex_field(head, torch.cat([down[:, None], edge[:, None], shut], -1), TEXELS)
-    return baked[..., 0].clamp_min(0), baked[..., 1], baked[..., 2:]
+        lower, tops = seam.ridge
+        rim = torch.minimum(rim, _to_line(rest, tops @ rest[lower]))
+    fields = torch.cat([torch.stack([down, edge, rim], -1), shut], -1)
+    baked = bake_vertex_field(head, fields, TEXELS)
+    return baked[..., 0].clamp_min(0), baked[..., 1], baked[..., 3:], baked[..., 2]
 
 
 def _to_line(points: Tensor, line: Tensor) -> Tensor:
