@@ -8,6 +8,7 @@ from torch import Tensor
 
 from fitme.detail.wrinkles import Wrinkles
 from fitme.fit.session import Session
+from fitme.fit.stages.backs import draw_backs
 from fitme.fit.stages.folds import fold_out
 from fitme.fit.stages.lids import draw_lids
 from fitme.fit.stages.refine import refine
@@ -32,6 +33,7 @@ def finished_maps(
     if session.settings.wrinkles:
         maps, wrinkles = fold_out(session, state, maps, own)
     maps, wrinkles = draw_lids(session, state, maps, wrinkles)
+    maps = draw_backs(session, state, maps)
     if texels == size:
         return maps, wrinkles
     return resized(maps, size), None if wrinkles is None else wrinkles.resized(size)
