@@ -24,7 +24,7 @@ ENAMEL, NECK, EDGE = (0.74, 0.665, 0.56), (0.62, 0.49, 0.34), (0.68, 0.635, 0.57
 GUM, MUCOSA = (0.54, 0.25, 0.23), (0.36, 0.11, 0.10)
 TONGUE, UNDERSIDE = (0.44, 0.16, 0.155), (0.36, 0.10, 0.10)
 LINING = (0.30, 0.085, 0.078)
-DEPTH = (1.0, 0.98, 0.93, 0.84, 0.74, 0.62, 0.5, 0.4)  # of a tooth's albedo, by column
+DEPTH = (1.0, 0.98, 0.92, 0.8, 0.66, 0.5, 0.38, 0.28)  # of a tooth's albedo, by column
 
 
 def _texels(size: int) -> tuple[Tensor, Tensor]:

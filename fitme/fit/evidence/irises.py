@@ -40,7 +40,7 @@ CHROMA = 0.3  # log, of the sclera against grey
 
 
 @dataclass(frozen=True)
-class _Eye:
+class PlacedEye:
     """One eye in one crop: pixels = middle + (uv - 0.5) @ matrix."""
 
     middle: Tensor  # [2]
@@ -51,9 +51,9 @@ class _Eye:
         flat = torch.stack([angle.cos(), angle.sin()], -1) * (IRIS_SHARE * radius)[..., None]
         return self.middle + flat @ self.matrix
 
-    def moved(self, shift: Tensor, scale: float) -> _Eye:
+    def moved(self, shift: Tensor, scale: float) -> PlacedEye:
         """Shifted [2] by radii of the iris, and larger by `scale`."""
-        return _Eye(self.middle + (IRIS_SHARE * shift) @ self.matrix, self.matrix * scale)
+        return PlacedEye(self.middle + (IRIS_SHARE * shift) @ self.matrix, self.matrix * scale)
 
 
 def read_eyes(out: RenderOutput, crops: Crops, seen: Tensor, part: list[int]) -> Tensor | None:
@@ -66,16 +66,16 @@ def read_eyes(out: RenderOutput, crops: Crops, seen: Tensor, part: list[int]) ->
     for k in range(len(seen)):
         for index in part:
             own = (out.part[k] == index) & (seen[k] > 0.5)
-            eye = _place(out.uv[k], own)
+            eye = placed(out.uv[k], own)
             if eye is None:
                 continue
-            better, contrast = _found(eye, crops.pixels[k])
+            better, contrast = nearest_eye(eye, crops.pixels[k])
             clear.append(CLEAR * contrast)
             for area, (name, rings) in enumerate((("iris", IRIS), ("sclera", SCLERA))):
-                photo = _read(better, crops.pixels[k], rings, MATT[name])
-                light = _read(eye, white[k], rings, (0.1, 0.9)).clamp_min(0.05)
-                gloss = _read(eye, out.specular[k], rings, (0.1, 0.5))
-                own_albedo = _read(eye, out.albedo[k], rings, MATT[name]).clamp_min(1e-3)
+                photo = read(better, crops.pixels[k], rings, MATT[name])
+                light = read(eye, white[k], rings, (0.1, 0.9)).clamp_min(0.05)
+                gloss = read(eye, out.specular[k], rings, (0.1, 0.5))
+                own_albedo = read(eye, out.albedo[k], rings, MATT[name]).clamp_min(1e-3)
                 albedo = ((photo - gloss).clamp_min(0.1 * photo) / light).clamp_min(1e-3)
                 if bool(crops.gray[k]):
                     albedo = albedo.mean().expand(3)
@@ -95,7 +95,7 @@ def _possible(albedo: Tensor, area: int) -> Tensor:
     return (grey.clamp(math.log(WHITE[0]), math.log(WHITE[1])) + tint).exp()
 
 
-def _place(uv: Tensor, own: Tensor) -> _Eye | None:
+def placed(uv: Tensor, own: Tensor) -> PlacedEye | None:
     """Where an eye [n,n] lies whose texture coordinates are [n,n,2]; None where it is hardly
     seen."""
     near = own & (eye_radius(uv) < NEAR * IRIS_SHARE)
@@ -105,10 +105,10 @@ def _place(uv: Tensor, own: Tensor) -> _Eye | None:
     pixels = torch.stack([columns, rows], -1).to(uv) + 0.5
     flat = torch.cat([uv[near] - 0.5, torch.ones_like(pixels[:, :1])], 1).double()
     solved = torch.linalg.lstsq(flat, pixels.double()).solution.to(uv)
-    return _Eye(solved[2], solved[:2])
+    return PlacedEye(solved[2], solved[:2])
 
 
-def _found(eye: _Eye, photo: Tensor) -> tuple[_Eye, float]:
+def nearest_eye(eye: PlacedEye, photo: Tensor) -> tuple[PlacedEye, float]:
     """The eye where it fits the photo [n,n,3] best, and how well, in log contrast."""
     grey = photo.mean(-1, keepdim=True).clamp(0.01, 1).log()
     steps = torch.linspace(-FAR, FAR, SHIFTS).to(photo)
@@ -128,7 +128,7 @@ def _found(eye: _Eye, photo: Tensor) -> tuple[_Eye, float]:
     return best, most
 
 
-def _samples(eye: _Eye, image: Tensor, rings: tuple[float, float]) -> Tensor:
+def _samples(eye: PlacedEye, image: Tensor, rings: tuple[float, float]) -> Tensor:
     """Of an image [n,n,C] to both sides of the pupil, [RINGS,ANGLES,C]; one side, the other."""
     half = torch.linspace(*SECTOR, ANGLES // 2).to(image)
     angle = torch.cat([half, torch.pi - half])
@@ -141,8 +141,8 @@ def _samples(eye: _Eye, image: Tensor, rings: tuple[float, float]) -> Tensor:
     return found[0].movedim(0, -1)
 
 
-def _read(
-    eye: _Eye, image: Tensor, rings: tuple[float, float], shares: tuple[float, float]
+def read(
+    eye: PlacedEye, image: Tensor, rings: tuple[float, float], shares: tuple[float, float]
 ) -> Tensor:
     """The colour [3] of pixels whose brightness lies between two quantiles of it."""
     values = _samples(eye, image, rings).reshape(-1, image.shape[-1])

@@ -26,6 +26,8 @@ from fitme.reflectance.grain import grain
 
 TEXELS = 512  # at which lids are measured
 LID = (0.02, 0.13)  # travel of a blink over the most, from brow bone to lid
+ABOVE = (0.004, 0.02)  # likewise: how far lashes reach over the skin above a lid
+LASH = (0.12, 0.3)  # log: by how much they are darker than it
 DONOR = (0.004, 0.06)  # likewise: skin whose colour the lid has
 NEAR_TEXELS = 14  # of TEXELS: how far that colour is carried, about 9 mm, three times over
 DARK = 0.35  # log: donors that differ so much from the rest are make-up, lashes or shadow
@@ -34,7 +36,7 @@ EARLY = 2.4  # amount of a whole blink: lids are skin when it is half done
 LEAST = 0.12  # strain, below which a blink says nothing
 LARGEST = 4.0  # log, of what is taken from a lid or put on it
 FINE = 0.15  # of detail too fine for the folds' maps that stays on a lid
-TINT = (0.97, 0.93, 0.94)  # of thin skin over vessels
+TINT = (0.99, 0.96, 0.965)  # of thin skin over vessels
 GRAIN_M, GRAIN = 0.0018, 0.045  # size and log contrast of a lid's fine lines
 RIM_M = (0.0003, 0.0012)  # from the lower lid's top: its wet rim, its skin
 RIM_TINT, WET = (0.85, 0.64, 0.62), 0.6  # of the rim over skin, and how much of it is drawn
@@ -58,13 +60,17 @@ def draw_lids(
     skin = skin + painted.new_tensor(TINT).log()
     lines = shut * shut.new_tensor((0.4, 1.0, 1.0))  # lines run along the lid
     skin = skin + GRAIN * grain(lines, GRAIN_M, 2)[..., None]
-    bare = lid * smoothstep(*LASHES_M, edge)
-    change = (skin - painted).clamp(-LARGEST, LARGEST) * bare[..., None]
+    change = (skin - painted).clamp(-LARGEST, LARGEST)
+    # Above the lid only what is darker than skin gives way: lashes before it, the crease's shadow.
+    above = smoothstep(*ABOVE, travel) * (1 - _wide(session.regions.brows))
+    above = above * smoothstep(*LASH, change.mean(-1))
+    bare = torch.maximum(lid, above) * smoothstep(*LASHES_M, edge)
+    change = change * bare[..., None]
     wide = resized(lid[None, ..., None], texels)
     fine = maps.diffuse_albedo.clamp_min(1e-3).log()
     fine = fine - resized(resized(fine, side), texels)
     wet = WET * (1 - smoothstep(*RIM_M, rim)) * (1 - lid)
-    wet = wet[..., None] * (skin + skin.new_tensor(RIM_TINT).log() - painted)
+    wet = wet[..., None] * (skin + skin.new_tensor(RIM_TINT).log() - painted).clamp(-1, 1)
     albedo = maps.diffuse_albedo * (-(1 - FINE) * wide * fine).exp()
     albedo = albedo * resized(wet[None], texels).exp()
     flat = torch.zeros_like(maps.normal)
@@ -73,14 +79,17 @@ def draw_lids(
     if wrinkles is None:
         albedo = albedo * resized(change[None], texels).exp()
         return replace(maps, diffuse_albedo=albedo.clamp(0.002, 0.9), normal=normal), None
-    fold = _folds(geometry, wrinkles, lid)
+    fold = _folds(geometry, wrinkles, bare)
     moving = replace(wrinkles, fold=fold)
     amount = moving.amount(head, geometry.vertices(), state.posed(head)).clamp_min(0).mean(0)
     amount = resized(amount[None, ..., None], TEXELS)[0]
-    shade = change / (DEEPEST - amount).clamp_min(0.3 * DEEPEST)
-    at_rest = resized((-shade * amount)[None], texels).exp()  # the photo's own render stays
+    # Lids that are half drawn out in the photo hide less: what they show is skin in part.
+    shade = change * (1 - amount / DEEPEST).clamp_min(0) / DEEPEST
+    at_rest = resized(
+        (-shade * amount).clamp(-1, 1)[None], texels
+    ).exp()  # the photo's own render stays
     shade = resized(shade[None], side)
-    shade = torch.lerp(wrinkles.shade, shade, resized(lid[None, ..., None], side))
+    shade = torch.lerp(wrinkles.shade, shade, resized(bare[None, ..., None], side))
     albedo = (albedo * at_rest).clamp(0.002, 0.9)
     return replace(maps, diffuse_albedo=albedo, normal=normal), replace(moving, shade=shade)
 
@@ -115,22 +124,22 @@ def _to_line(points: Tensor, line: Tensor) -> Tensor:
     return (apart - share.clamp(0, 1)[..., None] * along).norm(dim=-1).amin(1)
 
 
+def _wide(mask: Tensor) -> Tensor:
+    """A mask of the atlas at TEXELS."""
+    return F.interpolate(mask[None, None], (TEXELS, TEXELS), mode="bilinear")[0, 0]
+
+
 def _skin(session: Session, painted: Tensor, travel: Tensor) -> Tensor:
     """Smooth log albedo [r,r,3] of the skin around the lids, carried over them; painted [r,r,3]."""
     regions = session.regions
-    size = (len(painted),) * 2
-
-    def wide(mask: Tensor) -> Tensor:
-        return F.interpolate(mask[None, None], size, mode="bilinear")[0, 0]
-
     donor = smoothstep(0.0, DONOR[0], travel) * (1 - smoothstep(*DONOR, travel))
-    donor = donor * wide(regions.lids) * (1 - wide(regions.brows))
+    donor = donor * _wide(regions.lids) * (1 - _wide(regions.brows))
     known = painted[donor > 0.5]
     if not len(known):
         return painted
     middle = known.mean(-1).median()
     unlike = (painted.mean(-1) - middle).abs() / DARK
-    weight = donor / (1 + unlike**4) + 1e-6 * wide(regions.lids)
+    weight = donor / (1 + unlike**4) + 1e-6 * _wide(regions.lids)
     both = torch.cat([painted * weight[..., None], weight[..., None]], -1).movedim(-1, 0)[:, None]
     for _ in range(3):
         both = F.avg_pool2d(both, 2 * NEAR_TEXELS + 1, 1, NEAR_TEXELS, count_include_pad=False)
