@@ -8,7 +8,7 @@ import torch.nn.functional as F
 
 from fitme.head.model import load_head
 from fitme.reflectance.generated import HAIR_ROUGHNESS, roughness
-from fitme.reflectance.regions import LIP_ROUGHNESS, ASIDE_ROUGHNESS, AtlasRegions
+from fitme.reflectance.regions import ASIDE_ROUGHNESS, LIP_ROUGHNESS, AtlasRegions
 
 SKIN = (0.45, 0.28, 0.20)
 

@@ -83,8 +83,9 @@ def draw_lids(
     moving = replace(wrinkles, fold=fold)
     amount = moving.amount(head, geometry.vertices(), state.posed(head)).clamp_min(0).mean(0)
     amount = resized(amount[None, ..., None], TEXELS)[0]
-    # Lids that are half drawn out in the photo hide less: what they show is skin in part.
-    shade = change * (1 - amount / DEEPEST).clamp_min(0) / DEEPEST
+    # Lids that are more than half drawn out in the photo show skin themselves.
+    left = (1 - amount / DEEPEST).clamp(1e-3, 1)
+    shade = change * torch.minimum(1 / left, 4 * left) / DEEPEST
     at_rest = resized(
         (-shade * amount).clamp(-1, 1)[None], texels
     ).exp()  # the photo's own render stays
