@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from fitme.detail.wrinkles import Wrinkles
+from fitme.fit.evidence.catchlights import catchlights, with_catchlight
 from fitme.fit.evidence.irises import read_eyes
 from fitme.fit.models import Models
 from fitme.fit.session import Session
@@ -21,6 +22,7 @@ from fitme.head.parts import Role
 from fitme.models.stylegan2 import ReflectanceMaps
 from fitme.reflectance.atlas import bake_vertex_field, resized
 from fitme.render import Material
+from fitme.render.light import Light, fibonacci_sphere, sh_diffuse
 from tests.fit.made_photo import SKIN, TEXELS, known_state, photographed, plain, seen_plain
 
 Known = tuple[Session, FitState]
@@ -121,3 +123,32 @@ class TestEyes:
         assert found is not None
         torch.testing.assert_close(found, wanted, atol=0.2, rtol=0)
         assert read_eyes(out, crops, 0 * where, eyes) is None
+
+
+class TestCatchlights:
+    def test_a_lamp_that_eyes_mirror_is_found(self, models: Models) -> None:
+        head, regions, state = models.head, models.regions, known_state(models.head)
+        lamp = torch.nn.functional.normalize(torch.tensor([0.25, 0.2, 1.0]), dim=0)
+        state.frames.gray *= 0.6
+        state.frames.lamp[:] = 0.4 * lamp
+        seen = photographed(head, regions, state, plain())
+        state.frames.lamp[:] = 0
+        session = Session(models, [seen], FitSettings())
+        out, crops = seen_plain(head, regions, state, seen, 640)
+        eyes = [part.index for part in head.parts_with(Role.EYE)]
+        where = torch.isin(out.part, torch.tensor(eyes)).float()
+        (found,) = catchlights(session, state, out, crops, where)
+        assert found is not None
+        assert float(found @ lamp / found.norm()) > 0.95
+
+    def test_skin_keeps_its_light(self) -> None:
+        light = Light.ambient((0.7, 0.6, 0.5))
+        lit = with_catchlight(light, torch.tensor([0.0, 0.06, 0.08]))
+        assert with_catchlight(light, None) is light and lit.directions.shape == (1, 1, 3)
+        towards = fibonacci_sphere(64)
+
+        def received(given: Light) -> Tensor:
+            lamps = (towards @ given.directions[0].T).clamp_min(0) @ given.colors[0]
+            return sh_diffuse(given.sh, towards[None])[0] + lamps
+
+        torch.testing.assert_close(received(lit), received(light), atol=0.012, rtol=0)
