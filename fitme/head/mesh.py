@@ -13,7 +13,7 @@ from fitme.render import Mesh
 INNER_LIPS = (13, 14)  # landmarks: the middles of the upper and the lower lip's edge
 INSIDE = (Role.MOUTH, Role.TEETH, Role.TONGUE)
 OPENED = 0.9  # of the surround that an open mouth's front sees
-NARROW = 1.3  # how much faster than a slit of its height the mouth's surround narrows inwards
+NARROW = 2.2  # how much faster than a slit of its height the mouth's surround narrows inwards
 
 
 def head_mesh(head: HeadModel, vertices: Tensor) -> Mesh:
