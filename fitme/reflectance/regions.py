@@ -20,6 +20,7 @@ LIP_ROUGHNESS = 0.36
 # Of skin that turns away from the front: jaw, neck, ears. Neck, shoulders and down hide most of the
 # surround that it reflects grazingly; with SKIN_ROUGHNESS a white line ran along jaws.
 ASIDE_ROUGHNESS, ASIDE = 0.64, (0.62, 0.15)  # and cosines to the front of neither and of all
+JAW = 0.02  # metres below the mouth, from which the face's skin belongs to the jaw
 REGIONS = ("lips", "brows", "nostrils", "face")
 # Heights and half widths on the neutral mean head, metres, that split the face.
 BARE_WIDTH, FLANK_WIDTH, SIDE_WIDTH = 0.040, 0.040, 0.058
@@ -192,9 +193,11 @@ class AtlasRegions:
 
     @cached_property
     def _aside(self) -> Tensor:
-        """How far the mean head's skin turns from the front, lids and nostrils left out, [size,
-        size] in 0..1."""
-        return smoothstep(*ASIDE, self._forward) * (1 - self.lids) * (1 - self.masks["nostrils"])
+        """How far the skin of jaw, neck, ears and scalp turns from the front on the mean head,
+        [size,size] in 0..1."""
+        _, mouth = self._heights
+        jaw = smoothstep(mouth, mouth - JAW, self._rest[..., 1]) * float(self._divided)
+        return smoothstep(*ASIDE, self._forward) * torch.maximum(jaw, 1 - self.masks["face"])
 
     @property
     def _divided_skin(self) -> Tensor:
