@@ -27,9 +27,11 @@ IRIS = (1.3 * PUPIL_SHARE / IRIS_SHARE, 0.86)  # of the iris' radius: without pu
 SCLERA = (1.2, 1.75)
 INSIDE, BESIDE = (0.35, 0.9), (1.12, 1.45)  # compared to find the iris
 SHIFTS, SCALES = 7, (0.88, 1.0, 1.12)
-FAR = 0.3  # of the radius: how far an iris is looked for
-PRIOR = 0.8  # of the contrast, that a shift by the radius costs
+FAR = 0.36  # of the radius: how far an iris is looked for
+UNEVEN = 3.0  # of the contrast, that the spread within costs: lashes are dark too
+PRIOR = 0.35  # of the contrast, that a shift by the radius costs
 CLEAR = 3.0  # how much more the eye counts whose iris has the clearer edge
+LIGHTER = 2.0  # per log of its brightness
 NEAR = 1.5  # of the radius: pixels from which an eye's place is taken
 FEW = 12  # pixels of an eye below which it says nothing
 MATT = {"iris": (0.15, 0.7), "sclera": (0.3, 0.85)}  # quantiles between lashes and lights
@@ -63,6 +65,7 @@ def read_eyes(out: RenderOutput, crops: Crops, seen: Tensor, part: list[int]) ->
     white = shading(out)
     found: list[list[Tensor]] = [[], []]
     clear: list[float] = []
+    bright: list[Tensor] = []
     for k in range(len(seen)):
         for index in part:
             own = (out.part[k] == index) & (seen[k] > 0.5)
@@ -77,12 +80,16 @@ def read_eyes(out: RenderOutput, crops: Crops, seen: Tensor, part: list[int]) ->
                 gloss = read(eye, out.specular[k], rings, (0.1, 0.5))
                 own_albedo = read(eye, out.albedo[k], rings, MATT[name]).clamp_min(1e-3)
                 albedo = ((photo - gloss).clamp_min(0.1 * photo) / light).clamp_min(1e-3)
+                if area == 0:
+                    bright.append(photo.mean().clamp_min(1e-3))
                 if bool(crops.gray[k]):
                     albedo = albedo.mean().expand(3)
                 found[area].append(_possible(albedo, area).log() - own_albedo.log())
     if not found[0]:
         return None
-    share = seen.new_tensor(clear).softmax(0)  # hair over an eye hides its iris' edge
+    # Hair over an eye hides its iris' edge; of two irises the darker may be lashes.
+    light = torch.stack(bright).log() * LIGHTER
+    share = (seen.new_tensor(clear) + light).softmax(0)
     return torch.stack([share @ torch.stack(values) for values in found])
 
 
@@ -121,7 +128,7 @@ def nearest_eye(eye: PlacedEye, photo: Tensor) -> tuple[PlacedEye, float]:
                 beside = _samples(moved, grey, BESIDE)[..., 0]
                 left, right = beside.chunk(2, 1)
                 contrast = torch.minimum(left.mean(), right.mean()) - inside.mean()
-                contrast = contrast + beside.mean() - inside.mean() - inside.std()
+                contrast = contrast + beside.mean() - inside.mean() - UNEVEN * inside.std()
                 value = float(contrast - PRIOR * (x * x + y * y).sqrt())
                 if value > most:
                     best, most = moved, value

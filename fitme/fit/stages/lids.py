@@ -35,12 +35,12 @@ LASHES_M = (0.0007, 0.0016)  # from the lid's edge: all lashes, none
 EARLY = 2.4  # amount of a whole blink: lids are skin when it is half done
 LEAST = 0.12  # strain, below which a blink says nothing
 LARGEST = 4.0  # log, of what is taken from a lid or put on it
-FINE = 0.15  # of detail too fine for the folds' maps that stays on a lid
+FINE = 0.35  # of detail too fine for the folds' maps that stays on a lid
 TINT = (0.99, 0.96, 0.965)  # of thin skin over vessels
 GRAIN_M, GRAIN = 0.0018, 0.045  # size and log contrast of a lid's fine lines
 RIM_M = (0.0003, 0.0012)  # from the lower lid's top: its wet rim, its skin
 RIM_TINT, WET = (0.85, 0.64, 0.62), 0.6  # of the rim over skin, and how much of it is drawn
-FLAT = 0.8  # of a lid's normals: its relief in the photo was lashes
+FLAT = 0.6  # of a lid's normals: its relief in the photo was lashes
 
 
 @torch.no_grad()
