@@ -41,8 +41,9 @@ much it compresses (above 0) or stretches (below 0) the skin there. At every pix
     normal = amount > 0 ? lerp(normal, compressed, amount) : lerp(normal, stretched, -amount)
     colour = lerp(base colour, compressed colour, max(amount, 0))
 
-The twelve inner sums are the same for all pixels: compute them once a frame and hand them over as
-three vectors of four. Alpha of the masks is data: no premultiplication, no "alpha is transparency".
+The inner sums, one a region, are the same for all pixels: compute them once a frame and hand them
+over as vectors of four. Alpha of the masks is data: no premultiplication, no "alpha is
+transparency".
 
 """
 _HOW = {

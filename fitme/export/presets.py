@@ -68,6 +68,7 @@ class ExportOptions:
             compress=self.compress or ("meshopt" if engine.small else "none"),
             visemes=self.visemes or engine.visemes,
         )
+
     hair: bool = True  # cards of hair and beard
     lashes: bool = False  # cards of lashes
     hair_alpha: str = "MASK"  # or BLEND: softer edges, which engines have to sort

@@ -16,7 +16,8 @@ from fitme.avatar.photo import AvatarPhoto
 from fitme.avatar.run_info import RunInfo
 from fitme.detail.deformation import as_stored
 from fitme.fit.align import Aligned
-from fitme.fit.evidence.eyes import color_eyes
+from fitme.fit.evidence.catchlights import catchlights, with_catchlight
+from fitme.fit.evidence.eyes import color_eyes, seen_eyes
 from fitme.fit.faces import (
     Seen,
     align_photos,
@@ -57,6 +58,8 @@ from fitme.runtime.notes import as_data
 from fitme.runtime.progress import Progress, SilentProgress
 from fitme.runtime.versions import installed_version
 from fitme.segment.encoder import FaceEncoder
+
+EYE_TEXELS = 512  # of an avatar's eyeballs: an iris is 74 texels wide
 
 
 @dataclass(frozen=True)
@@ -178,13 +181,14 @@ def fit_faces(
     with log.stage("maps"):
         maps, wrinkles = finished_maps(session, state, size)
         color_eyes(session, state)
+        lamps = catchlights(session, state, *seen_eyes(session, state))
         person = state.person
         materials = generated_materials(
-            head, session.regions, maps, person.iris, eye_gain=person.eyes
+            head, session.regions, maps, person.iris, EYE_TEXELS, person.eyes
         )
     vertices = state.posed(head)
     photos = [
-        _photo(session, state, vertices[index : index + 1], index, log)
+        _photo(session, state, vertices[index : index + 1], index, log, lamps[index])
         for index in range(len(observations))
     ]
     geometry = as_stored(state.geometry(head))
@@ -195,15 +199,21 @@ def fit_faces(
 
 
 def _photo(
-    session: Session, state: FitState, vertices: Tensor, index: int, log: RunLog
+    session: Session,
+    state: FitState,
+    vertices: Tensor,
+    index: int,
+    log: RunLog,
+    lamp: Tensor | None,
 ) -> AvatarPhoto:
-    """How photo `index` sees the avatar, whose vertices [1,V,3] are posed as there."""
+    """How photo `index` sees the avatar, whose vertices [1,V,3] are posed as there and whose eyes
+    mirror a `lamp`, see `catchlights`."""
     seen, head = session.observations[index], session.head
     view = state.frames.view(index, seen.view)
     points = view.camera().project(head.landmarks(vertices))[0]
     miss = (points.cpu() - seen.face.points).norm(dim=-1) / seen.face.scale
     error = float(miss[head.landmark_weight.cpu() > 0.1].mean())
-    light = state.frames[index].light()
+    light = with_catchlight(state.frames[index].light(), lamp)
     return AvatarPhoto(seen.photo.path, view, light, log.last_losses(), error)
 
 

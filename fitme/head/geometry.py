@@ -47,6 +47,8 @@ class Geometry:
         poses = next((len(x) for x in (expression, gaze) if x is not None), 1)
         identity = self.identity.expand(poses, -1)
         shape = self.head.shape(identity, expression)
+        if expression is not None and self.head.lid_seams:
+            shape = shape + self._lids(expression)
         for layer in self.layers:
             at_rest = identity.new_zeros(poses, len(self.head.expression_names))
             shape = shape + layer.offsets(self.head, at_rest if expression is None else expression)
@@ -56,12 +58,29 @@ class Geometry:
         """What each expression in full adds to the neutral vertices, [E,V,3] metres; the eyes'
         turning is not in it."""
         offsets = self.head.expression
+        if self.head.lid_seams:
+            offsets = offsets + self._lids(torch.eye(len(offsets)).to(offsets))
         for layer in self.layers:
             full = torch.eye(len(offsets)).to(offsets)
             at_rest = torch.zeros_like(full[:1])
             added = layer.offsets(self.head, full) - layer.offsets(self.head, at_rest)
             offsets = offsets + added  # zeros stay zeros, as exports leave them out
         return offsets
+
+    def _lids(self, expression: Tensor) -> Tensor:
+        """What makes the blinks of expressions [P,E] shut this person's eyes, [P,V,3]."""
+        moved = expression.new_zeros(len(expression), len(self.head.mean), 3)
+        for seam, correction in zip(self.head.lid_seams, self._blinks, strict=True):
+            weight = expression[:, seam.blink, None, None]
+            moved = moved.index_add(1, seam.vertices, weight * correction)
+        return moved
+
+    @cached_property
+    def _blinks(self) -> list[Tensor]:
+        """`LidSeam.correction` of each eye; the shape learns nothing from it."""
+        with torch.no_grad():
+            rest = self.head.shape(self.identity)[0]
+            return [seam.correction(rest) for seam in self.head.lid_seams]
 
     @cached_property
     def expression_strain(self) -> Tensor:

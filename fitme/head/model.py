@@ -12,6 +12,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from fitme.head.lids import LidSeam, lid_seams
 from fitme.head.parts import Part, Role, parts_of
 from fitme.render.camera import axis_angle_to_matrix
 from fitme.runtime.errors import InputError
@@ -112,6 +114,11 @@ class HeadModel:
             digest.update(_stored(name, getattr(self, name)).numpy().tobytes())
         digest.update(json.dumps([self.expression_names, self.part_names]).encode())
         return digest.hexdigest()
+
+    @cached_property
+    def lid_seams(self) -> tuple[LidSeam, ...]:
+        """Where the lids of its eyes meet; none for a model without eyes or blinks."""
+        return lid_seams(self)
 
     @property
     def parts(self) -> tuple[Part, ...]:

@@ -23,8 +23,8 @@ GUM_ROWS = {"upper": (0.25, 0.24), "lower": (0.75, 0.24)}  # row of the margin, 
 ENAMEL, NECK, EDGE = (0.74, 0.665, 0.56), (0.62, 0.49, 0.34), (0.68, 0.635, 0.57)
 GUM, MUCOSA = (0.54, 0.25, 0.23), (0.36, 0.11, 0.10)
 TONGUE, UNDERSIDE = (0.44, 0.16, 0.155), (0.36, 0.10, 0.10)
-LINING = (0.25, 0.065, 0.06)
-DEPTH = (1.0, 0.98, 0.9, 0.74, 0.58, 0.42, 0.3, 0.2)  # of a tooth's albedo, by column
+LINING = (0.30, 0.085, 0.078)
+DEPTH = (1.0, 0.98, 0.92, 0.8, 0.66, 0.5, 0.38, 0.28)  # of a tooth's albedo, by column
 
 
 def _texels(size: int) -> tuple[Tensor, Tensor]:
@@ -87,10 +87,10 @@ def tongue_albedo(size: int = 256) -> Tensor:
 
 
 def mouth_albedo(size: int = 64) -> Tensor:
-    """The bag behind the lips [size,size,3]: the lips' inside at the rim, black at the throat."""
+    """The bag behind the lips [size,size,3]: the lips' inside at the rim, dark at the throat."""
     u, v = _texels(size)
     radius = ((u - 0.5).square() + (v - 0.5).square()).sqrt() / 0.49
-    return torch.tensor(LINING) * (0.08 + 0.92 * smoothstep(0.55, 1.0, radius))
+    return torch.tensor(LINING) * (0.3 + 0.7 * smoothstep(0.4, 1.0, radius))
 
 
 @lru_cache(maxsize=8)

@@ -6,14 +6,21 @@ import math
 from functools import cached_property
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
+from fitme.head.curves import smoothstep
 from fitme.head.model import HeadModel
 from fitme.landmarks.face import LEFT_EYE_CORNERS, RIGHT_EYE_CORNERS
 from fitme.reflectance.atlas import bake_vertex_field, resized
+from fitme.render import get_backend
 
 SKIN_ROUGHNESS = 0.46
 LIP_ROUGHNESS = 0.36
+# Of skin that turns away from the front: jaw, neck, ears. Neck, shoulders and down hide most of the
+# surround that it reflects grazingly; with SKIN_ROUGHNESS a white line ran along jaws.
+ASIDE_ROUGHNESS, ASIDE = 0.64, (0.62, 0.15)  # and cosines to the front of neither and of all
+JAW = 0.02  # metres below the mouth, from which the face's skin belongs to the jaw
 REGIONS = ("lips", "brows", "nostrils", "face")
 # Heights and half widths on the neutral mean head, metres, that split the face.
 BARE_WIDTH, FLANK_WIDTH, SIDE_WIDTH = 0.040, 0.040, 0.058
@@ -31,6 +38,7 @@ class AtlasRegions:
         self.size = size
         self._roughness: dict[int, Tensor] = {}
         self._rest = bake_vertex_field(head, head.mean, size)  # metres
+        self._forward = bake_vertex_field(head, forward(head)[:, None], size)[..., 0]
         self._corners = eye_corners(head)
         present = [name for name in REGIONS if name in head.regions]
         zero = torch.zeros(size, size, device=head.device)
@@ -183,6 +191,14 @@ class AtlasRegions:
         """Whether the head has brows and lips, which tell where on the face a texel lies."""
         return all(bool((self.masks[name] > 0.5).any()) for name in ("brows", "lips"))
 
+    @cached_property
+    def _aside(self) -> Tensor:
+        """How far the skin of jaw, neck, ears and scalp turns from the front on the mean head,
+        [size,size] in 0..1."""
+        _, mouth = self._heights
+        jaw = smoothstep(mouth, mouth - JAW, self._rest[..., 1]) * float(self._divided)
+        return smoothstep(*ASIDE, self._forward) * torch.maximum(jaw, 1 - self.masks["face"])
+
     @property
     def _divided_skin(self) -> Tensor:
         """`skin`, nowhere on a head whose face cannot be divided; [size,size] in 0..1."""
@@ -198,10 +214,20 @@ class AtlasRegions:
         asks for the same."""
         if resolution in self._roughness:
             return self._roughness[resolution]
-        lips = resized(self.masks["lips"][None, ..., None], resolution)
-        rough = SKIN_ROUGHNESS + (LIP_ROUGHNESS - SKIN_ROUGHNESS) * lips
+        lips, aside = (
+            resized(mask[None, ..., None], resolution) for mask in (self.masks["lips"], self._aside)
+        )
+        rough = SKIN_ROUGHNESS + (ASIDE_ROUGHNESS - SKIN_ROUGHNESS) * aside
+        rough = torch.lerp(rough, rough.new_tensor(LIP_ROUGHNESS), lips)
         self._roughness[resolution] = rough
         return rough
+
+
+def forward(head: HeadModel) -> Tensor:
+    """Cosine [V] of the mean head's normals to the front."""
+    backend = get_backend(None, head.device)
+    normals = backend.vertex_normals(head.mean[None], head.triangles.int())[0]
+    return F.normalize(normals, dim=-1)[:, 2]
 
 
 def eye_corners(head: HeadModel) -> Tensor | None:

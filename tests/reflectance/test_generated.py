@@ -8,7 +8,7 @@ import torch.nn.functional as F
 
 from fitme.head.model import load_head
 from fitme.reflectance.generated import HAIR_ROUGHNESS, roughness
-from fitme.reflectance.regions import LIP_ROUGHNESS, SKIN_ROUGHNESS, AtlasRegions
+from fitme.reflectance.regions import ASIDE_ROUGHNESS, LIP_ROUGHNESS, AtlasRegions
 
 SKIN = (0.45, 0.28, 0.20)
 
@@ -27,7 +27,7 @@ class TestRoughness:
         rough = roughness(regions, even())
         assert torch.equal(rough, regions.roughness(256))
         assert (
-            LIP_ROUGHNESS - 0.01 < float(rough.min()) < float(rough.max()) < SKIN_ROUGHNESS + 0.01
+            LIP_ROUGHNESS - 0.01 < float(rough.min()) < float(rough.max()) < ASIDE_ROUGHNESS + 0.01
         )
 
     @pytest.mark.parametrize("size", [64, 256, 512])

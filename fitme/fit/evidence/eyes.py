@@ -10,10 +10,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from fitme.fit.evidence.irises import read_eyes
 from fitme.fit.observation import Crops, masks_of
 from fitme.fit.ratio import albedo_ratio
 from fitme.fit.session import Session
 from fitme.fit.state import FitState
+from fitme.head.parts import Role
 from fitme.reflectance.eyes import IRIS_SHARE, PUPIL_SHARE, eye_radius
 from fitme.render import RenderOutput
 
@@ -37,18 +39,22 @@ EYE_PIXELS = 1024  # side of the crops in which the eyes' colours are looked up
 @torch.no_grad()
 def color_eyes(session: Session, state: FitState) -> None:
     """Give the person the colours of iris and sclera that the photos show."""
-    state.person.eyes = eye_gain(*_seen(session, state))
+    state.person.eyes = torch.zeros_like(state.person.eyes)  # those of the picture
+    out, crops, seen = seen_eyes(session, state)
+    eyes = [part.index for part in session.head.parts_with(Role.EYE)]
+    found = read_eyes(out, crops, seen, eyes)
+    state.person.eyes = eye_gain(out, crops, seen) if found is None else found[None]
 
 
 @torch.no_grad()
 def balance(session: Session, state: FitState) -> None:
     """Turn the lights' colours, and what is expected of them, by the whites of the eyes."""
     frames = state.frames
-    frames.white += light_tint(*_seen(session, state))
+    frames.white += light_tint(*seen_eyes(session, state))
     frames.tint += frames.white
 
 
-def _seen(session: Session, state: FitState) -> tuple[RenderOutput, Crops, Tensor]:
+def seen_eyes(session: Session, state: FitState) -> tuple[RenderOutput, Crops, Tensor]:
     """Picture and crops at full size, and where the crops [P,n,n] show eyes."""
     crops = session.crops(EYE_PIXELS)
     out = session.view(state, crops, EYE_PIXELS // 4)

@@ -8,7 +8,9 @@ from torch import Tensor
 
 from fitme.detail.wrinkles import Wrinkles
 from fitme.fit.session import Session
+from fitme.fit.stages.backs import draw_backs
 from fitme.fit.stages.folds import fold_out
+from fitme.fit.stages.lids import draw_lids
 from fitme.fit.stages.refine import refine
 from fitme.fit.stages.unseen import settle_unseen
 from fitme.fit.state import FitState
@@ -30,6 +32,8 @@ def finished_maps(
     wrinkles = None
     if session.settings.wrinkles:
         maps, wrinkles = fold_out(session, state, maps, own)
+    maps, wrinkles = draw_lids(session, state, maps, wrinkles)
+    maps = draw_backs(session, state, maps)
     if texels == size:
         return maps, wrinkles
     return resized(maps, size), None if wrinkles is None else wrinkles.resized(size)

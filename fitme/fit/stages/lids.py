@@ -1,0 +1,160 @@
+"""The skin of upper lids, which an open eye hides and a blink draws out.
+
+A photo of open eyes shows a lid under its lashes, its liner and the shadow of the brow, and on few
+texels: a blink stretches them over the whole lid. What of the lid is not skin therefore becomes
+part of the moving folds (`Wrinkles`): on an open eye it is there as the photo shows it, and as the
+lid's skin is drawn out by a blink it gives way to skin as that around the lid, with a line of
+lashes at its edge. Photos of shut eyes show the skin itself, and keep it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from fitme.detail.wrinkles import DEEPEST, STRAIN_TEXELS, Wrinkles, baked_strain
+from fitme.fit.session import Session
+from fitme.fit.state import FitState
+from fitme.head.curves import smoothstep
+from fitme.head.geometry import Geometry
+from fitme.models.stylegan2 import ReflectanceMaps
+from fitme.reflectance.atlas import bake_vertex_field, resized
+from fitme.reflectance.grain import grain
+
+TEXELS = 512  # at which lids are measured
+LID = (0.02, 0.13)  # travel of a blink over the most, from brow bone to lid
+ABOVE = (0.004, 0.02)  # likewise: how far lashes reach over the skin above a lid
+LASH = (0.12, 0.3)  # log: by how much they are darker than it
+DONOR = (0.004, 0.06)  # likewise: skin whose colour the lid has
+NEAR_TEXELS = 14  # of TEXELS: how far that colour is carried, about 9 mm, three times over
+DARK = 0.35  # log: donors that differ so much from the rest are make-up, lashes or shadow
+LASHES_M = (0.0007, 0.0016)  # from the lid's edge: all lashes, none
+EARLY = 2.4  # amount of a whole blink: lids are skin when it is half done
+LEAST = 0.12  # strain, below which a blink says nothing
+LARGEST = 4.0  # log, of what is taken from a lid or put on it
+FINE = 0.35  # of detail too fine for the folds' maps that stays on a lid
+TINT = (0.99, 0.96, 0.965)  # of thin skin over vessels
+GRAIN_M, GRAIN = 0.0018, 0.045  # size and log contrast of a lid's fine lines
+RIM_M = (0.0003, 0.0012)  # from the lower lid's top: its wet rim, its skin
+RIM_TINT, WET = (0.85, 0.64, 0.62), 0.6  # of the rim over skin, and how much of it is drawn
+FLAT = 0.6  # of a lid's normals: its relief in the photo was lashes
+
+
+@torch.no_grad()
+def draw_lids(
+    session: Session, state: FitState, maps: ReflectanceMaps, wrinkles: Wrinkles | None
+) -> tuple[ReflectanceMaps, Wrinkles | None]:
+    """Maps [1,R,R,.] and folds whose lids are skin when they shut; without folds always."""
+    head, geometry = session.head, state.geometry(session.head)
+    if not head.lid_seams:
+        return maps, wrinkles
+    texels = maps.diffuse_albedo.shape[1]
+    side = TEXELS if wrinkles is None else wrinkles.compressed.shape[1]
+    travel, edge, shut, rim = _lids(geometry)
+    lid = smoothstep(*LID, travel)
+    painted = resized(maps.diffuse_albedo, TEXELS).clamp_min(1e-3).log()[0]
+    skin = _skin(session, painted, travel)
+    skin = skin + painted.new_tensor(TINT).log()
+    lines = shut * shut.new_tensor((0.4, 1.0, 1.0))  # lines run along the lid
+    skin = skin + GRAIN * grain(lines, GRAIN_M, 2)[..., None]
+    change = (skin - painted).clamp(-LARGEST, LARGEST)
+    # Above the lid only what is darker than skin gives way: lashes before it, the crease's shadow.
+    above = smoothstep(*ABOVE, travel) * (1 - _wide(session.regions.brows))
+    above = above * smoothstep(*LASH, change.mean(-1))
+    bare = torch.maximum(lid, above) * smoothstep(*LASHES_M, edge)
+    change = change * bare[..., None]
+    wide = resized(lid[None, ..., None], texels)
+    fine = maps.diffuse_albedo.clamp_min(1e-3).log()
+    fine = fine - resized(resized(fine, side), texels)
+    wet = WET * (1 - smoothstep(*RIM_M, rim)) * (1 - lid)
+    wet = wet[..., None] * (skin + skin.new_tensor(RIM_TINT).log() - painted).clamp(-1, 1)
+    albedo = maps.diffuse_albedo * (-(1 - FINE) * wide * fine).exp()
+    albedo = albedo * resized(wet[None], texels).exp()
+    flat = torch.zeros_like(maps.normal)
+    flat[..., 2] = 1
+    normal = F.normalize(torch.lerp(maps.normal, flat, FLAT * wide), dim=-1)
+    if wrinkles is None:
+        albedo = albedo * resized(change[None], texels).exp()
+        return replace(maps, diffuse_albedo=albedo.clamp(0.002, 0.9), normal=normal), None
+    fold = _folds(geometry, wrinkles, bare)
+    moving = replace(wrinkles, fold=fold)
+    amount = moving.amount(head, geometry.vertices(), state.posed(head)).clamp_min(0).mean(0)
+    amount = resized(amount[None, ..., None], TEXELS)[0]
+    # Lids that are more than half drawn out in the photo show skin themselves.
+    left = (1 - amount / DEEPEST).clamp(1e-3, 1)
+    shade = change * torch.minimum(1 / left, 4 * left) / DEEPEST
+    at_rest = resized(
+        (-shade * amount).clamp(-1, 1)[None], texels
+    ).exp()  # the photo's own render stays
+    shade = resized(shade[None], side)
+    shade = torch.lerp(wrinkles.shade, shade, resized(bare[None, ..., None], side))
+    albedo = (albedo * at_rest).clamp(0.002, 0.9)
+    return replace(maps, diffuse_albedo=albedo, normal=normal), replace(moving, shade=shade)
+
+
+def _lids(geometry: Geometry) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """How far a blink draws each texel down over the most [r,r], its distance to the upper lid's
+    edge when shut, metres [r,r], its place then [r,r,3], and its distance to the lower lid's top
+    [r,r]."""
+    head, rest = geometry.head, geometry.vertices()[0]
+    offsets = geometry.expression_offsets()
+    shut, down = rest.clone(), torch.zeros_like(rest[:, 0])
+    edge = rim = torch.ones_like(down)
+    for seam in head.lid_seams:
+        moved = offsets[seam.blink]
+        shut += moved
+        down = torch.maximum(down, -moved[:, 1] / (-moved[:, 1]).amax())
+        upper, weights = seam.margin
+        line = weights @ (rest + moved)[upper]
+        edge = torch.minimum(edge, _to_line(rest + moved, line))
+        lower, tops = seam.ridge
+        rim = torch.minimum(rim, _to_line(rest, tops @ rest[lower]))
+    fields = torch.cat([torch.stack([down, edge, rim], -1), shut], -1)
+    baked = bake_vertex_field(head, fields, TEXELS)
+    return baked[..., 0].clamp_min(0), baked[..., 1], baked[..., 3:], baked[..., 2]
+
+
+def _to_line(points: Tensor, line: Tensor) -> Tensor:
+    """Distances [V] of points [V,3] to a line through points [C,3]."""
+    first, along = line[:-1], line[1:] - line[:-1]
+    apart = points[:, None] - first
+    share = (apart * along).sum(-1) / along.square().sum(-1).clamp_min(1e-12)
+    return (apart - share.clamp(0, 1)[..., None] * along).norm(dim=-1).amin(1)
+
+
+def _wide(mask: Tensor) -> Tensor:
+    """A mask of the atlas at TEXELS."""
+    return F.interpolate(mask[None, None], (TEXELS, TEXELS), mode="bilinear")[0, 0]
+
+
+def _skin(session: Session, painted: Tensor, travel: Tensor) -> Tensor:
+    """Smooth log albedo [r,r,3] of the skin around the lids, carried over them; painted [r,r,3]."""
+    regions = session.regions
+    donor = smoothstep(0.0, DONOR[0], travel) * (1 - smoothstep(*DONOR, travel))
+    donor = donor * _wide(regions.lids) * (1 - _wide(regions.brows))
+    known = painted[donor > 0.5]
+    if not len(known):
+        return painted
+    middle = known.mean(-1).median()
+    unlike = (painted.mean(-1) - middle).abs() / DARK
+    weight = donor / (1 + unlike**4) + 1e-6 * _wide(regions.lids)
+    both = torch.cat([painted * weight[..., None], weight[..., None]], -1).movedim(-1, 0)[:, None]
+    for _ in range(3):
+        both = F.avg_pool2d(both, 2 * NEAR_TEXELS + 1, 1, NEAR_TEXELS, count_include_pad=False)
+    mean = both[:, 0].movedim(0, -1)
+    return mean[..., :3] / mean[..., 3:].clamp_min(1e-9)
+
+
+def _folds(geometry: Geometry, wrinkles: Wrinkles, lid: Tensor) -> Tensor:
+    """`Wrinkles.fold` with amounts of EARLY on the lids [R,R] at a whole blink."""
+    head = geometry.head
+    index = [seam.blink for seam in head.lid_seams]
+    strain = baked_strain(head, geometry.expression_strain[index], STRAIN_TEXELS).sum(0)
+    square = strain.square().sum(-1, keepdim=True)
+    drawn = EARLY * strain / (square + LEAST**2)
+    near = F.adaptive_max_pool2d(lid[None], STRAIN_TEXELS)
+    near = (F.max_pool2d(near, 3, 1, 1) > 0.05)[..., None]
+    return torch.where(near, drawn[None], wrinkles.fold)

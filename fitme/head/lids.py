@@ -1,0 +1,165 @@
+"""Upper lids that come down just to the lower ones, whatever the person's eyes are like.
+
+A blink of the head model moves every upper lid by the same offsets, and on the mean head 3 to 4 mm
+too far and as much in front of the lower lid: the shut eye has a step where people have a line. Per
+person the offsets are scaled along the eye so that the lids meet, and its margin is laid back onto
+the lower one. What is done stays linear in the weight of the blink, as engines want it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from fitme.head.parts import Role
+
+if TYPE_CHECKING:
+    from fitme.head.model import HeadModel
+
+BLINKS = ("eyeBlinkLeft", "eyeBlinkRight")
+COLUMNS = 25  # along an eye, at which its lids are measured
+REACH_M = 0.0014  # around a column, in which vertices count as its own
+SHARP_M = 0.0002  # heights that tell a lid's margin from the skin beside it
+UPPER_M, TRAVEL_M = 0.001, 0.0025  # down: what belongs to the upper lid; where it is measured
+WITHIN_M = (0.013, 0.003)  # from the eye's middle: lower lids lie so near, and so little above it
+# Of the shut lids, in the middle and at the corners: nothing may show between them.
+OVERLAP_M = (0.0004, 0.0016)
+CORNER = 0.3  # of an eye's length, in which the corners' is reached
+THICK_M = 0.0002  # by which the upper margin's middle stands out before the lower lid's top
+SCALE = (0.45, 1.5)  # of a blink's offsets, at least and at most
+# Of the margin's middle before the eyeball, likewise; at the corners it may lie behind it.
+CLEAR_M = (-0.0005, -0.004)
+CORNEA_M, CORNEA_WIDE_M = 0.0019, 0.008  # its height over the ball and its half width
+ROUNDS = 3  # of measuring and scaling
+PULL_M = (-0.0035, 0.001)  # of the margin, along the view
+SMOOTH = (0.25, 0.5, 0.25)  # over neighbouring columns
+
+
+@dataclass(frozen=True)
+class LidSeam:
+    """Where one eye's lids meet; C columns along it, N vertices that its blink moves."""
+
+    blink: int  # index of the expression
+    vertices: Tensor  # [N] int64
+    offsets: Tensor  # [N,3] of the head model's own blink, metres
+    near: Tensor  # [N,C] how much of each column's change a vertex takes
+    down: Tensor  # [N] in 0..1, travel over the most
+    margin: tuple[Tensor, Tensor]  # vertices [M] and their weights [C,M]: the upper lid's edge
+    ridge: tuple[Tensor, Tensor]  # of the lower lid's top
+    ring: Tensor  # [R] vertices whose mean is the eyeball's middle
+    front: int  # the vertex of its cornea that is farthest out
+
+    def correction(self, rest: Tensor) -> Tensor:
+        """What is added to `offsets`, [N,3], for a person's vertices at rest [V,3]."""
+        own = torch.zeros_like(rest)
+        own[self.vertices] = self.offsets
+        (upper, weights), (lower, tops) = self.margin, self.ridge
+        ridge = tops @ (rest + own)[lower]
+        rest_edge = weights @ rest[upper]
+        travel = (weights @ own[upper])[:, 1].clamp_max(-TRAVEL_M)
+        scale = torch.ones_like(travel)
+        for _ in range(ROUNDS):
+            own[self.vertices] = self.offsets * (self.near @ scale)[:, None]
+            edge = weights @ (rest + own)[upper]
+            wanted = scale + (ridge[:, 1] - edge[:, 1] - _along(OVERLAP_M, ridge)) / travel
+            # Rather too far than not shut.
+            wanted = wanted.clamp(*SCALE)
+            scale = torch.maximum(_smooth(wanted, -travel), wanted)
+        pull = (THICK_M - (edge[:, 2] - ridge[:, 2])).clamp(*PULL_M)
+        # Half shut, when the eyeball is farthest out, the margin is still in front of it.
+        half = 0.5 * (edge + rest_edge)
+        pull = torch.maximum(
+            pull, 2 * (self.eyeball(rest, half) + _along(CLEAR_M, half) - half[:, 2])
+        )
+        pull = _smooth(pull, -travel)
+        moved = self.offsets * (self.near @ scale - 1)[:, None]
+        moved[:, 2] += self.down * (self.near @ pull)
+        return moved
+
+    def eyeball(self, rest: Tensor, points: Tensor) -> Tensor:
+        """How far out the eyeball of vertices at rest [V,3] is behind points [C,3], metres [C]."""
+        centre = rest[self.ring].mean(0)
+        aside = (points[:, :2] - centre[:2]).square().sum(-1)
+        bulge = CORNEA_M * (1 - aside / CORNEA_WIDE_M**2).clamp_min(0)
+        radius = rest[self.front, 2] - centre[2] - CORNEA_M + bulge
+        return centre[2] + (radius.square() - aside).clamp_min(0).sqrt()
+
+
+def lid_seams(head: HeadModel) -> tuple[LidSeam, ...]:
+    """Those of a head model's eyes, from its mean; none for one without blinks or eyeballs."""
+    known = [name for name in BLINKS if name in head.expression_names]
+    if len(known) < len(BLINKS) or len(head.eye_ring) < len(BLINKS):
+        return ()
+    centres = head.eye_centres(head.mean[None])[0]
+    found = [_seam(head, side, centres[side]) for side in range(len(known))]
+    return tuple(seam for seam in found if seam is not None)
+
+
+def _seam(head: HeadModel, side: int, centre: Tensor) -> LidSeam | None:
+    """One eye's, whose middle is `centre` [3]; None where its blink shuts nothing."""
+    blink, rest = head.expression_index(BLINKS[side]), head.mean
+    offsets = head.expression[blink]
+    shut = rest + offsets
+    upper = offsets[:, 1] < -UPPER_M
+    far = offsets[:, 1] < -TRAVEL_M
+    if not bool(far.any()):
+        return None
+    flat = (rest[:, :2] - centre[:2]).norm(dim=-1)
+    skin = torch.zeros_like(upper)
+    skin[head.part_vertices(head.skin.name)] = True
+    lower = skin & (offsets[:, 1] > -1e-4) & (flat < WITHIN_M[0])
+    lower &= (rest[:, 1] < centre[1] + WITHIN_M[1]) & (rest[:, 2] > centre[2])
+    if not bool(lower.any()):
+        return None
+    left, right = shut[far, 0].amin(), shut[far, 0].amax()
+    share = torch.linspace(0.0, 1.0, COLUMNS).to(rest)
+    columns = left + (right - left) * share
+    margin, ridge = upper.nonzero()[:, 0], lower.nonzero()[:, 0]
+    moved = (offsets.abs().amax(-1) > 0).nonzero()[:, 0]
+    place = ((rest[moved, 0] - left) / (right - left)).clamp(0, 1) * (COLUMNS - 1)
+    index = torch.arange(COLUMNS, device=rest.device)
+    near = (1 - (place[:, None] - index).abs()).clamp_min(0)
+    travel = (-offsets[moved, 1]).clamp_min(0)
+    return LidSeam(
+        blink, moved, offsets[moved], near, travel / travel.amax(),
+        (margin, _lowest(shut[margin], columns, -1)), (ridge, _lowest(shut[ridge], columns, 1)),
+        head.eye_ring[side], _front(head, side),
+    )  # fmt: skip
+
+
+def _front(head: HeadModel, side: int) -> int:
+    """The vertex of an eyeball that is farthest out on the mean head."""
+    eye = next(part for part in head.parts_with(Role.EYE) if part.side == side)
+    index = head.part_vertices(eye.name)
+    return int(index[head.mean[index, 2].argmax()])
+
+
+def _along(values: tuple[float, float], points: Tensor) -> Tensor:
+    """Values of the middle and of the corners at columns [C,3], [C]."""
+    share = torch.linspace(0.0, 1.0, len(points)).to(points)
+    corner = 1 - (torch.minimum(share, 1 - share) / CORNER).clamp_max(1)
+    return values[0] + (values[1] - values[0]) * corner
+
+
+def _lowest(points: Tensor, columns: Tensor, sign: int) -> Tensor:
+    """Weights [C,M] of the highest (sign 1) or lowest (-1) of points [M,3] in each column [C]."""
+    aside = (points[:, 0] - columns[:, None]).abs()
+    nearest = aside.amin(1, keepdim=True)
+    inside = (1 - (aside - nearest) / REACH_M).clamp_min(0)
+    height = sign * points[:, 1].expand_as(aside)
+    top = torch.where(inside > 0, height, -1.0).amax(1, keepdim=True)
+    weight = inside * ((height - top) / SHARP_M).exp()
+    return weight / weight.sum(1, keepdim=True)
+
+
+def _smooth(values: Tensor, weight: Tensor) -> Tensor:
+    """Values [C] averaged twice with their neighbours, by weight [C]."""
+    kernel = values.new_tensor(SMOOTH)[None, None]
+    both = torch.stack([values * weight, weight])[:, None]
+    for _ in range(2):
+        both = F.conv1d(F.pad(both, (1, 1), mode="replicate"), kernel)
+    return both[0, 0] / both[1, 0]
