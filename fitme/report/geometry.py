@@ -18,6 +18,7 @@ from fitme.avatar.model import Avatar
 from fitme.export.frames import split_corners
 from fitme.head.parts import Role
 
+TRANSFER_STEP = 0.0027  # of the viewer's transfer; its largest number is 0.33
 SMALLEST_OFFSET = 1e-5  # metres; what moves less stays where it is
 
 
@@ -30,7 +31,7 @@ class Packer:
         self.arrays: dict[str, list[Any]] = {}
 
     def add(self, name: str, array: NDArray[Any]) -> None:
-        """Add a little-endian float32, int16, uint16, uint32 or uint8 array under a name."""
+        """Add a little-endian float32, int16, uint16, uint32, uint8 or int8 array under a name."""
         data = np.ascontiguousarray(array).tobytes()
         self.arrays[name] = [array.dtype.name, self.length, int(array.size)]
         data += b"\0" * (-len(data) % 4)  # typed arrays must start at a multiple of their size
@@ -65,6 +66,9 @@ def packed_geometry(avatar: Avatar) -> dict[str, Any]:
     packer.add("uv", uv[corners.uv])
     packer.add("handedness", (corners.handedness > 0).astype(np.uint8))
     packer.add("occlusion", head.occlusion.cpu().numpy().astype(np.float32))
+    if head.transfer is not None:
+        steps = (head.transfer.cpu().numpy() / TRANSFER_STEP).round()
+        packer.add("transfer", steps.clip(-127, 127).astype(np.int8))
     eyes: list[str] = []
     if len(head.eye_ring):
         packer.add("eyeRing", head.eye_ring.cpu().numpy().astype(wide))

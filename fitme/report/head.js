@@ -2,7 +2,7 @@
 
 const ARRAY_TYPES = {
   float32: Float32Array, int16: Int16Array, uint16: Uint16Array, uint32: Uint32Array,
-  uint8: Uint8Array,
+  uint8: Uint8Array, int8: Int8Array,
 };
 
 const fromBase64 = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));

@@ -19,11 +19,11 @@ from fitme.export.scalp import scalp_skin
 from fitme.head.model import EYE_LOOK_DEGREES
 from fitme.head.parts import Part
 from fitme.head.view import FACING_PITCH_DEG
-from fitme.render import Material, brdf, light, shadows
+from fitme.render import Material, brdf, light, shadows, transfer
 from fitme.render.light import PRESETS, Light
 from fitme.render.picture import to_bytes
 from fitme.report.embed import jpeg_uri, resized, rounded
-from fitme.report.geometry import packed_geometry
+from fitme.report.geometry import TRANSFER_STEP, packed_geometry
 from fitme.report.hair import packed_hair
 from fitme.report.wrinkles import packed_wrinkles
 
@@ -84,6 +84,9 @@ def viewer_scene(avatar: Avatar) -> ViewerScene:
         "specularWhite": white,
         "eyeLook": EYE_LOOK_DEGREES,
         "brdf": _constants(),
+        "transfer": None
+        if avatar.head.transfer is None
+        else {"few": transfer.FEW, "most": transfer.MOST, "step": TRANSFER_STEP},
         "dielectricF0": DIELECTRIC_F0,
         "shadow": {
             "side": shadows.MAP_SIDES[1],

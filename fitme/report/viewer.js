@@ -39,6 +39,7 @@ class Viewer {
       textures: material.images.map((name) => (name === null ? this.white : textures[name])),
     }));
     this.hair = scene.hair && new Hair(gl, scene, scene.hair, cards, textures, head);
+    this.transfer = scene.transfer && new Transfer(head, brdf, scene.transfer);
     this.makeBuffers();
     this.pose({}, [[0, 0], [0, 0]]);
   }
@@ -62,7 +63,7 @@ class Viewer {
       attribute("tangent", 4, head.tangent),
     ];
     attribute("uv", 2, head.uv);
-    attribute("ambient", 1, head.ambient);
+    this.ambient = attribute("ambient", 1, head.ambient);
     gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, gl.createBuffer());
     gl.bufferData(gl.ELEMENT_ARRAY_BUFFER, head.triangles, gl.STATIC_DRAW);
   }
@@ -112,6 +113,7 @@ class Viewer {
   render(camera, width, height, quick = false) {
     const { gl, scene } = this;
     const casts = this.castShadows(camera.turn, quick);
+    this.softShadows(camera.turn);
     gl.viewport(0, 0, width, height);
     gl.clearColor(0, 0, 0, 0); // the page's background shows through
     gl.clear(gl.COLOR_BUFFER_BIT | gl.DEPTH_BUFFER_BIT);
@@ -151,6 +153,20 @@ class Viewer {
   /** Rotation that the user gave the light. */
   turnOfLight() {
     return product(aboutAxis(1, this.lightTurn[0]), aboutAxis(0, -this.lightTurn[1]));
+  }
+
+  /** Which share of the light's harmonics each corner gets; turn: head -> picture axes. */
+  softShadows(turn) {
+    const { gl, transfer, light } = this;
+    if (!transfer) return;
+    const axes = product(transposed(this.turnOfLight()), turn);
+    const version = `${axes} ${light.sh}`;
+    if (version === this.softened) return;
+    this.softened = version;
+    const [buffer, data] = this.ambient;
+    transfer.apply(light.sh, axes, data);
+    gl.bindBuffer(gl.ARRAY_BUFFER, buffer);
+    gl.bufferSubData(gl.ARRAY_BUFFER, 0, data);
   }
 
   /** Draw the shadow maps that this pose and light need; whether there are any. */
