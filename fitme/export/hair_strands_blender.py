@@ -10,6 +10,7 @@ import bpy
 import numpy as np
 
 NAME = "hair_strands"
+COLOR = "strand_color"  # per curve: renderers find no colour of points on curves
 
 
 def folder():
@@ -21,7 +22,7 @@ def folder():
 
 
 def material():
-    """A hair shader that takes the colour of each point."""
+    """A hair shader that takes the colour of each curve."""
     made = bpy.data.materials.new(NAME)
     made.use_nodes = True
     tree = made.node_tree
@@ -30,7 +31,7 @@ def material():
     shader.parametrization = "COLOR"
     output = tree.nodes.new("ShaderNodeOutputMaterial")
     color = tree.nodes.new("ShaderNodeAttribute")
-    color.attribute_name = "color"
+    color.attribute_name = COLOR
     tree.links.new(color.outputs["Color"], shader.inputs["Color"])
     tree.links.new(shader.outputs[0], output.inputs["Surface"])
     return made
@@ -45,9 +46,9 @@ def curves(data):
     made.attributes["position"].data.foreach_set("vector", points.astype(np.float32).ravel())
     radius = made.attributes.new("radius", "FLOAT", "POINT")
     radius.data.foreach_set("value", data["half_width"].astype(np.float32).ravel())
-    color = made.attributes.new("color", "FLOAT_COLOR", "POINT")
-    rgba = np.ones((count, many, 4), np.float32)
-    rgba[..., :3] = data["color"]
+    color = made.attributes.new(COLOR, "FLOAT_COLOR", "CURVE")
+    rgba = np.ones((count, 4), np.float32)
+    rgba[:, :3] = data["color"].mean(1)
     color.data.foreach_set("color", rgba.ravel())
     made.materials.append(material())
     return bpy.data.objects.new(NAME, made)

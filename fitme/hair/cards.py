@@ -32,6 +32,9 @@ TAPER = 0.3  # share of its width that a card loses towards the tip
 THIN = 0.9  # of the skin hidden by roots: where less is, at hairlines, strips are thinner
 THINNER = {"dense": "sparse", "medium": "sparse", "sparse": "wispy"}
 ON_END = 0.75  # mean cosine between hair and the way outwards from which on it stands
+BACKED_QUADS = 4.0  # along a card of such hair
+UPRIGHT = 0.93  # of its height that it keeps then
+BOWED = 0.55  # of a card's length that its tip is bent aside: on end one would look in between
 LEAST_BACKED = 0.03  # metres of hair; of shorter one no back is seen
 BENT_OUT = 0.72  # share of the hair's outside in the normals, the rest is the card's own
 
@@ -48,6 +51,7 @@ class Layer:
     curve: float  # of the half-width that the edges are bent down
     outer: float = 0.0  # share of the strands, the inner ones, that are left out
     single: float = 0.0  # half-width where a card is one strand
+    cover: float = COVER  # half-width otherwise, in standard deviations of the card's strands
 
 
 @dataclass(frozen=True)
@@ -75,9 +79,9 @@ HAIR_CARDS = CardStyle(
     18000, 0.016, 15, 0.0012,
 )  # fmt: skip
 STANDING = (  # layers of hair that stands on end, such as an afro: between its tips one looks in
-    Layer("medium", 0.20, 2, -0.002, 25.0, 0.0),
-    Layer("sparse", 0.50, 2, 0.002, 40.0, 0.0),
-    Layer("wispy", 0.30, 2, 0.0, 60.0, 0.0, single=0.004),
+    Layer("medium", 0.35, 2, -0.012, 15.0, 0.0),
+    Layer("sparse", 0.50, 2, 0.0, 25.0, 0.0),
+    Layer("wispy", 0.15, 2, 0.001, 40.0, 0.0, single=0.004),
 )
 BEARD_CARDS = CardStyle(
     "beard",
@@ -162,7 +166,7 @@ def make_cards(
     )  # fmt: skip
     backed = bool(_stands(strands, around) > ON_END and length > LEAST_BACKED and style.on_skin)
     if backed:
-        wanted = 0.6 * wanted
+        wanted = min(wanted, BACKED_QUADS)
     quads = int(np.clip(np.ceil(wanted * detail**0.4), 1, style.most))
     window = round(smooth / max(length, 1e-6) * strands.points.shape[1])
     height = _height(strands)
@@ -182,6 +186,8 @@ def make_cards(
             normals = around.outward(own.points[:, 0])
             paths = group_paths(own, normals, count, quads + 1, window, random)
             paths = replace(paths, root=chosen[paths.root].astype(np.int32))
+        if backed:
+            paths = replace(paths, points=_bowed(paths.points, random))
         parts.append(
             _layer_cards(strands, paths, layer, style, atlas, (around, skin, hidden), random)
         )
@@ -197,6 +203,17 @@ def _stands(strands: Strands, around: Surroundings) -> float:
     k = strands.points.shape[1] // 2
     way = unit(strands.points[:, k] - strands.points[:, 0])
     return float((way * around.outward(strands.points[:, k])).sum(-1).mean())
+
+
+def _bowed(points: Floats, random: np.random.Generator) -> Floats:
+    """Lines [C,S,3] that stand on end, bent over to any side so that they end along the outside of
+    the hair."""
+    t = np.linspace(0, 1, points.shape[1], dtype=np.float32)[:, None]
+    reach = points[:, -1:] - points[:, :1]
+    side = np.cross(reach[:, 0], random.standard_normal((len(points), 3)))
+    aside = unit(side)[:, None] * np.linalg.norm(reach, axis=-1, keepdims=True)
+    bent: Floats = points[:, :1] + UPRIGHT * reach * (1 - (1 - t) ** 2) + BOWED * aside * t**2
+    return bent.astype(np.float32)
 
 
 def _height(strands: Strands) -> Floats:
@@ -221,7 +238,7 @@ def _layer_cards(
     if layer.single > 0:
         half = np.full((count, many), layer.single, np.float32)
     else:
-        half = COVER * paths.spread(side)
+        half = layer.cover * paths.spread(side)
         usual = max(float(np.median(half[:, 0])), style.least_half)
         half = half.clip(0.5 * usual, 1.8 * usual)
         half = half * (1 - TAPER * np.linspace(0, 1, many) ** 2)

@@ -52,7 +52,7 @@ class TestGlb:
         assert "targets" not in names["hair"]["primitives"][0]
         assert "jawOpen" in names["beard"]["extras"]["targetNames"]
         assert "eyeBlinkLeft" in names["lashes"]["extras"]["targetNames"]
-        assert "jawOpen" not in names["lashes"]["extras"]["targetNames"]
+        assert "tongueOut" not in names["lashes"]["extras"]["targetNames"]
 
     def test_in_three(self, exported, tmp_path):
         file = tmp_path / "avatar.glb"

@@ -135,7 +135,8 @@ class TestLashes:
         hinge = cards.hinge
         corners = cards.columns.anchor.triangles[hinge.triangle]
         skin = (blink[corners] * hinge.barycentric[..., None]).sum(1)
-        assert offsets[:, 0] == pytest.approx(skin, abs=1.5e-3)
+        # cards begin a little behind their root, about which they roll
+        assert offsets[:, 0] == pytest.approx(skin, abs=3e-3)
         assert offsets[upper, -1, 1].mean() < offsets[upper, 0, 1].mean() - 0.001
 
 
