@@ -127,3 +127,19 @@ def observed(seen: Sequence[Seen], aligned: Sequence[Aligned]) -> tuple[list[Obs
         for (photo, face), start in zip(seen, aligned, strict=True)
     ]
     return observations, torch.stack([start.identity for start in aligned]).mean(0)
+
+
+def as_aligned(
+    observations: Sequence[Observation], head: HeadModel, identity: Tensor
+) -> list[Observation]:
+    """The observations with blinks that shut the lids of a person of `identity` [1,K] as far as
+    those of the head model do, with which photos are aligned; see `fitme.head.lids`."""
+    rest = head.shape(identity)[0]
+    found = []
+    for one in observations:
+        expression = one.view.expression.clone()
+        for seam in head.lid_seams:
+            weight = expression[:, seam.blink] / max(seam.reach(rest.to(expression)), 0.3)
+            expression[:, seam.blink] = weight.clamp(0, 1)
+        found.append(replace(one, view=replace(one.view, expression=expression)))
+    return found

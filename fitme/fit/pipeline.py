@@ -21,6 +21,7 @@ from fitme.fit.evidence.eyes import color_eyes, seen_eyes
 from fitme.fit.faces import (
     Seen,
     align_photos,
+    as_aligned,
     check_one_person,
     encode_faces,
     observed,
@@ -171,6 +172,7 @@ def fit_faces(
     log, head = log or RunLog(), models.head
     check_resolutions(settings or FitSettings(), models.generator.config.resolutions)
     observations, identity = observed(seen, aligned)
+    observations = as_aligned(observations, head, identity.to(head.device))
     session = Session(models, observations, settings, progress)
     state = start(session, identity.to(head.device))
     for stage in stages(session.settings):

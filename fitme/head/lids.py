@@ -80,6 +80,16 @@ class LidSeam:
         moved[:, 2] += self.down * (self.near @ pull)
         return moved
 
+    def reach(self, rest: Tensor) -> float:
+        """How far a whole blink of a person with vertices at rest [V,3] goes over the head model's
+        own, in the middle of the eye."""
+        weights, upper = self.margin[1], self.margin[0]
+        own, more = torch.zeros_like(rest), torch.zeros_like(rest)
+        own[self.vertices], more[self.vertices] = self.offsets, self.correction(rest)
+        middle = slice(COLUMNS // 3, -(COLUMNS // 3))
+        travel, added = ((weights @ field[upper])[middle, 1].sum() for field in (own, more))
+        return 1 + float(added / travel)
+
     def eyeball(self, rest: Tensor, points: Tensor) -> Tensor:
         """How far out the eyeball of vertices at rest [V,3] is behind points [C,3], metres [C]."""
         centre = rest[self.ring].mean(0)

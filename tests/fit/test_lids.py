@@ -11,6 +11,7 @@ from torch import Tensor
 from fitme.detail.wrinkles import Wrinkles
 from fitme.fit.evidence.catchlights import catchlights, with_catchlight
 from fitme.fit.evidence.irises import read_eyes
+from fitme.fit.faces import as_aligned
 from fitme.fit.models import Models
 from fitme.fit.session import Session
 from fitme.fit.settings import FitSettings
@@ -90,6 +91,22 @@ class TestLids:
         away = resized(session.regions.lids[None, ..., None], TEXELS)[0, ..., 0] == 0
         same = maps.diffuse_albedo[0] - plain().diffuse_albedo[0]
         assert float(same[away].abs().max()) < 1e-3
+
+
+class TestAsAligned:
+    def test_lids_stay_where_alignment_put_them(self, known: Known, models: Models) -> None:
+        session, state = known
+        head, one = models.head, session.observations[0]
+        expression = one.view.expression.clone()
+        expression[:, [seam.blink for seam in head.lid_seams]] = 0.3
+        one = replace(one, view=replace(one.view, expression=expression))
+        (found,) = as_aligned([one], head, state.person.identity)
+        before = head.shape(state.person.identity, expression)[0]
+        after = state.geometry(head).vertices(found.view.expression)[0]
+        for seam in head.lid_seams:
+            upper, weights = seam.margin
+            apart = (weights @ (after - before)[upper])[9:-9, 1]
+            assert float(apart.abs().max()) < 0.0005
 
 
 class TestBacks:
