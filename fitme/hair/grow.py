@@ -20,6 +20,7 @@ from fitme.head.model import HeadModel
 Floats = NDArray[np.floating[Any]]
 
 TOTAL_WIDTH = 6.5  # metres: number of hairs (100,000) times their width (0.08 mm), less overlap
+SINGLE = 0.35  # width of a flyaway beside a strand that stands for a dozen hairs
 EDGE = 0.005  # metres over which a hairline fades in
 POINTS_STRAIGHT, POINTS_CURLY, POINTS_SHORT, POINTS_CROPPED = 20, 40, 10, 6
 
@@ -145,6 +146,7 @@ def _paths(
         else scalp.collision.distance, LOW, STEP, out,
     )  # fmt: skip
     fine = 0.55 + 0.45 * smoothstep(-0.002, 0.012, inside)
+    fine = fine * np.where(flies, SINGLE, 1.0)  # seen one by one, as no other strand is
     return out, fine, side
 
 

@@ -192,7 +192,8 @@ class Loud(SilentProgress):
         return super().stage(name, steps)
 
 photo, out, points = map(Path, sys.argv[1:])
-preset = override(FitSettings(), {"light.steps": 1, "invert.steps": 2, "tune.steps": 1})
+changes = {"light.steps": 1, "invert.steps": 2, "tune.steps": 1, "hair": "crop"}
+preset = override(FitSettings(), changes)
 fit_photos([photo], out, landmarks=points, progress=Loud(), preset=preset)
 """
 
@@ -234,7 +235,7 @@ class TestRuns:
             if stages[-1] == "write":
                 child.kill()
         assert child.wait(timeout=60) == -signal.SIGKILL, child.stderr.read()
-        assert stages == ["align", "light", "invert", "tune", "write"]
+        assert stages == ["align", "light", "invert", "tune", "hair", "write"]
         # A hidden sibling may stay; the next run into the same folder removes it.
         left = {p.name for p in tmp_path.iterdir()} - {"points.json"}
         assert len(left) == 1 and left.pop().startswith(".out.fitme-")
