@@ -15,6 +15,8 @@ from fitme.head.model import HeadModel, load_head
 from fitme.landmarks.mediapipe import MediaPipeLandmarks
 from fitme.landmarks.provider import LandmarkProvider
 from fitme.learned import FaceFeatures, LearnedLosses, load_identity
+from fitme.learned.loading import available
+from fitme.learned.registry import find_model
 from fitme.models.stylegan2 import ReflectanceGenerator, load_generator
 from fitme.reflectance.generated import WCode
 from fitme.reflectance.regions import AtlasRegions
@@ -40,8 +42,9 @@ class Models:
         note: Callable[[str], None] | None = None,
     ) -> Models:  # fmt: skip
         """From the files that come with the package, `weights` instead of its generator, and the
-        learned losses that were downloaded; `note` gets a line that names those that are off.
-        Raises ModelError for a damaged file."""
+        learned losses that were downloaded; `note` gets a line that names those that are off,
+        and one if dlib's face network is. Raises ModelError for a damaged file."""
+        available(find_model("dlib"), note)
         return Models(
             load_head(device=device),
             load_generator(weights, device),

@@ -69,6 +69,7 @@ class TestInversion:
     def test_moves_towards_the_truth(self, seen: Observation, models: Models) -> None:
         still = {f"invert.rates.{name}": 0.0 for name in ("identity", "rotation", "translation")}
         pixels = {"terms.photometric": 0.0, "terms.structure": 0.0, "terms.landmark": 3.0}
+        pixels |= {"terms.likeness": 0.0, "terms.turned": 0.0}
         state = inverted(seen, models, {**still, **pixels, "invert.rates.expression": 0.0})
         geometry = state.geometry(models.head)
         (layer,) = geometry.layers

@@ -143,7 +143,7 @@ def test_hidden_eyes_are_default_eyes(kind: str, fitted: Fitted, head: HeadModel
     avatar, _ = fitted(kind)
     found = avatar.materials[head.part_names.index("eye_L")].diffuse_albedo
     usual = eye_material(torch.zeros(1, 1), found.shape[1]).diffuse_albedo
-    torch.testing.assert_close(found, usual, atol=1e-3, rtol=0)
+    torch.testing.assert_close(found, usual, atol=6e-3, rtol=0)  # as little as lenses tell
 
 
 @pytest.mark.parametrize("kind", ["black", "white"])

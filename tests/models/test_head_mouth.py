@@ -130,7 +130,7 @@ class TestMaterials:
 
     def test_the_bag_is_dark_at_its_end(self) -> None:
         albedo = mouth_albedo(64).mean(-1)
-        assert albedo[32, 32] < 0.2 * albedo[32, 1]
+        assert albedo[32, 32] < 0.35 * albedo[32, 1]
 
     def test_parts_get_theirs(self) -> None:
         drawn = mouth_materials("cpu")

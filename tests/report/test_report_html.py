@@ -172,7 +172,8 @@ class TestGeometry:
         offsets = array("expressionOffset").astype(float)
         steps = array("expressionIndex").astype(int)
         at = 0
-        for shape, true in zip(packed["expressions"], avatar.head.expression, strict=True):
+        shapes = avatar.geometry.expression_offsets()
+        for shape, true in zip(packed["expressions"], shapes, strict=True):
             count = shape["count"]
             moved = np.zeros_like(neutral)
             index = np.cumsum(steps[at : at + count])

@@ -15,6 +15,8 @@ from fitme.hair import Hair
 from fitme.runtime.notes import WARNING, Note
 
 PAINTED = ("cropped", "bald")  # what needs no strands
+GROWS_BY = ("ears", "face", "lips", "brows")  # regions of a head that `fitme.hair` needs
+NO_SCALP = "hair: none, as the head model does not say where its face and ears are"
 UNSEEN = "hair: the photos' hair was not looked at, as the encoder did not see the faces"
 
 
@@ -24,6 +26,9 @@ def grown_hair(session: Session, avatar: Avatar) -> Hair | None:
     was decided."""
     wish = session.settings.hair
     if wish in PAINTED:
+        return None
+    if not set(GROWS_BY) <= session.head.regions.keys():
+        session.notes.append(Note(NO_SCALP, WARNING, "hair"))
         return None
     photos = _photos(session, avatar)
     if not photos:

@@ -25,13 +25,13 @@ class SkinTone:
     @staticmethod
     def of(session: Session, weight: float, texels: int) -> SkinTone | None:
         """The term for a session's photos and maps of `texels`; None where the encoder saw none of
-        them in colour."""
+        them in colour, and for a head without regions."""
         faces = [seen.face.encoded for seen in session.observations if not seen.photo.was_gray]
         tones = [face.tone for face in faces if face is not None and face.tone is not None]
-        if not tones:
+        cheeks = F.adaptive_avg_pool2d(session.regions.bare[None], texels)[0]
+        if not tones or not bool(cheeks.any()):
             return None
         tone, device = Tone.joined(tones), session.head.device
-        cheeks = F.adaptive_avg_pool2d(session.regions.bare[None], texels)[0]
         return SkinTone(weight, Tone(tone.mean.to(device), tone.spread.to(device)), cheeks)
 
     def miss(self, albedo: Tensor) -> Tensor:
