@@ -37,7 +37,7 @@ class Orbit {
 
   /** Take a head's angles; the whole head is in view, with room for the line below it. */
   look({ yaw, pitch, roll }) {
-    Object.assign(this, { yaw, pitch, roll, zoom: 0.93, shift: [0, 0.05] });
+    Object.assign(this, { yaw, pitch, roll, zoom: this.scene.hair ? 0.82 : 0.93, shift: [0, 0.05] });
   }
 
   turn(yaw, pitch) {

@@ -61,7 +61,11 @@ void main() {
     }
     float facing = clamp((dot(n, towards) + 0.2) / 1.2, 0.0, 1.0);
     if (facing == 0.0) continue;
-    if (shadows && k < lamps) strength *= reached(k, vPosition + 0.007 * towards, n, towards);
+    // Hair lets light through: what lies nearer than 22 mm is in the ramp of ambient light already,
+    // and cards that shade cards leave patches.
+    if (shadows && k < lamps) {
+      strength *= mix(0.4, 1.0, reached(k, vPosition + 0.022 * towards, n, towards));
+    }
     float tl = clamp(dot(t, towards), -1.0, 1.0);
     float theta = 0.5 * (asin(tl) + sideways);
     vec3 inner = ${glsl(lobes.strengthTRT)} * ${lobe("TRT")} * sqrt(sqrt(albedo));
