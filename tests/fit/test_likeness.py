@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,10 @@ class TestTerms:
         monkeypatch.setitem(vars(session.models), "face_network", Mean())
         assert [t.name for t in likeness(session, crops)] == ["likeness", "turned"]
         assert [t.weight for t in likeness(session, crops)] == [0.3, 0.2]
+        blind = torch.zeros_like(session.head.landmark_weight)
+        with monkeypatch.context() as patch:  # a head of another make, without these landmarks
+            patch.setattr(session, "head", replace(session.head, landmark_weight=blind))
+            assert [t.name for t in likeness(session, crops)] == ["likeness"]
         none = override(session.settings, {"terms.likeness": 0, "terms.turned": 0})
         monkeypatch.setattr(session, "settings", none)
         assert likeness(session, crops) == []

@@ -14,6 +14,7 @@ from fitme.fit.terms.base import Step, Term
 from fitme.head.mesh import head_mesh
 from fitme.head.view import head_rotation
 from fitme.learned import FaceFeatures
+from fitme.learned.faces import DLIB
 from fitme.learned.perceptual import masked
 from fitme.reflectance.generated import generated_materials
 from fitme.render import render
@@ -125,7 +126,8 @@ def likeness(session: Session, crops: Crops) -> list[Term]:
     terms: list[Term] = []
     if weights.likeness:
         terms.append(Likeness(weights.likeness, network, points, wanted))
-    if weights.turned:
+    corners = session.head.landmark_weight[[index for group in DLIB.indices for index in group]]
+    if weights.turned and bool((corners > 0).all()):  # other heads may lack some
         gray = bool(crops.gray.all())
         terms.append(TurnedLikeness(weights.turned, network, wanted, gray))
     return terms
