@@ -141,8 +141,16 @@ class HeadModel:
         return self.triangles[self.part == self._part_index(name)]
 
     def part_vertices(self, name: str) -> Tensor:
-        """Sorted vertex indices [V'] used by one part."""
-        return self.part_triangles(name).unique()
+        """Sorted vertex indices [V'] used by one part; sorted once, as every step of a fit asks.
+
+        Raises KeyError for an unknown name.
+        """
+        self._part_index(name)
+        return self._part_vertices[name]
+
+    @cached_property
+    def _part_vertices(self) -> dict[str, Tensor]:
+        return {name: self.part_triangles(name).unique() for name in self.part_names}
 
     def _part_index(self, name: str) -> int:
         if name not in self.part_names:

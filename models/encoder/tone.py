@@ -6,12 +6,11 @@ import json
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
 from fitme.models import weight_path
-from fitme.runtime.errors import ModelError, show_path
+from fitme.models.encoder.stored import stored
 from fitme.runtime.files import atomic_write_bytes
 
 FORMAT = "fitme-tone-1"
@@ -70,18 +69,7 @@ def load_tone(path: Path | None = None, device: torch.device | str = "cpu") -> T
 
     Raises ModelError for a file that is missing or damaged.
     """
-    path = path or weight_path(FILE)
-    try:
-        with safe_open(path, "pt", device=str(device)) as stored:
-            metadata = stored.metadata() or {}
-            tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
-        if metadata.get("format") != FORMAT:
-            raise ValueError(f"not of the format {FORMAT}")
+    with stored(path or weight_path(FILE), FORMAT, "network", device) as (metadata, tensors):
         network = ToneNetwork(**json.loads(metadata["config"]))
         network.load_state_dict(tensors)
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
-        line = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ModelError(
-            f"{show_path(path)} is no usable network ({line}); reinstall fitme"
-        ) from error
     return network.to(device).eval().requires_grad_(False)

@@ -7,14 +7,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
 from fitme.models import weight_path
 from fitme.models.encoder.network import Encoder, EncoderConfig
 from fitme.models.encoder.starts import StartLayout
-from fitme.runtime.errors import ModelError, show_path
+from fitme.models.encoder.stored import stored
 from fitme.runtime.files import atomic_write_bytes
 
 FORMAT = "fitme-encoder-1"
@@ -61,13 +60,7 @@ def load_encoder(path: Path | None = None, device: torch.device | str = "cpu") -
 
     Raises ModelError for a file that is missing or damaged.
     """
-    path = path or weight_path(FILE)
-    try:
-        with safe_open(path, "pt", device=str(device)) as stored:
-            metadata = stored.metadata() or {}
-            tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
-        if metadata.get("format") != FORMAT:
-            raise ValueError(f"not of the format {FORMAT}")
+    with stored(path or weight_path(FILE), FORMAT, "encoder", device) as (metadata, tensors):
         config = json.loads(metadata["config"])
         config["channels"] = tuple(config["channels"])
         network = Encoder(EncoderConfig(**config))
@@ -86,9 +79,4 @@ def load_encoder(path: Path | None = None, device: torch.device | str = "cpu") -
             tensors["landmarks.index"].long(),
             tensors["landmarks.weight"],
         )
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
-        line = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ModelError(
-            f"{show_path(path)} is no usable encoder ({line}); reinstall fitme"
-        ) from error
     return trained
