@@ -184,15 +184,45 @@ def blend(
     place = p.to(tl.int64)[:, None] * CHANNELS + channel
     own = tl.load(source + place, mask=use, other=0.0)
     total = own
-    total += _pair(shift, source, own, p, 1, p - width, mask & (y > 0), channel, pixels, width, BACKWARD, CHANNELS)
-    total += _pair(shift, source, own, p, 0, p - 1, mask & (x > 0), channel, pixels, width, BACKWARD, CHANNELS)
+    total += _pair(
+        shift,
+        source,
+        own,
+        p,
+        1,
+        p - width,
+        mask & (y > 0),
+        channel,
+        pixels,
+        width,
+        BACKWARD,
+        CHANNELS,
+    )
+    total += _pair(
+        shift, source, own, p, 0, p - 1, mask & (x > 0), channel, pixels, width, BACKWARD, CHANNELS
+    )
     total += _pair(shift, source, own, p, 0, p, mask, channel, pixels, width, BACKWARD, CHANNELS)
     total += _pair(shift, source, own, p, 1, p, mask, channel, pixels, width, BACKWARD, CHANNELS)
     tl.store(out + place, total, mask=use)
 
 
 @triton.jit
-def _vertex_gradient(total, limit, clip, points, vertex, share, along, across, axis, height, width, scale, mask, MEASURE: tl.constexpr):
+def _vertex_gradient(
+    total,
+    limit,
+    clip,
+    points,
+    vertex,
+    share,
+    along,
+    across,
+    axis,
+    height,
+    width,
+    scale,
+    mask,
+    MEASURE: tl.constexpr,
+):
     inverse = 1.0 / tl.load(points + 3 * vertex + 2, mask=mask, other=1.0)
     gx = tl.where(axis == 0, along, across) * share * 0.5 * width * inverse
     gy = tl.where(axis == 0, across, along) * share * 0.5 * height * inverse
@@ -249,5 +279,35 @@ def move_edges(
         if not MEASURE:
             scale = fixed_scale(tl.load(limit), bits)
         across = slope * tilt
-        _vertex_gradient(total, limit, clip, points, i, 1.0 - r, slope, across, axis, height, width, scale, pair, MEASURE)
-        _vertex_gradient(total, limit, clip, points, j, r, slope, across, axis, height, width, scale, pair, MEASURE)
+        _vertex_gradient(
+            total,
+            limit,
+            clip,
+            points,
+            i,
+            1.0 - r,
+            slope,
+            across,
+            axis,
+            height,
+            width,
+            scale,
+            pair,
+            MEASURE,
+        )
+        _vertex_gradient(
+            total,
+            limit,
+            clip,
+            points,
+            j,
+            r,
+            slope,
+            across,
+            axis,
+            height,
+            width,
+            scale,
+            pair,
+            MEASURE,
+        )

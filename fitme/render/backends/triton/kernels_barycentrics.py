@@ -43,7 +43,7 @@ def barycentrics(
     t = tl.where(shown, key & ((1 << ID_BITS) - 1), 0).to(tl.int32)
     x, row = pixel % width, pixel // width
     base = (row // height) * vertices
-    i0, i1, i2, w0, w1, w2, x0, y0, x1, y1, x2, y2, px, py = _corners(
+    i0, i1, i2, w0, w1, w2, x0, y0, x1, y1, x2, y2, _, _ = _corners(
         clip, tri, base, t, x, row % height, shown, height, width
     )
     a0, a1, a2 = x1 * y2 - y1 * x2, x2 * y0 - y2 * x0, x0 * y1 - y0 * x1
@@ -100,7 +100,7 @@ def barycentrics_backward(
     t = tl.maximum(t, 0)
     x, row = pixel % width, pixel // width
     base = (row // height) * vertices
-    i0, i1, i2, w0, w1, w2, x0, y0, x1, y1, x2, y2, px, py = _corners(
+    i0, i1, i2, _, _, _, x0, y0, x1, y1, x2, y2, px, py = _corners(
         clip, tri, base, t, x, row % height, shown, height, width
     )
     a0, a1, a2 = x1 * y2 - y1 * x2, x2 * y0 - y2 * x0, x0 * y1 - y0 * x1

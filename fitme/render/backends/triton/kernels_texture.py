@@ -35,7 +35,7 @@ def halve(
 
 @triton.jit
 def _detail(uv_da, point, mask, height, width, levels):
-    """Level of detail, float32: log2 of the longer axis of the footprint in texels, in 0..levels."""
+    """Level of detail, float32: log2 of the footprint's longer axis in texels, in 0..levels."""
     ux = tl.load(uv_da + 4 * point, mask=mask, other=0.0).to(tl.float32) * width
     uy = tl.load(uv_da + 4 * point + 1, mask=mask, other=0.0).to(tl.float32) * width
     vx = tl.load(uv_da + 4 * point + 2, mask=mask, other=0.0).to(tl.float32) * height
@@ -61,7 +61,17 @@ def _bilinear(u, v, level, height, width):
     fx, fy = x - x0.to(tl.float64), y - y0.to(tl.float64)
     slope_u = tl.where(x == ux, wide, 0).to(tl.float64)
     slope_v = tl.where(y == vy, high, 0).to(tl.float64)
-    return x0.to(tl.int64), x1.to(tl.int64), y0.to(tl.int64), y1.to(tl.int64), fx, fy, slope_u, slope_v, wide
+    return (
+        x0.to(tl.int64),
+        x1.to(tl.int64),
+        y0.to(tl.int64),
+        y1.to(tl.int64),
+        fx,
+        fy,
+        slope_u,
+        slope_v,
+        wide,
+    )
 
 
 @triton.jit
@@ -179,18 +189,52 @@ def sample_backward(
                 read = shared[:, None] & (channel < CHANNELS)
                 g = tl.load(grad + place + channel, mask=read, other=0.0)
                 if WITH_UV:
-                    d00 += tl.sum((g * _fetch(tex, mips, k00, in_mips, read, CHANNELS, channel)).to(tl.float64), axis=1)
-                    d01 += tl.sum((g * _fetch(tex, mips, k01, in_mips, read, CHANNELS, channel)).to(tl.float64), axis=1)
-                    d10 += tl.sum((g * _fetch(tex, mips, k10, in_mips, read, CHANNELS, channel)).to(tl.float64), axis=1)
-                    d11 += tl.sum((g * _fetch(tex, mips, k11, in_mips, read, CHANNELS, channel)).to(tl.float64), axis=1)
+                    d00 += tl.sum(
+                        (g * _fetch(tex, mips, k00, in_mips, read, CHANNELS, channel)).to(
+                            tl.float64
+                        ),
+                        axis=1,
+                    )
+                    d01 += tl.sum(
+                        (g * _fetch(tex, mips, k01, in_mips, read, CHANNELS, channel)).to(
+                            tl.float64
+                        ),
+                        axis=1,
+                    )
+                    d10 += tl.sum(
+                        (g * _fetch(tex, mips, k10, in_mips, read, CHANNELS, channel)).to(
+                            tl.float64
+                        ),
+                        axis=1,
+                    )
+                    d11 += tl.sum(
+                        (g * _fetch(tex, mips, k11, in_mips, read, CHANNELS, channel)).to(
+                            tl.float64
+                        ),
+                        axis=1,
+                    )
                 if WITH_TEX:
                     read = read & (g != 0.0)
                     w = (weight * scale)[:, None]
                     ex, ey = fx[:, None], fy[:, None]
                     near, far = read & ~in_mips[:, None], read & in_mips[:, None]
-                    _spread(total, total_mips, k00, channel, g * (1.0 - ex) * (1.0 - ey), w, near, far, CHANNELS)
-                    _spread(total, total_mips, k01, channel, g * ex * (1.0 - ey), w, near, far, CHANNELS)
-                    _spread(total, total_mips, k10, channel, g * (1.0 - ex) * ey, w, near, far, CHANNELS)
+                    _spread(
+                        total,
+                        total_mips,
+                        k00,
+                        channel,
+                        g * (1.0 - ex) * (1.0 - ey),
+                        w,
+                        near,
+                        far,
+                        CHANNELS,
+                    )
+                    _spread(
+                        total, total_mips, k01, channel, g * ex * (1.0 - ey), w, near, far, CHANNELS
+                    )
+                    _spread(
+                        total, total_mips, k10, channel, g * (1.0 - ex) * ey, w, near, far, CHANNELS
+                    )
                     _spread(total, total_mips, k11, channel, g * ex * ey, w, near, far, CHANNELS)
             if WITH_UV:
                 gu += weight * slope_u * (d01 - d00 + fy * (d11 - d10 - d01 + d00))

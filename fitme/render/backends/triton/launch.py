@@ -13,13 +13,15 @@ import torch
 from torch import Tensor
 from triton import knobs
 
-BLOCK = 128  # pixels or points of one program
-CHANNELS_AT_ONCE = 16  # channels of one program, at most; a power of two
-
 
 def interpreted() -> bool:
     """Whether kernels run on the CPU, by Triton's interpreter."""
     return bool(knobs.runtime.interpret)
+
+
+# Pixels or points of one program: four warps of a GPU; the interpreter takes as long for few.
+BLOCK = 4096 if interpreted() else 128
+CHANNELS_AT_ONCE = 16  # channels of one program, at most; a power of two
 
 
 def blocks(count: int, size: int = BLOCK) -> int:
@@ -32,12 +34,15 @@ def channel_block(channels: int) -> int:
     return min(CHANNELS_AT_ONCE, 1 << max(channels - 1, 0).bit_length())
 
 
-def launch(kernel: Any, grid: tuple[int, ...], like: Tensor, *arguments: Any, **options: Any) -> None:
-    """kernel[grid](*arguments, **options) on the device of `like`; nothing for an empty grid."""
+def launch(
+    kernel: Any, grid: tuple[int, ...], like: Tensor, *arguments: Any, **options: Any
+) -> None:
+    """kernel[grid](*arguments, **options) on the device of `like`; nothing for an empty grid.
+    Products and sums are rounded one by one, as on a CPU, by every version of Triton."""
     if min(grid) == 0:
         return
     with _on(like.device):
-        kernel[grid](*arguments, **options)
+        kernel[grid](*arguments, enable_fp_fusion=False, **options)
 
 
 def _on(device: torch.device) -> AbstractContextManager[Any]:

@@ -12,7 +12,7 @@ from fitme.render.backends.triton.fixed_point import limit_of, sum_bits
 from fitme.render.backends.triton.launch import BLOCK, blocks, channel_block, launch
 from fitme.render.maps import mip_levels
 
-TEXELS = 512  # values of a level that one program makes
+TEXELS = 4 * BLOCK  # values of a level that one program makes
 
 
 def sample(
