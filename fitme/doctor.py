@@ -103,15 +103,16 @@ def _packages() -> Iterator[Check]:
 def _device() -> Iterator[Check]:
     import torch
 
-    from fitme.runtime.device import NVDIFFRAST_CURE, has_gpu_renderer
+    from fitme.runtime.device import gpu_renderer_cure
 
     if torch.cuda.is_available():
         facts = torch.cuda.get_device_properties(0)
         text = f"{facts.name}, {facts.total_memory / 1e9:.0f} GB"
-        if has_gpu_renderer():
+        cure = gpu_renderer_cure()
+        if not cure:
             yield Check("device", "ok", f"cuda: {text}")
             return
-        yield Check("gpu", "note", f"{text}: not used, no renderer for it is here", NVDIFFRAST_CURE)
+        yield Check("gpu", "note", f"{text}: not used, no renderer for it is here", cure)
     threads = torch.get_num_threads()
     yield Check("device", "ok", f"cpu: {usable_cores()} cores, torch uses {threads} threads")
 

@@ -45,6 +45,21 @@ def check_clip(clip: Tensor, tri: Tensor, size: tuple[int, int]) -> None:
         raise ValueError(f"clip {list(clip.shape)} has values that are not finite (NaN or inf)")
 
 
+def check_batch(name: str, value: Tensor, ndim: int, other: Tensor) -> None:
+    """Raise ValueError unless value has so many dimensions and batch 1 or that of `other`."""
+    if value.ndim != ndim or value.shape[0] not in (1, other.shape[0]):
+        raise ValueError(
+            f"{name}: wanted {ndim} dimensions and batch 1 or {other.shape[0]}, "
+            f"got {list(value.shape)}"
+        )
+
+
+def check_color(color: Tensor, rast: Tensor) -> None:
+    """Raise ValueError unless color is [B,H,W,C], as rast [B,H,W,4]."""
+    if color.ndim != 4 or color.shape[:3] != rast.shape[:3]:
+        raise ValueError(f"color: wanted {[*rast.shape[:3], 'C']}, got {list(color.shape)}")
+
+
 def all_finite(value: Tensor) -> bool:
     """Whether a tensor on the CPU holds neither NaN nor inf; True, unseen, on any other device,
     where to look would make the host wait for all that is queued."""

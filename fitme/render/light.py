@@ -7,6 +7,7 @@ Representation for Irradiance Environment Maps", SIGGRAPH 2001; axes are the wor
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -45,8 +46,16 @@ def sh_basis(direction: Tensor) -> Tensor:
 
 
 def band_scale(per_band: tuple[float, float, float], like: Tensor) -> Tensor:
-    """One factor per band -> one per coefficient [9]."""
-    return like.new_tensor([per_band[band] for band in BANDS])
+    """One factor per band -> one per coefficient [9]. Made once: to bring it to a GPU waits."""
+    return _band_scale(per_band, like.dtype, like.device)
+
+
+@functools.lru_cache(maxsize=16)
+def _band_scale(
+    per_band: tuple[float, float, float], dtype: torch.dtype, device: torch.device
+) -> Tensor:
+    with torch.inference_mode(False):  # a tensor of inference mode could not be trained with
+        return torch.tensor([per_band[band] for band in BANDS], dtype=dtype, device=device)
 
 
 def sh_radiance(sh: Tensor, direction: Tensor) -> Tensor:

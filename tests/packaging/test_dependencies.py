@@ -21,6 +21,7 @@ OURS = {"fitme", "benchmarks", "tests"}
 BROUGHT_ALONG = {
     "bpy", "mathutils",  # Blender's own
     "nvdiffrast",  # not on the package index
+    "triton",  # comes with torch's wheels for Linux
     "meshoptimizer",  # wants a compiler; models/train/lods.py
     "training",  # a checkout of NVIDIA's, benchmarks/generator_speed.py
 }  # fmt: skip

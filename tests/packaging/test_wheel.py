@@ -17,6 +17,11 @@ OPTIONAL = {
     "fitme.export.wrinkles_blender": "bpy",
     "fitme.export.hair_strands_blender": "bpy",
     "fitme.render.backends.nvdiffrast": "nvdiffrast",  # not on the package index
+    # comes with torch's wheels for Linux, but not with those for the CPU alone
+    **{
+        f"fitme.render.backends.triton.{path.stem}": "triton"
+        for path in (REPOSITORY / "fitme/render/backends/triton").glob("[!_]*.py")
+    },
 }
 
 IMPORT_ALL = """

@@ -4,27 +4,28 @@ from __future__ import annotations
 
 import functools
 import importlib
-import importlib.util
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 
 from fitme.render.backends.base import Backend
-from fitme.runtime.device import NVDIFFRAST_CURE
+from fitme.runtime.device import nvdiffrast_cure, triton_cure
 
 
 @dataclass(frozen=True)
 class _Entry:
     place: str  # module:class
     device: str  # the kind of device that its tensors live on
-    package: str | None = None  # an optional one that it needs
-    cure: str = ""  # how to get that
+    cure: Callable[[], str] = str  # how to get what it needs and is missing here; else ""
 
 
+# The first of a device that has what it needs is that device's default.
 _ENTRIES = {
     "cpu": _Entry("fitme.render.backends.cpu.backend:CpuBackend", "cpu"),
+    "triton": _Entry("fitme.render.backends.triton.backend:TritonBackend", "cuda", triton_cure),
     "nvdiffrast": _Entry(
-        "fitme.render.backends.nvdiffrast:NvdiffrastBackend", "cuda", "nvdiffrast", NVDIFFRAST_CURE
+        "fitme.render.backends.nvdiffrast:NvdiffrastBackend", "cuda", nvdiffrast_cure
     ),
 }
 BACKENDS = tuple(_ENTRIES)
@@ -35,20 +36,19 @@ def get_backend(name: str | None = None, device: torch.device | str | None = Non
     always the same object for a name and a device.
 
     Raises ValueError for an unknown name and a device that the backend cannot draw on, and
-    ModuleNotFoundError, with the cure, where it needs a package that is not installed.
+    ModuleNotFoundError, with the cure, where it needs something that is not installed.
     """
     where = torch.device(device or "cpu")
     if name is None:
-        name = next((key for key, entry in _ENTRIES.items() if entry.device == where.type), "")
-        if not name:
+        names = [key for key, entry in _ENTRIES.items() if entry.device == where.type]
+        if not names:
             raise ValueError(f"there is no renderer for tensors on {where.type}")
+        name = next((key for key in names if not _ENTRIES[key].cure()), names[0])
     entry = _ENTRIES.get(name)
     if entry is None:
         raise ValueError(f"unknown renderer backend {name!r}; choose one of {', '.join(BACKENDS)}")
-    if entry.package is not None and importlib.util.find_spec(entry.package) is None:
-        raise ModuleNotFoundError(
-            f"the {name} renderer needs the optional package {entry.package}; {entry.cure}"
-        )
+    if cure := entry.cure():
+        raise ModuleNotFoundError(f"the {name} renderer cannot run here; {cure}")
     if entry.device != where.type:
         raise ValueError(
             f"the {name} renderer cannot draw tensors on {where.type}, only on {entry.device}"

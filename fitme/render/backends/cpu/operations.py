@@ -14,7 +14,7 @@ from fitme.render.backends.cpu import kernels_raster as raster
 from fitme.render.backends.cpu.antialias import antialias
 from fitme.render.backends.cpu.parallel import ACCUMULATORS, ROW_CHUNKS, array, run_chunks
 from fitme.render.backends.cpu.texture import level_of_detail, texture_at
-from fitme.render.checks import check_clip, check_triangles
+from fitme.render.checks import check_batch, check_clip, check_color, check_triangles
 
 
 class CpuOperations(Backend):
@@ -34,14 +34,14 @@ class CpuOperations(Backend):
     def interpolate(
         self, attr: Tensor, rast: Tensor, tri: Tensor, rast_db: Tensor | None = None, diff: int = 0
     ) -> tuple[Tensor, Tensor]:
-        _check_batch("attr", attr, 3, rast)
+        check_batch("attr", attr, 3, rast)
         check_triangles("tri", tri, attr.shape[1])
         if diff and rast_db is None:
             raise ValueError("interpolate: diff needs rast_db")
         return _Interpolate.apply(attr, rast, tri.int(), rast_db, diff)
 
     def texture(self, tex: Tensor, uv: Tensor, uv_da: Tensor | None = None) -> Tensor:
-        _check_batch("tex", tex, 4, uv)
+        check_batch("tex", tex, 4, uv)
         lods = uv.new_zeros(uv.shape[:3])
         if uv_da is not None:
             lods = level_of_detail(uv_da, tex.shape[1], tex.shape[2])
@@ -55,17 +55,8 @@ class CpuOperations(Backend):
 
     def antialias(self, color: Tensor, rast: Tensor, clip: Tensor, tri: Tensor) -> Tensor:
         check_clip(clip, tri, (rast.shape[1], rast.shape[2]))
-        if color.ndim != 4 or color.shape[:3] != rast.shape[:3]:
-            raise ValueError(f"color: wanted {[*rast.shape[:3], 'C']}, got {list(color.shape)}")
+        check_color(color, rast)
         return antialias(color, rast, clip, tri.int())
-
-
-def _check_batch(name: str, value: Tensor, ndim: int, other: Tensor) -> None:
-    if value.ndim != ndim or value.shape[0] not in (1, other.shape[0]):
-        raise ValueError(
-            f"{name}: wanted {ndim} dimensions and batch 1 or {other.shape[0]}, "
-            f"got {list(value.shape)}"
-        )
 
 
 def _z_buffer(clip: Tensor, tri: Tensor, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
