@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from fitme.runtime.constants import constant
+
 NEAR = 0.05  # metres; points nearer than this are clipped
 FAR = 50.0
 
@@ -58,11 +60,10 @@ class Camera:
         k = self.K
         row_x = 2.0 / self.width * k[:, 0] - k[:, 2]
         row_y = 2.0 / self.height * k[:, 1] - k[:, 2]
-        depth = torch.tensor([0.0, 0.0, (far + near) / (far - near)], dtype=k.dtype)
-        row_z = depth.to(k.device).expand_as(row_x)
+        row_z = constant((0.0, 0.0, (far + near) / (far - near)), k).expand_as(row_x)
         linear = torch.stack([row_x, row_y, row_z, k[:, 2]], dim=1)  # [B,4,3]
-        offset = torch.tensor([0.0, 0.0, -2.0 * far * near / (far - near), 0.0], dtype=k.dtype)
-        offset = offset.to(k.device).expand(k.shape[0], 4)[..., None]
+        offset = constant((0.0, 0.0, -2.0 * far * near / (far - near), 0.0), k)
+        offset = offset.expand(k.shape[0], 4)[..., None]
         return torch.cat([linear, offset], dim=2) @ self.world_to_camera
 
     def to_clip(self, points: Tensor, near: float = NEAR, far: float = FAR) -> Tensor:
@@ -135,7 +136,7 @@ def perspective(eye: Tensor, target: Tensor, fov_degrees: float, height: int, wi
 def rigid(rotation: Tensor, translation: Tensor) -> Tensor:
     """[B,3,3], [B,3] -> [B,4,4]."""
     top = torch.cat([rotation, translation[..., None]], dim=-1)
-    bottom = top.new_tensor([0.0, 0.0, 0.0, 1.0]).expand(top.shape[0], 1, 4)
+    bottom = constant((0.0, 0.0, 0.0, 1.0), top).expand(top.shape[0], 1, 4)
     return torch.cat([top, bottom], dim=1)
 
 

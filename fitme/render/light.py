@@ -16,6 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from fitme.runtime.constants import constant
+
 Y0 = 0.5 / math.sqrt(math.pi)
 Y1 = math.sqrt(3.0 / (4.0 * math.pi))
 Y2 = math.sqrt(15.0 / (4.0 * math.pi))
@@ -46,7 +48,7 @@ def sh_basis(direction: Tensor) -> Tensor:
 
 def band_scale(per_band: tuple[float, float, float], like: Tensor) -> Tensor:
     """One factor per band -> one per coefficient [9]."""
-    return like.new_tensor([per_band[band] for band in BANDS])
+    return constant(tuple(per_band[band] for band in BANDS), like)
 
 
 def sh_radiance(sh: Tensor, direction: Tensor) -> Tensor:

@@ -62,7 +62,7 @@ def shade(surface: Surface, light: LightTensors, eye: Tensor) -> tuple[Tensor, T
 
     irradiance = _sh_sum(sh_basis(normal) * band_scale(COSINE, sh), sh, image)
     bands = brdf.ggx_bands(surface.roughness)
-    bands = torch.repeat_interleave(bands, torch.tensor([1, 3, 5], device=bands.device), dim=-1)
+    bands = torch.cat([bands[:, k : k + 1].expand(-1, 2 * k + 1) for k in range(3)], -1)
     mirrored = _sh_sum(sh_basis(brdf.reflect(view, normal)) * bands, sh, image)
     scale, bias = brdf.environment_brdf(n_dot_v, surface.roughness)
     ambient = mirrored * (surface.specular * scale + bias)
