@@ -60,11 +60,11 @@ class Camera:
         k = self.K
         row_x = 2.0 / self.width * k[:, 0] - k[:, 2]
         row_y = 2.0 / self.height * k[:, 1] - k[:, 2]
-        row_z = constant((0.0, 0.0, (far + near) / (far - near)), k).expand_as(row_x)
+        zero = torch.zeros_like(k[:, 0, :1])  # filled in where k is: nothing to bring there
+        row_z = torch.cat([zero, zero, zero + (far + near) / (far - near)], dim=1)
         linear = torch.stack([row_x, row_y, row_z, k[:, 2]], dim=1)  # [B,4,3]
-        offset = constant((0.0, 0.0, -2.0 * far * near / (far - near), 0.0), k)
-        offset = offset.expand(k.shape[0], 4)[..., None]
-        return torch.cat([linear, offset], dim=2) @ self.world_to_camera
+        offset = torch.cat([zero, zero, zero - 2.0 * far * near / (far - near), zero], dim=1)
+        return torch.cat([linear, offset[..., None]], dim=2) @ self.world_to_camera
 
     def to_clip(self, points: Tensor, near: float = NEAR, far: float = FAR) -> Tensor:
         """World [B,N,3] -> homogeneous clip coordinates [B,N,4], see `clip_matrix`."""

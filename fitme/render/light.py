@@ -7,6 +7,7 @@ Representation for Irradiance Environment Maps", SIGGRAPH 2001; axes are the wor
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -15,8 +16,6 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-
-from fitme.runtime.constants import constant
 
 Y0 = 0.5 / math.sqrt(math.pi)
 Y1 = math.sqrt(3.0 / (4.0 * math.pi))
@@ -47,8 +46,16 @@ def sh_basis(direction: Tensor) -> Tensor:
 
 
 def band_scale(per_band: tuple[float, float, float], like: Tensor) -> Tensor:
-    """One factor per band -> one per coefficient [9]."""
-    return constant(tuple(per_band[band] for band in BANDS), like)
+    """One factor per band -> one per coefficient [9]. Made once: to bring it to a GPU waits."""
+    return _band_scale(per_band, like.dtype, like.device)
+
+
+@functools.lru_cache(maxsize=16)
+def _band_scale(
+    per_band: tuple[float, float, float], dtype: torch.dtype, device: torch.device
+) -> Tensor:
+    with torch.inference_mode(False):  # a tensor of inference mode could not be trained with
+        return torch.tensor([per_band[band] for band in BANDS], dtype=dtype, device=device)
 
 
 def sh_radiance(sh: Tensor, direction: Tensor) -> Tensor:

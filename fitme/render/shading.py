@@ -6,6 +6,7 @@ same function as one fused kernel. N points, B images, L directional and P point
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -57,13 +58,14 @@ def shade(surface: Surface, light: LightTensors, eye: Tensor) -> tuple[Tensor, T
     sh, directions, colors, positions, intensities = light
     image = surface.image
     normal = shading_normal(surface)
-    view = F.normalize(eye[image] - surface.position, dim=-1)
+    of = _chooser(image, eye)
+    view = F.normalize(of(eye) - surface.position, dim=-1)
     n_dot_v = brdf.dot(normal, view).clamp_min(brdf.MIN_COSINE)
 
-    irradiance = _sh_sum(sh_basis(normal) * band_scale(COSINE, sh), sh, image)
-    bands = brdf.ggx_bands(surface.roughness)
-    bands = torch.cat([bands[:, k : k + 1].expand(-1, 2 * k + 1) for k in range(3)], -1)
-    mirrored = _sh_sum(sh_basis(brdf.reflect(view, normal)) * bands, sh, image)
+    irradiance = _sh_sum(sh_basis(normal) * band_scale(COSINE, sh), sh, of)
+    one, three, five = brdf.ggx_bands(surface.roughness).split(1, dim=-1)
+    bands = torch.cat([one, three.expand(-1, 3), five.expand(-1, 5)], dim=-1)
+    mirrored = _sh_sum(sh_basis(brdf.reflect(view, normal)) * bands, sh, of)
     scale, bias = brdf.environment_brdf(n_dot_v, surface.roughness)
     ambient = mirrored * (surface.specular * scale + bias)
     if surface.occlusion is not None:
@@ -71,22 +73,33 @@ def shade(surface: Surface, light: LightTensors, eye: Tensor) -> tuple[Tensor, T
 
     received, specular = irradiance, ambient
     for index in range(directions.shape[1]):
-        towards, color = directions[image, index], colors[image, index]
+        towards, color = of(directions[:, index]), of(colors[:, index])
         received = received + color * brdf.lambert(brdf.dot(normal, towards))
         lobe = brdf.ggx_specular(normal, view, towards, surface.roughness, surface.specular)
         specular = specular + color * lobe
     for index in range(positions.shape[1]):
-        offset = positions[image, index] - surface.position
+        offset = of(positions[:, index]) - surface.position
         square = brdf.dot(offset, offset)
-        towards, color = offset * square.rsqrt(), intensities[image, index] / square
+        towards, color = offset * square.rsqrt(), of(intensities[:, index]) / square
         received = received + color * brdf.lambert(brdf.dot(normal, towards))
         lobe = brdf.ggx_specular(normal, view, towards, surface.roughness, surface.specular)
         specular = specular + color * lobe
     return surface.albedo * received, specular, normal
 
 
-def _sh_sum(basis: Tensor, sh: Tensor, image: Tensor) -> Tensor:
+def _chooser(image: Tensor, like: Tensor) -> Callable[[Tensor], Tensor]:
+    """What makes values [B,K] of the images those of the points, [N,K] or (one image) [1,K].
+
+    By a product with zeros and ones: the gradient of an indexed look-up would add up a value for
+    every point one by one, on a GPU."""
+    if like.shape[0] == 1:
+        return lambda values: values
+    shares = image[:, None] == torch.arange(like.shape[0], device=image.device)
+    return lambda values: shares.to(values) @ values
+
+
+def _sh_sum(basis: Tensor, sh: Tensor, of: Callable[[Tensor], Tensor]) -> Tensor:
     """basis [N,9], sh [B,9,3] -> non-negative radiance [N,3]."""
     if sh.shape[0] == 1:
         return F.relu(basis @ sh[0])
-    return F.relu((basis[:, None] @ sh[image])[:, 0])
+    return F.relu((basis[:, None] @ of(sh.flatten(1)).reshape(-1, 9, 3))[:, 0])
