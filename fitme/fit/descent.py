@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import torch
 from torch import Tensor
 
+from fitme.fit.gpu_descent import GpuSteps, Losses
 from fitme.fit.settings import Descent
-from fitme.runtime.progress import Progress
+from fitme.runtime.progress import Progress, Stage
 
-Losses = dict[str, Tensor]
+# Steps between those whose loss progress shows on a GPU: to read one makes the host wait for all
+# that is queued. On the CPU every step's is shown.
+SHOWN_EVERY = 10
+
 History = dict[str, list[float]]
 
 
@@ -23,11 +26,15 @@ def descend(
     evaluate: Callable[[int], Losses],
     progress: Progress,
     settings: Descent | None = None,
+    changes: Collection[int] | None = (),
 ) -> History:
     """Adam (Kingma and Ba 2015) with cosine decay of the rates; changes the unknowns in place.
 
     `evaluate` gets the step and returns losses that are already weighted. Unknowns without a
     rate stay as they are. Returns each loss at each step.
+
+    On a GPU nothing waits for the losses, and steps that do the same may be recorded and replayed,
+    see `GpuSteps`; `changes` are those that do something of their own, None: all may.
     """
     settings = settings or Descent()
     moving: dict[str, list[Tensor]] = {}
@@ -37,32 +44,58 @@ def descend(
     for tensors in moving.values():
         for tensor in tensors:
             tensor.requires_grad_(True)
-    optimizer = torch.optim.Adam(
-        [{"params": moving[key], "lr": rate} for key, rate in rates.items()],
-        betas=(settings.momentum, settings.curvature),
-    )
-    final_rate = settings.final_rate
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer,
-        lambda step: (
-            final_rate + (1 - final_rate) * 0.5 * (1 + math.cos(math.pi * step / max(steps, 1)))
-        ),
-    )
-    history: History = {}
     try:
         with progress.stage(name, steps) as stage:
-            for step in range(steps):
-                losses = evaluate(step)
-                total = torch.stack(list(losses.values())).sum()
-                optimizer.zero_grad(set_to_none=True)
-                total.backward()
-                optimizer.step()
-                schedule.step()
-                for key, value in losses.items():
-                    history.setdefault(key, []).append(float(value.detach()))
-                stage.step(loss=float(total.detach()))
+            at_step = [settings.rate_share(step, steps) for step in range(steps)]
+            if any(t.device.type == "cuda" for tensors in moving.values() for t in tensors):
+                table = [[rate * share for rate in rates.values()] for share in at_step]
+                return _on_gpu(moving, table, evaluate, stage, settings, changes)
+            return _on_cpu(moving, rates, at_step, evaluate, stage, settings)
     finally:
         for tensors in moving.values():
             for tensor in tensors:
                 tensor.requires_grad_(False)
+
+
+def _on_cpu(
+    moving: Mapping[str, list[Tensor]], rates: Mapping[str, float], at_step: Sequence[float],
+    evaluate: Callable[[int], Losses], stage: Stage, settings: Descent,
+) -> History:  # fmt: skip
+    optimizer = torch.optim.Adam(
+        [{"params": moving[key], "lr": rate} for key, rate in rates.items()],
+        betas=(settings.momentum, settings.curvature),
+    )
+    history: History = {}
+    for step, share in enumerate(at_step):
+        for group, rate in zip(optimizer.param_groups, rates.values(), strict=True):
+            group["lr"] = rate * share
+        losses = evaluate(step)
+        total = torch.stack(list(losses.values())).sum()
+        optimizer.zero_grad(set_to_none=True)
+        total.backward()
+        optimizer.step()
+        for key, value in losses.items():
+            history.setdefault(key, []).append(float(value.detach()))
+        stage.step(loss=float(total.detach()))
     return history
+
+
+def _on_gpu(
+    moving: Mapping[str, list[Tensor]], table: list[list[float]],
+    evaluate: Callable[[int], Losses], stage: Stage, settings: Descent,
+    changes: Collection[int] | None,
+) -> History:  # fmt: skip
+    if not table:
+        return {}
+    steps = GpuSteps(
+        list(moving.values()), table, (settings.momentum, settings.curvature), evaluate,
+        changes if settings.graphs else None,
+    )  # fmt: skip
+    with steps.stream():
+        for step in range(len(table)):
+            steps.run(step)
+            if (step + 1) % SHOWN_EVERY == 0:
+                stage.step(loss=steps.loss(step))
+            else:
+                stage.step()
+        return steps.history()

@@ -135,11 +135,11 @@ def as_aligned(
     """The observations with blinks that shut the lids of a person of `identity` [1,K] as far as
     those of the head model do, with which photos are aligned; see `fitme.head.lids`."""
     rest = head.shape(identity)[0]
+    reaches = [(seam.blink, max(seam.reach(rest), 0.3)) for seam in head.lid_seams]
     found = []
     for one in observations:
         expression = one.view.expression.clone()
-        for seam in head.lid_seams:
-            weight = expression[:, seam.blink] / max(seam.reach(rest.to(expression)), 0.3)
-            expression[:, seam.blink] = weight.clamp(0, 1)
+        for blink, reach in reaches:
+            expression[:, blink] = (expression[:, blink] / reach).clamp(0, 1)
         found.append(replace(one, view=replace(one.view, expression=expression)))
     return found

@@ -20,9 +20,10 @@ CROP = 1.9  # side of the square crop over the face's longer side
 
 
 def display(linear: Tensor, gray: Tensor | None = None) -> Tensor:
-    """Display-encoded colour [P,n,n,3]; of photos with `gray` [P] only the luminance."""
+    """Display-encoded colour [P,n,n,3]; of photos with `gray` [P] only the luminance, None: none
+    is."""
     linear = linear.clamp_min(0)
-    if gray is not None and bool(gray.any()):
+    if gray is not None:
         luma = luminance(linear)[..., None].expand_as(linear)
         linear = torch.where(gray[:, None, None, None], luma, linear)
     return linear_to_srgb(linear.clamp_max(1.5))
@@ -49,7 +50,12 @@ class Crops:
     @cached_property
     def display(self) -> Tensor:
         """What the losses compare renders with: the pixels, display-encoded [P,n,n,3]."""
-        return display(self.pixels, self.gray)
+        return display(self.pixels, self.some_gray)
+
+    @cached_property
+    def some_gray(self) -> Tensor | None:
+        """`gray`; None where all photos have colour."""
+        return self.gray if bool(self.gray.any()) else None
 
     @property
     def size(self) -> int:

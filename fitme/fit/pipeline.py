@@ -101,7 +101,7 @@ def fit_to_folder(
         with log.stage("write"), progress.stage("write", 4) as stage:
             write_avatar(fitted.avatar, fitted.photos, folder, stage.step)
         with log.stage("report"), progress.stage("report", 3) as stage:
-            page = report_html(fitted.avatar, fitted.photos, evidence(fitted), stage.step)
+            page = report_of(fitted, stage.step)
             (folder / "report.html").write_text(page, encoding="utf-8")
         log.finish()
         write_json(folder / "fit.json", fit_json(fitted.avatar))
@@ -110,10 +110,11 @@ def fit_to_folder(
 
 
 def fit_request(
-    request: FitRequest, progress: Progress | None = None, models: Models | None = None
-) -> Fitted:
+    request: FitRequest, progress: Progress | None = None, models: Models | None = None,
+    log: RunLog | None = None,
+) -> Fitted:  # fmt: skip
     """Photos to an avatar; writes nothing. `models` on the device instead of loading them."""
-    progress, log = progress or SilentProgress(), RunLog()
+    progress, log = progress or SilentProgress(), log or RunLog()
     device = resolve_device(request.device, progress.note)
     provider = models.landmarks if models else MediaPipeLandmarks()
     if request.finder == "encoder":
@@ -217,6 +218,11 @@ def _photo(
     error = float(miss[head.landmark_weight.cpu() > 0.1].mean())
     light = with_catchlight(state.frames[index].light(), lamp)
     return AvatarPhoto(seen.photo.path, view, light, log.last_losses(), error)
+
+
+def report_of(fitted: Fitted, done: Callable[[], None] = lambda: None) -> str:
+    """The report's page."""
+    return report_html(fitted.avatar, fitted.photos, evidence(fitted), done)
 
 
 def evidence(fitted: Fitted) -> list[Evidence]:

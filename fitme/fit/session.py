@@ -25,6 +25,9 @@ from fitme.runtime.progress import Progress, SilentProgress
 
 COARSE_TEXELS = 64  # maps of a picture that only shows where things are
 EYE_TEXELS = 64
+# On a GPU, the largest side of pictures that take all pixels, see `render`: those of steps. Larger
+# ones are drawn once or twice, and to wait costs less than to shade three times as many pixels.
+WHOLE_PIXELS = 512
 
 
 class Session:
@@ -112,7 +115,9 @@ class Session:
         """vertices [P,V,3] with these maps under the state's lights."""
         iris = state.person.iris
         materials = generated_materials(self.head, self.regions, maps, iris, eye_texels)
-        return render(head_mesh(self.head, vertices), materials, camera, state.frames.light())
+        whole = self.head.device.type != "cpu" and camera.width <= WHOLE_PIXELS
+        mesh, light = head_mesh(self.head, vertices), state.frames.light()
+        return render(mesh, materials, camera, light, whole=whole)
 
     def view(self, state: FitState, crops: Crops, eye_texels: int = EYE_TEXELS) -> RenderOutput:
         """The state beside crops, with coarse skin: for where things are."""

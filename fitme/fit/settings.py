@@ -82,6 +82,12 @@ class Descent(_Checked):
     # Adam's beta 2: gradients of a render change faster than the usual 0.999 remembers
     curvature: float = _share(0.95)
     final_rate: float = _share(0.1)  # of the first, at the last step
+    graphs: bool = False  # on a GPU: record steps that do the same, and replay them
+
+    def rate_share(self, step: int, steps: int) -> float:
+        """Of the first rate, at a step of so many."""
+        cosine = 0.5 * (1 + math.cos(math.pi * step / max(steps, 1)))
+        return self.final_rate + (1 - self.final_rate) * cosine
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from fitme.head.model import HeadModel
 from fitme.head.view import View
 from fitme.reflectance.generated import WCode
 from fitme.render.light import Y0, Light, fibonacci_sphere, sh_diffuse
+from fitme.runtime.constants import constant, constant_of
 
 START_LIGHT = 0.7  # mean radiance before anything is known
 # What a white card reflects in the mean of `CARDS` where a photo is exposed for the face: cards
@@ -91,7 +92,7 @@ class Frames:
     def strength(self) -> Tensor:
         """What a white card in the face's place reflects under each light, [P]: the mean of
         irradiance over pi for cards that face forward, to the sides, up and down."""
-        cards = F.normalize(self.gray.new_tensor(CARDS), dim=-1)
+        cards = F.normalize(constant(CARDS, self.gray), dim=-1)
         ambient = sh_diffuse(self.gray[:, None, :, None], cards[None])[..., 0]
         lamp = F.relu(self.lamp @ cards.T)
         return (ambient + lamp).mean(-1)
@@ -99,7 +100,7 @@ class Frames:
     def surround(self) -> Tensor:
         """What white cards that face all around reflect of each surround, [P,n,3], lamps left out;
         harmonics can make it less than nothing."""
-        directions = fibonacci_sphere(AROUND).to(self.gray)
+        directions = constant_of(fibonacci_sphere, AROUND, like=self.gray)
         return sh_diffuse(self.light().sh[:, None], directions[None])
 
     def view(self, index: int, start: View) -> View:

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fitme.head.parts import Role
+from fitme.runtime.constants import constant, constant_of
 
 if TYPE_CHECKING:
     from fitme.head.model import HeadModel
@@ -148,9 +149,14 @@ def _front(head: HeadModel, side: int) -> int:
     return int(index[head.mean[index, 2].argmax()])
 
 
+def _shares(count: int) -> Tensor:
+    """Even numbers from 0 to 1, [count]."""
+    return torch.linspace(0.0, 1.0, count)
+
+
 def _along(values: tuple[float, float], points: Tensor) -> Tensor:
     """Values of the middle and of the corners at columns [C,3], [C]."""
-    share = torch.linspace(0.0, 1.0, len(points)).to(points)
+    share = constant_of(_shares, len(points), like=points)
     corner = 1 - (torch.minimum(share, 1 - share) / CORNER).clamp_max(1)
     return values[0] + (values[1] - values[0]) * corner
 
@@ -168,7 +174,7 @@ def _lowest(points: Tensor, columns: Tensor, sign: int) -> Tensor:
 
 def _smooth(values: Tensor, weight: Tensor) -> Tensor:
     """Values [C] averaged twice with their neighbours, by weight [C]."""
-    kernel = values.new_tensor(SMOOTH)[None, None]
+    kernel = constant(SMOOTH, values)[None, None]
     both = torch.stack([values * weight, weight])[:, None]
     for _ in range(2):
         both = F.conv1d(F.pad(both, (1, 1), mode="replicate"), kernel)

@@ -9,6 +9,7 @@ from fitme.head.model import HeadModel
 from fitme.head.parts import Role
 from fitme.landmarks.face import LANDMARKS
 from fitme.render import Mesh
+from fitme.runtime.constants import indices
 
 INNER_LIPS = (13, 14)  # landmarks: the middles of the upper and the lower lip's edge
 INSIDE = (Role.MOUTH, Role.TEETH, Role.TONGUE)
@@ -19,11 +20,12 @@ NARROW = 2.2  # how much faster than a slit of its height the mouth's surround n
 def head_mesh(head: HeadModel, vertices: Tensor) -> Mesh:
     """The renderer's mesh for vertices [B,V,3] of a head, metres."""
     occlusion, transfer = head.occlusion, head.transfer
-    index, visible = mouth_visibility(head, vertices)
+    index, visible, opened = mouth_visibility(head, vertices)
     if len(index):
         occlusion = occlusion.index_copy(0, index, visible)
         if transfer is not None:
             lit = visible[:, None] * transfer[1, index]
+            lit = torch.where(opened, lit, transfer[0, index])
             transfer = torch.stack([transfer[0].index_copy(0, index, lit), transfer[1]])
     return Mesh(
         vertices, head.triangles, head.uv, head.uv_triangles, head.part, occlusion, transfer
@@ -31,19 +33,20 @@ def head_mesh(head: HeadModel, vertices: Tensor) -> Mesh:
 
 
 @torch.no_grad()
-def mouth_visibility(head: HeadModel, vertices: Tensor) -> tuple[Tensor, Tensor]:
-    """Indices [N] of the mouth's inside in vertices [B,V,3], and their ambient visibility [N] in
-    0..1: that of the head model, which is of a shut mouth, or what comes in between open lips.
-    None of either for shut lips."""
-    none = head.mirror[:0], head.occlusion[:0]
+def mouth_visibility(head: HeadModel, vertices: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Indices [N] of the mouth's inside in vertices [B,V,3], their ambient visibility [N] in 0..1:
+    that of the head model, which is of a shut mouth, or what comes in between open lips; and
+    whether they are open, []. N is 0 for a head without, and on the CPU for shut lips; a GPU is not
+    asked whether they are."""
+    none = head.mirror[:0], head.occlusion[:0], head.mean.new_zeros(()) > 0
     if len(head.landmark_triangles) < LANDMARKS:
         return none
-    lips = head.landmarks(vertices)[:, INNER_LIPS]
+    index = head.vertices_with(INSIDE)
+    lips = head.landmarks(vertices)[:, indices(INNER_LIPS, vertices)]
     height = (lips[:, 0, 1] - lips[:, 1, 1]).mean().clamp_min(0)
-    parts = [part for role in INSIDE for part in head.parts_with(role)]
-    if float(height) <= 0 or not parts:
+    if not len(index) or (vertices.device.type == "cpu" and float(height) <= 0):
         return none
-    index = torch.cat([head.part_vertices(part.name) for part in parts]).unique()
     depth = (lips[..., 2].amin(1, keepdim=True) - vertices[:, index, 2]).mean(0)
     share = OPENED * height / (height + NARROW * depth.clamp_min(0))
-    return index, torch.maximum(head.occlusion[index], share)
+    known = head.occlusion[index]
+    return index, torch.where(height > 0, torch.maximum(known, share), known), height > 0

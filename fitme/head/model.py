@@ -152,6 +152,17 @@ class HeadModel:
     def _part_vertices(self) -> dict[str, Tensor]:
         return {name: self.part_triangles(name).unique() for name in self.part_names}
 
+    def vertices_with(self, roles: tuple[Role, ...]) -> Tensor:
+        """Sorted vertex indices [V'] of all parts of some roles; sorted once."""
+        if roles not in self._role_vertices:
+            own = [self.part_vertices(p.name) for role in roles for p in self.parts_with(role)]
+            self._role_vertices[roles] = torch.cat(own).unique() if own else self.mirror[:0]
+        return self._role_vertices[roles]
+
+    @cached_property
+    def _role_vertices(self) -> dict[tuple[Role, ...], Tensor]:
+        return {}
+
     def _part_index(self, name: str) -> int:
         if name not in self.part_names:
             raise KeyError(f"no part {name!r}; parts are {', '.join(self.part_names)}")

@@ -12,6 +12,8 @@ import math
 import torch
 from torch import Tensor
 
+from fitme.runtime.constants import constant
+
 # IEC 61966-2-1. The two pieces meet (to about 1e-8) at these points.
 _ENCODED_KNEE = 0.04045
 _LINEAR_KNEE = 0.0031308
@@ -43,7 +45,7 @@ def linear_to_srgb(linear: Tensor) -> Tensor:
 
 def luminance(linear: Tensor) -> Tensor:
     """Relative luminance Y of linear RGB. [..., 3] -> [...]."""
-    return (linear * linear.new_tensor(_LUMINANCE)).sum(-1)
+    return (linear * constant(_LUMINANCE, linear)).sum(-1)
 
 
 def linear_to_lab(linear: Tensor) -> Tensor:

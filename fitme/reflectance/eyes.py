@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from fitme.head.curves import smoothstep
 from fitme.render import Material
+from fitme.runtime.constants import constant
 
 # Of the eye's tile: 21.1 of 150 degrees times 0.48, where the cornea's bulge is 11.7 mm wide, as
 # irises are. With 22.5 degrees, its angle without the bulge, photos had smaller irises by 12 %.
@@ -32,7 +35,38 @@ def eye_material(iris: Tensor, size: int = 256, gain: Tensor | None = None) -> M
     added to the log albedo of iris and sclera. The tile has the front pole in its centre and the
     polar angle as radius (`models/train/interior.py`).
     """
-    axis = (torch.arange(size, device=iris.device) + 0.5) / size - 0.5
+    drawn = _drawn(size, iris.device)
+    colour, sclera = base_colours(iris)
+    if gain is not None:
+        of_iris, of_sclera = gain.exp().unbind(1)
+        colour, sclera = colour * of_iris, sclera * of_sclera
+    colour = colour[:, None, None] * drawn.pattern
+    sclera = sclera[:, None, None] * drawn.rim * drawn.veins * drawn.ring
+    albedo = torch.lerp(sclera, colour, drawn.iris) * drawn.pupil
+    albedo = albedo * drawn.shade * drawn.corners
+    specular = torch.full_like(albedo[..., :1], CORNEA_F0)
+    return Material(albedo, specular, None, CORNEA_ROUGHNESS)
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """What is the same on all eyes, [1,size,size,1 or 3] each."""
+
+    pattern: Tensor  # of the iris
+    rim: Tensor  # the sclera's colour towards its rim
+    veins: Tensor
+    ring: Tensor  # darker around the iris
+    iris: Tensor  # its share
+    pupil: Tensor  # what it leaves
+    shade: Tensor  # under the upper lid
+    corners: Tensor
+
+
+@functools.lru_cache(maxsize=16)
+@torch.no_grad()
+def _drawn(size: int, device: torch.device) -> _Drawn:
+    """Drawn once per size, as every step of a fit asks; only to be read."""
+    axis = (torch.arange(size, device=device) + 0.5) / size - 0.5
     y, x = torch.meshgrid(axis, axis, indexing="ij")
     radius = eye_radius(torch.stack([x, y], -1) + 0.5)[None, ..., None]
     angle = torch.atan2(y, x)[None, ..., None]
@@ -41,30 +75,26 @@ def eye_material(iris: Tensor, size: int = 256, gain: Tensor | None = None) -> M
     def disc(share: float) -> Tensor:
         return torch.sigmoid((share - radius) / soft)
 
-    colour, sclera = base_colours(iris)
-    if gain is not None:
-        of_iris, of_sclera = gain.exp().unbind(1)
-        colour, sclera = colour * of_iris, sclera * of_sclera
-    colour = colour[:, None, None] * _pattern(radius / IRIS_SHARE, angle)
     across, up = x.abs()[None, ..., None], -y[None, ..., None]
     rim = smoothstep(IRIS_SHARE, 0.2, radius)
-    sclera = sclera[:, None, None] * (1 - rim * iris.new_tensor((0.02, 0.16, 0.18)))
-    sclera = sclera * (1 - iris.new_tensor((0.05, 0.3, 0.3)) * _veins(x, y, radius))
-    sclera = sclera * (1 - 0.18 * (-((radius / IRIS_SHARE - 1) / 0.12)).exp().clamp_max(1))
-    albedo = torch.lerp(sclera, colour, disc(IRIS_SHARE))
-    albedo = albedo * (1 - 0.985 * disc(PUPIL_SHARE))
-    shade = 1 - UNDER_DEPTH * smoothstep(*UNDER_LID, up)
-    albedo = albedo * shade * (1 - CORNER_DEPTH * smoothstep(*CORNER, across))
-    specular = torch.full_like(albedo[..., :1], CORNEA_F0)
-    return Material(albedo, specular, None, CORNEA_ROUGHNESS)
+    return _Drawn(
+        pattern=_pattern(radius / IRIS_SHARE, angle),
+        rim=1 - rim * constant((0.02, 0.16, 0.18), rim),
+        veins=1 - constant((0.05, 0.3, 0.3), rim) * _veins(x, y, radius),
+        ring=1 - 0.18 * (-((radius / IRIS_SHARE - 1) / 0.12)).exp().clamp_max(1),
+        iris=disc(IRIS_SHARE),
+        pupil=1 - 0.985 * disc(PUPIL_SHARE),
+        shade=1 - UNDER_DEPTH * smoothstep(*UNDER_LID, up),
+        corners=1 - CORNER_DEPTH * smoothstep(*CORNER, across),
+    )
 
 
 def base_colours(iris: Tensor) -> tuple[Tensor, Tensor]:
     """Albedos [B,3] of iris and sclera before any gain, of the iris without its pattern, whose mean
     to both sides of the pupil is about 1."""
-    light, dark = iris.new_tensor(LIGHT_IRIS), iris.new_tensor(DARK_IRIS)
+    light, dark = constant(LIGHT_IRIS, iris), constant(DARK_IRIS, iris)
     amount = torch.sigmoid(iris + 1)  # most eyes are brown; through hazel
-    return torch.lerp(light.log(), dark.log(), amount).exp(), iris.new_tensor(SCLERA)[None]
+    return torch.lerp(light.log(), dark.log(), amount).exp(), constant(SCLERA, iris)[None]
 
 
 def eye_radius(uv: Tensor) -> Tensor:
@@ -83,7 +113,7 @@ def _pattern(share: Tensor, angle: Tensor) -> Tensor:
         waves = waves + weight * along.sin() * (1 + 0.6 * (7 * angle + count * share).sin())
     fibres = (0.34 * waves).exp()
     inner = 1 - smoothstep(0.5, 0.64, share + 0.03 * (9 * angle + 3 * (4 * angle).sin()).sin())
-    warm = share.new_tensor((1.16, 1.0, 0.82))
+    warm = constant((1.16, 1.0, 0.82), share)
     collarette = 0.16 * (-((share - 0.57) / 0.05).square()).exp()
     limbus = 1 - 0.68 * smoothstep(0.78, 1.0, share)
     return fibres * (1 + (warm - 1) * inner) * (1 + collarette) * limbus

@@ -14,6 +14,7 @@ from fitme.reflectance.eyes import eye_material
 from fitme.reflectance.materials import part_materials
 from fitme.reflectance.regions import AtlasRegions
 from fitme.render import Material
+from fitme.runtime.constants import constant
 
 HAIR_ROUGHNESS = 0.7
 DARKER = (0.35, 1.0)  # log luminance below that of the cheeks: skin, hair
@@ -29,7 +30,8 @@ class WCode:
 
     def __init__(self, generator: ReflectanceGenerator, share: float = 1e-4) -> None:
         """Directions below `share` of the largest variance are left out."""
-        variance, axes = torch.linalg.eigh(generator.w_covariance.double())
+        # On the CPU: which way axes point is the solver's choice, and the encoder knows this one.
+        variance, axes = torch.linalg.eigh(generator.w_covariance.double().cpu())
         kept = variance > share * variance[-1]
         scaled = axes[:, kept] * variance[kept].sqrt()
         self.mean = generator.w_mean
@@ -67,12 +69,12 @@ def roughness(regions: AtlasRegions, albedo: Tensor) -> Tensor:
     cropped hair where the head behind the face is far darker than the cheeks."""
     resolution = albedo.shape[1]
     smooth = regions.roughness(resolution)
-    cheeks = averaged(regions.bare[None, ..., None], HAIR_TEXELS)
-    if not bool(cheeks.any()):  # a head without regions
+    if not regions.has_cheeks:  # a head without regions
         return smooth
+    cheeks = averaged(regions.bare[None, ..., None], HAIR_TEXELS)
     small = averaged(luminance(albedo)[..., None], HAIR_TEXELS).clamp_min(1e-3).log()
     skin = (small * cheeks).sum((1, 2), keepdim=True) / cheeks.sum()
     hair = ((skin - small - DARKER[0]) / (DARKER[1] - DARKER[0])).clamp(0, 1)
     hair = hair * (1 - averaged(regions["face"][None, ..., None], HAIR_TEXELS))
     hair = F.interpolate(hair.movedim(-1, 1), (resolution, resolution), mode="bilinear")
-    return torch.lerp(smooth, smooth.new_tensor(HAIR_ROUGHNESS), hair.movedim(1, -1))
+    return torch.lerp(smooth, constant(HAIR_ROUGHNESS, smooth), hair.movedim(1, -1))

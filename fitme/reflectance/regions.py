@@ -108,6 +108,11 @@ class AtlasRegions:
         return self._divided_skin * core * (1 - self.masks["lips"]) * (1 - self.masks["brows"])
 
     @cached_property
+    def has_cheeks(self) -> bool:
+        """Whether `bare` is anything."""
+        return bool(self.bare.any())
+
+    @cached_property
     def overhung(self) -> Tensor:
         """Forehead, temples and outer cheeks above the mouth, which hair of the head may hang over,
         [size,size] in 0..1."""

@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from fitme.runtime.constants import constant
+
 NEAR = 0.05  # metres; points nearer than this are clipped
 FAR = 50.0
 
@@ -134,7 +136,7 @@ def perspective(eye: Tensor, target: Tensor, fov_degrees: float, height: int, wi
 def rigid(rotation: Tensor, translation: Tensor) -> Tensor:
     """[B,3,3], [B,3] -> [B,4,4]."""
     top = torch.cat([rotation, translation[..., None]], dim=-1)
-    bottom = top.new_tensor([0.0, 0.0, 0.0, 1.0]).expand(top.shape[0], 1, 4)
+    bottom = constant((0.0, 0.0, 0.0, 1.0), top).expand(top.shape[0], 1, 4)
     return torch.cat([top, bottom], dim=1)
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from fitme.render.scene import Material
-from fitme.render.stages import Points
+from fitme.render.stages import Points, spread
+from fitme.runtime.constants import constant
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,8 @@ def look_up(
         return _look_up_one(sample, materials[0], points.uv, points.footprint, image, batch, bumpy)
     part = part.long().index_select(0, points.face)
     channels = max(material.specular_albedo.shape[3] for material in materials)
+    if points.uv.device.type != "cpu":
+        return _look_up_all(sample, materials, points, part, image, batch, bumpy)
     chosen = [(part == index).nonzero()[:, 0] for index in range(len(materials))]
     found = [
         _look_up_one(
@@ -76,6 +79,43 @@ def look_up(
     )
 
 
+def _look_up_all(
+    sample: Sampler,
+    materials: Sequence[Material],
+    points: Points,
+    part: Tensor,
+    image: Tensor,
+    batch: int,
+    bumpy: bool,
+) -> Maps:
+    """Each material's maps at all points, of which each takes those of its own: more work, but a
+    GPU's host need not wait to hear how many points each has."""
+    uv, channels = points.uv, max(one.specular_albedo.shape[3] for one in materials)
+    found: Maps | None = None
+    for index, material in enumerate(materials):
+        own = (part == index)[:, None]
+        # Other points look anywhere: their gradients are 0, but would meet in one texel.
+        here = torch.where(own, uv, spread(uv))
+        maps = _look_up_one(sample, material, here, points.footprint, image, batch, bumpy)
+        maps = replace(maps, specular=maps.specular.expand(-1, channels))
+        found = maps if found is None else _chosen(own, maps, found)
+    assert found is not None
+    return found
+
+
+def _chosen(own: Tensor, maps: Maps, others: Maps) -> Maps:
+    """`maps` where `own` [N,1], else `others`."""
+    bump = None
+    if maps.bump is not None and others.bump is not None:
+        bump = torch.where(own, maps.bump, others.bump)
+    return Maps(
+        torch.where(own, maps.albedo, others.albedo),
+        torch.where(own, maps.specular, others.specular),
+        bump,
+        torch.where(own, maps.roughness, others.roughness),
+    )
+
+
 def _look_up_one(
     sample: Sampler,
     material: Material,
@@ -92,7 +132,7 @@ def _look_up_one(
         textures["roughness"] = material.roughness
     found = sample(textures, uv, footprint, image, batch)
     if bumpy and "bump" not in found:
-        found["bump"] = uv.new_tensor([0.0, 0.0, 1.0]).expand(uv.shape[0], 3)
+        found["bump"] = constant((0.0, 0.0, 1.0), uv).expand(uv.shape[0], 3)
     if not isinstance(material.roughness, Tensor):
         found["roughness"] = uv.new_full((uv.shape[0], 1), float(material.roughness))
     return Maps(found["albedo"], found["specular"], found.get("bump"), found["roughness"])

@@ -24,6 +24,7 @@ from fitme.render.scene import Material, Mesh
 from fitme.render.shading import Surface
 from fitme.render.shadows import cast_shadows
 from fitme.render.transfer import visibility
+from fitme.runtime.constants import constant_of
 
 __all__ = ["Material", "Mesh", "RenderOutput", "render"]
 
@@ -45,10 +46,14 @@ class RenderOutput:
     albedo_points: Tensor  # [N,3]
     uv_points: Tensor  # [N,2]
     position_points: Tensor  # [N,3] world
+    empty: Tensor | None = None  # [N] bool of a `whole` picture: nothing is there
 
     def image(self, points: Tensor, fill: float = 0.0) -> Tensor:
         """Values of the N covered points [N,C] -> [B,H,W,C]."""
         batch, height, width, _ = self.rast.shape
+        if self.empty is not None:
+            shown = points.masked_fill(self.empty[:, None], fill)
+            return shown.reshape(batch, height, width, -1)
         flat = points.new_full((batch * height * width, points.shape[1]), fill)
         return flat.index_copy(0, self.pixels, points).reshape(batch, height, width, -1)
 
@@ -103,10 +108,14 @@ def render(
     background: Tensor | None = None,
     antialias: bool = True,
     shadows: bool = False,
+    whole: bool = False,
 ) -> RenderOutput:
     """mesh and camera of B images (either may have batch 1, then it is shared), light of 1 or B,
     background [1 or B,H,W,3] or None for black. With `shadows` the mesh shades itself from
-    directional and point lights; where a shadow falls carries no gradient."""
+    directional and point lights; where a shadow falls carries no gradient.
+
+    `whole` takes every pixel as a point, those with nothing there too: more work, but a GPU's host
+    need not wait to hear how many are covered. Not together with `shadows`."""
     device = mesh.vertices.device
     ops = backend if isinstance(backend, Backend) else get_backend(backend, device)
     batch = max(mesh.vertices.shape[0], camera.batch)
@@ -116,12 +125,15 @@ def render(
     clip = camera.to_clip(mesh.vertices)
     triangles = as_int32(mesh.triangles)
     rast, rast_db = ops.rasterize(clip, triangles, size)
-    pixels = ops.covered_pixels(rast)
+    empty = rast.detach()[..., 3].reshape(-1) <= 0 if whole else None
+    pixels = whole_picture(rast) if whole else ops.covered_pixels(rast)
     image = pixels // (size[0] * size[1]) if batch > 1 else torch.zeros_like(pixels)
 
     bumpy = any(material.normal is not None for material in materials)
     lights = light.to(device).expand(batch).tensors()
     points = _points(ops, mesh, rast, rast_db, pixels, bumpy, lights[0])
+    if empty is not None:
+        points = stages.harmless(points, empty)
     maps = ops.look_up(materials, points, mesh.part, image, batch)
     sign = None
     if bumpy:
@@ -147,9 +159,15 @@ def render(
         )
     if background is not None:
         background = background.to(diffuse)
-    color, alpha = ops.composite(
-        diffuse, specular, pixels, background, rast, clip, triangles, antialias
-    )
+    if empty is None:
+        color, alpha = ops.composite(
+            diffuse, specular, pixels, background, rast, clip, triangles, antialias
+        )
+    else:
+        smooth = ops.antialias if antialias else None
+        color, alpha = stages.composite_whole(
+            smooth, diffuse, specular, empty, background, rast, clip, triangles
+        )
     return RenderOutput(
         color=color,
         alpha=alpha,
@@ -163,7 +181,14 @@ def render(
         albedo_points=surface.albedo,
         uv_points=points.uv,
         position_points=surface.position,
+        empty=empty,
     )
+
+
+def whole_picture(rast: Tensor) -> Tensor:
+    """Indices [B*H*W] int64 of all pixels."""
+    batch, height, width, _ = rast.shape
+    return constant_of(torch.arange, batch * height * width, like=rast.new_empty(0).long())
 
 
 def _points(

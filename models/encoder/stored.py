@@ -20,9 +20,9 @@ def stored(
     """Metadata and tensors of a safetensors file whose format is `kind`. That the file is missing
     or damaged, or that nothing can be made of it inside, is a ModelError that calls it `what`."""
     try:
-        with safe_open(path, "pt", device=str(device)) as file:
+        with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            tensors = {name: file.get_tensor(name).to(device) for name in file.keys()}  # noqa: SIM118
         if metadata.get("format") != kind:
             raise ValueError(f"not of the format {kind}")
         yield metadata, tensors

@@ -11,11 +11,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from fitme.runtime.constants import constant_of
+
 TAPS = (1.0, 3.0, 3.0, 1.0)
 
 
-def binomial(gain: float = 1.0) -> Tensor:
-    """The 2-D kernel [4,4] whose entries sum to `gain`."""
+def binomial(gain: float = 1.0, like: Tensor | None = None) -> Tensor:
+    """The 2-D kernel [4,4] whose entries sum to `gain`; as `like` is, kept for all of its kind."""
+    if like is not None:
+        return constant_of(binomial, gain, like=like)
     taps = torch.tensor(TAPS)
     kernel = torch.outer(taps, taps)
     return kernel * (gain / kernel.sum())
@@ -55,13 +59,13 @@ def upsample(x: Tensor) -> Tensor:
     """[B,C,H,W] -> [B,C,2H,2W]; the mean is kept (away from the border, which sees zeros)."""
     # Written out because upfirdn's output_padding adds a last row that would be cut again.
     channels = x.shape[1]
-    weight = binomial(4.0).to(device=x.device, dtype=x.dtype).expand(channels, 1, 4, 4)
+    weight = binomial(4.0, x).expand(channels, 1, 4, 4)
     return F.conv_transpose2d(x, weight, stride=2, padding=1, groups=channels)
 
 
 def downsample(x: Tensor) -> Tensor:
     """[B,C,H,W] -> [B,C,H/2,W/2]."""
-    return upfirdn(x, binomial(), down=2, pad=1)
+    return upfirdn(x, binomial(1.0, x), down=2, pad=1)
 
 
 def shrink(x: Tensor, resolution: int) -> Tensor:

@@ -77,9 +77,9 @@ class EqualConv(nn.Module):
         if not self.down:
             y = convolve(x, weight, bias, padding=self.kernel // 2)
         elif self.kernel == 1:  # filter straight to the lower resolution, then mix channels
-            y = convolve(upfirdn(x, binomial(), down=2, pad=1), weight, bias)
+            y = convolve(upfirdn(x, binomial(1.0, x), down=2, pad=1), weight, bias)
         else:  # the filter at full resolution; the strided convolution does the rest
-            y = convolve(upfirdn(x, binomial(), pad=2), weight, bias, stride=2)
+            y = convolve(upfirdn(x, binomial(1.0, x), pad=2), weight, bias, stride=2)
         return leaky(y) if self.activate else y
 
 
@@ -159,4 +159,4 @@ def _convolve(
     else:
         turned = weight.unflatten(0, (groups, -1)).transpose(1, 2).flatten(0, 1)
     y = convolve(x, turned, stride=2, transposed=True, groups=groups)  # [.., 2H+1, 2W+1] for k = 3
-    return upfirdn(y, binomial(4.0), bias, pad=1)
+    return upfirdn(y, binomial(4.0, y), bias, pad=1)

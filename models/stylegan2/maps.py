@@ -21,6 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fitme.image.color import linear_to_srgb, srgb_to_linear
+from fitme.runtime.constants import constant
 
 F0_MAX = 0.16
 SLOPE_SCALE = 0.5
@@ -62,4 +63,4 @@ class ReflectanceMaps:
 
 def mirror_signal(signal: Tensor) -> Tensor:
     """Signals [B,6,R,R] of the same faces turned left to right."""
-    return signal.flip(3) * signal.new_tensor(MIRROR_SIGN)[:, None, None]
+    return signal.flip(3) * constant(MIRROR_SIGN, signal)[:, None, None]

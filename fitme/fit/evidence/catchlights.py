@@ -47,16 +47,18 @@ def catchlights(
     normals = backend.vertex_normals(vertices, session.head.triangles.int())
     strength = state.frames.strength()
     found: list[Tensor | None] = []
+    photos, uv, parts, trusted = (x.cpu() for x in (crops.pixels, out.uv, out.part, seen))
     for k in range(len(seen)):
         lamps, bright = [], []
         for part in session.head.parts_with(Role.EYE):
-            eye = placed(out.uv[k], (out.part[k] == part.index) & (seen[k] > 0.5))
+            eye = placed(uv[k], (parts[k] == part.index) & (trusted[k] > 0.5))
             if eye is None:
                 continue
-            spot = _spot(nearest_eye(eye, crops.pixels[k])[0], crops.pixels[k])
+            spot = _spot(nearest_eye(eye, photos[k])[0], photos[k])
             if spot is None:
                 continue
-            corner, normal = _surface(session, part.index, spot[0], vertices[k], normals[k])
+            place = spot[0].to(vertices.device)
+            corner, normal = _surface(session, part.index, place, vertices[k], normals[k])
             view = F.normalize(camera.position[k] - corner, dim=-1)
             lamps.append(reflect(view, normal))
             bright.append(spot[1])

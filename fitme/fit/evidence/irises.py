@@ -61,36 +61,42 @@ class PlacedEye:
 def read_eyes(out: RenderOutput, crops: Crops, seen: Tensor, part: list[int]) -> Tensor | None:
     """Logs [2,3] of the albedos of iris and sclera that P photos show over those of their pictures;
     seen [P,n,n] in
-    0..1, the eyeballs' trusted pixels; `part` the eyeballs' indices. None where no eye is seen."""
-    white = shading(out)
+    0..1, the eyeballs' trusted pixels; `part` the eyeballs' indices. None where no eye is seen.
+
+    Hundreds of tiny steps, each of which the next one waits for: on the CPU."""
+    photos, white, specular, albedos, uv, parts, trusted = (
+        x.cpu()
+        for x in (crops.pixels, shading(out), out.specular, out.albedo, out.uv, out.part, seen)
+    )
+    grays = crops.gray.tolist()
     found: list[list[Tensor]] = [[], []]
     clear: list[float] = []
     bright: list[Tensor] = []
     for k in range(len(seen)):
         for index in part:
-            own = (out.part[k] == index) & (seen[k] > 0.5)
-            eye = placed(out.uv[k], own)
+            own = (parts[k] == index) & (trusted[k] > 0.5)
+            eye = placed(uv[k], own)
             if eye is None:
                 continue
-            better, contrast = nearest_eye(eye, crops.pixels[k])
+            better, contrast = nearest_eye(eye, photos[k])
             clear.append(CLEAR * contrast)
             for area, (name, rings) in enumerate((("iris", IRIS), ("sclera", SCLERA))):
-                photo = read(better, crops.pixels[k], rings, MATT[name])
+                photo = read(better, photos[k], rings, MATT[name])
                 light = read(eye, white[k], rings, (0.1, 0.9)).clamp_min(0.05)
-                gloss = read(eye, out.specular[k], rings, (0.1, 0.5))
-                own_albedo = read(eye, out.albedo[k], rings, MATT[name]).clamp_min(1e-3)
+                gloss = read(eye, specular[k], rings, (0.1, 0.5))
+                own_albedo = read(eye, albedos[k], rings, MATT[name]).clamp_min(1e-3)
                 albedo = ((photo - gloss).clamp_min(0.1 * photo) / light).clamp_min(1e-3)
                 if area == 0:
                     bright.append(photo.mean().clamp_min(1e-3))
-                if bool(crops.gray[k]):
+                if grays[k]:
                     albedo = albedo.mean().expand(3)
                 found[area].append(_possible(albedo, area).log() - own_albedo.log())
     if not found[0]:
         return None
     # Hair over an eye hides its iris' edge; of two irises the darker may be lashes.
     light = torch.stack(bright).log() * LIGHTER
-    share = (seen.new_tensor(clear) + light).softmax(0)
-    return torch.stack([share @ torch.stack(values) for values in found])
+    share = (trusted.new_tensor(clear) + light).softmax(0)
+    return torch.stack([share @ torch.stack(values) for values in found]).to(seen.device)
 
 
 def _possible(albedo: Tensor, area: int) -> Tensor:

@@ -30,7 +30,7 @@ def trust(session: Session, out: RenderOutput, crops: Crops) -> Tensor:
     The difference to the render, smoothed, against its own spread in the face. Brows, lips and
     lids, which may be painted, are trusted at least as the skin around them is.
     """
-    rendered, target = display(out.color, crops.gray), crops.display
+    rendered, target = display(out.color, crops.some_gray), crops.display
     inside = session.skin(out)
     marked = marks(session, out, (target - rendered).mean(-1))
     miss = (rendered - target).square().sum(-1).sqrt()

@@ -45,11 +45,8 @@ class InvertStage:
         told = masks_of(state.frames.trusted, crops.size)
         trusted = told
         masked = {int(settings.masked_at * settings.steps), settings.steps - 1}
-        terms = [
-            *appearance(session.settings.terms),
-            *learned(session, crops),
-            *likeness(session, crops),
-        ]
+        paced = likeness(session, crops)
+        terms = [*appearance(session.settings.terms), *learned(session, crops), *paced]
         geometric = self._geometric(session, state, crops)
 
         def evaluate(step: int) -> Losses:
@@ -69,6 +66,7 @@ class InvertStage:
         history = descend(
             self.name, state.tensors(), rates, settings.steps, evaluate,
             session.progress, session.settings.descent,
+            None if paced else masked | {starts},
         )  # fmt: skip
         state.frames.trusted, state.fields = trusted.detach(), fields
         return history

@@ -16,7 +16,7 @@ from fitme.fit.settings import TuneSettings
 from fitme.fit.state import FitState
 from fitme.fit.terms.base import COARSE, Step, Term, weighted
 from fitme.fit.terms.learned import learned
-from fitme.fit.terms.likeness import likeness
+from fitme.fit.terms.likeness import Likeness, TurnedLikeness, likeness
 from fitme.fit.terms.photometric import Chromaticity, appearance
 from fitme.fit.terms.pivot import Hue, Mirror, Pivot
 from fitme.fit.visibility import texel_weights
@@ -61,6 +61,7 @@ class TuneStage:
         return descend(
             self.name, {"generator": middle, **state.tensors()}, rates, settings.steps, evaluate,
             session.progress, session.settings.descent,
+            None if any(isinstance(one, Likeness | TurnedLikeness) for one in terms) else (),
         )  # fmt: skip
 
     @torch.no_grad()

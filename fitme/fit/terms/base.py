@@ -37,7 +37,7 @@ class Step:
     @cached_property
     def rendered(self) -> Tensor:
         """The render as the losses compare it, display-encoded [P,n,n,3]."""
-        return display(self.out.color, self.crops.gray)
+        return display(self.out.color, self.crops.some_gray)
 
     @property
     def target(self) -> Tensor:

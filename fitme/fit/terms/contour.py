@@ -58,24 +58,29 @@ class Contour:
         for seen, points, scale in zip(self.observed, placed, self.scale, strict=True):
             if not len(seen):
                 continue
-            rim = self._rim(points)
-            with torch.no_grad():
-                nearest = torch.cdist(seen, rim).argmin(1)
-            miss = ((seen - rim[nearest]) / scale).square().sum(-1)
+            miss = ((seen - self._nearest(points, seen)) / scale).square().sum(-1)
             near = miss.detach() < FAR**2
             total = total + torch.where(near, miss, 0.0).sum() / self.sigma**2
             count += len(seen)
         return total / max(count, 1)
 
-    def _rim(self, points: Tensor) -> Tensor:
-        """Middles [M,2] of the edges between a triangle that faces the camera and one that does
-        not; points [V,2] are the projected vertices."""
+    def _nearest(self, points: Tensor, seen: Tensor) -> Tensor:
+        """Of each of seen [N,2], the nearest middle [N,2] of an edge between a triangle that faces
+        the camera and one that does not; points [V,2] are the projected vertices."""
         with torch.no_grad():
             corners = points[self.triangles]
             first, second = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
             front = first[:, 0] * second[:, 1] - first[:, 1] * second[:, 0] < 0
             chosen = front[self.sides[:, 0]] != front[self.sides[:, 1]]
-        return points[self.edges[chosen]].mean(1)
+        if points.device.type == "cpu":
+            rim = points[self.edges[chosen]].mean(1)
+            with torch.no_grad():
+                nearest = torch.cdist(seen, rim).argmin(1)
+            return rim[nearest]
+        with torch.no_grad():  # how many there are, the host would have to wait for
+            away = torch.cdist(seen, points[self.edges].mean(1))
+            nearest = away.masked_fill(~chosen, torch.inf).argmin(1)
+        return points[self.edges[nearest]].mean(1)
 
 
 def skin_edges(head: HeadModel) -> tuple[Tensor, Tensor, Tensor]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -10,6 +9,7 @@ from torch import Tensor
 
 from fitme.fit.align import OPENINGS
 from fitme.fit.terms.base import Step
+from fitme.runtime.constants import indices
 
 
 def landmarks(
@@ -23,13 +23,13 @@ def landmarks(
 
 
 def openings(
-    projected: Tensor, observed: Tensor, scale: Tensor, pairs: Sequence[tuple[int, int]],
+    projected: Tensor, observed: Tensor, scale: Tensor, pairs: tuple[tuple[int, int], ...],
     sigma: float,
 ) -> Tensor:  # fmt: skip
     """Mean square of how much wider or narrower lips and lids stand than landmarks [P,N,2] show, in
     units of `sigma` interocular distances; scale [P] in pixels. The distance between two near
     points is seen better than where they are (DECA, arXiv 2012.04012, section 4.2)."""
-    first, second = torch.tensor(pairs, device=projected.device).T
+    first, second = indices(tuple(pairs), projected).T
     gaps = [points[:, first] - points[:, second] for points in (projected, observed)]
     miss = (gaps[0] - gaps[1]) / scale[:, None, None] / sigma
     return torch.log1p(miss.square().sum(-1) / 9).mean() * 9

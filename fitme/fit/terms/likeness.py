@@ -90,9 +90,10 @@ class TurnedLikeness:
         iris = step.state.person.iris
         materials = generated_materials(head, session.regions, step.maps, iris, 64)
         light = Light.preset("studio").to(vertices.device)
-        out = render(head_mesh(head, vertices), materials, camera, light)
+        whole = vertices.device.type != "cpu"
+        out = render(head_mesh(head, vertices), materials, camera, light, whole=whole)
         shown = out.color + (1 - out.alpha) * BACKDROP
-        gray = torch.tensor([self.gray], device=shown.device)
+        gray = torch.ones_like(shown[:, 0, 0, 0]).bool() if self.gray else None
         found = self.network.embed(
             display(shown, gray).clamp(0, 1), camera.project(head.landmarks(vertices))
         )
