@@ -58,6 +58,8 @@ class InvertStage:
             maps = session.maps(session.pivot(state), settings.texels)
             camera = session.camera(state, crops)
             vertices = state.posed(session.head)
+            if settings.shadow_every and step % settings.shadow_every == 0:
+                session.cast(state, vertices)
             out = session.picture(state, vertices, camera, maps)
             if session.settings.mask and step in masked:
                 trusted = trust(session, out, crops) * told
