@@ -34,7 +34,7 @@ from fitme.render import render
 from fitme.render.camera import Camera, focal_from_fov, intrinsics, rigid
 from fitme.render.light import Light, fibonacci_sphere
 
-FORMAT = 1  # of the kept heads; one more wherever the same seeds draw others than before
+FORMAT = 2  # of the kept heads; one more wherever the same seeds draw others than before
 KEPT = ".safetensors"
 PIXELS = 640
 MAPS = 512
@@ -58,7 +58,7 @@ class KnownHead:
 
     def picture(self, light: Light | None = None):
         """The head as the photo saw it, or under another light."""
-        return self.avatar.render(self.camera, light or self.light, self.posed)
+        return self.avatar.render(self.camera, light or self.light, self.posed, shadows=True)
 
 
 def room(draws: torch.Generator, strength: float) -> Light:
@@ -199,7 +199,7 @@ def portrait_camera(vertices: Tensor, yaw: float, pitch: float, fov: float) -> C
 @torch.no_grad()
 def photograph(known: KnownHead, draws: torch.Generator) -> None:
     """An 8-bit JPEG over a wall, with sensor noise."""
-    out = render(known.avatar.mesh(known.posed), known.avatar.materials, known.camera, known.light)
+    out = known.picture()
     wall = torch.rand(3, generator=draws) * 0.3 + 0.1
     linear = out.color[0] + (1 - out.alpha[0]) * wall
     noise = 0.01 * torch.randn(linear.shape, generator=draws) * linear.clamp_min(0).sqrt()

@@ -104,11 +104,12 @@ class Avatar:
         light: Light,
         vertices: Tensor | None = None,
         *,
-        shadows: bool = False,
+        shadows: bool | None = None,
         hair: bool = True,
     ) -> RenderOutput:
         """Draw the avatar; neutral unless posed `vertices` [1, V, 3] are given. `shadows`: the
-        head keeps directional and point lights from itself. `hair`: its strands are in `color` and
+        head keeps directional and point lights from itself, by default those that the light
+        `casts`. `hair`: its strands are in `color` and
         `alpha`, where it has some; then one picture at a time, or ValueError."""
         return draw(self, camera, light, vertices, shadows=shadows, hair=hair)
 
@@ -152,7 +153,7 @@ class Avatar:
             expression: weights in 0..1 that replace those of the photo, by ARKit name.
             neutral: start from a face at rest that looks straight ahead.
             shadows: whether the head shades itself from directional and point lights; by default
-                all but the photo's own do, as that was estimated without.
+                all do but a photo's own where that was estimated without.
             hair: whether its strands are drawn, where it has some.
 
         Linear RGB over black with alpha; `fitme.render.picture.render_rgba` makes bytes of it.

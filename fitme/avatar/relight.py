@@ -64,7 +64,7 @@ class Drawable(Protocol):
 
 def draw(
     avatar: Drawable, camera: Camera, light: Light, vertices: Tensor | None = None, *,
-    shadows: bool = False, hair: bool = True,
+    shadows: bool | None = None, hair: bool = True,
 ) -> RenderOutput:  # fmt: skip
     """See `Avatar.render`."""
     geometry = avatar.geometry
@@ -76,7 +76,7 @@ def draw(
         if vertices is not None:
             materials = dressed(avatar.wrinkles, materials, geometry.head, neutral, vertices)
         out = render(mesh, materials, camera, light, shadows=shadows)
-    return haired(avatar, out, camera, light, posed, shadows) if hair else out
+    return haired(avatar, out, camera, light, posed, bool(shadows)) if hair else out
 
 
 def haired(
@@ -122,16 +122,19 @@ def relit(
     turn: float = 0.0, shadows: bool | None = None, hair: bool = True,
 ) -> RenderOutput:  # fmt: skip
     """The avatar with posed vertices [1, V, 3] under the light that `view_light` makes of `light`,
-    photo and turn, with shadows as `casts_shadows` says, with or without its hair."""
+    photo and turn, with `shadows` or as the light says, with or without its hair."""
     shining = view_light(avatar, camera, light, photo, turn)
-    cast = casts_shadows(avatar, light, shadows)
+    own = light is None and bool(avatar.photos)
+    cast = shadows if own or shadows is not None else True
     return draw(avatar, camera, shining, vertices, shadows=cast, hair=hair)
 
 
-def casts_shadows(avatar: Drawable, light: Light | None, wanted: bool | None = None) -> bool:
-    """Whether a `light` as `view_light` takes it casts shadows: as `wanted`, or else all do but a
-    photo's own, which was estimated without."""
-    return (light is not None or not avatar.photos) if wanted is None else wanted
+def casting(avatar: Drawable, light: Light | None, photo: int = 0) -> int:
+    """How many directional lights of a `light` as `view_light` takes it cast shadows: all, but of a
+    photo's own those that were estimated with theirs."""
+    if light is None and avatar.photos:
+        return avatar.photos[photo].light.casts
+    return (Light.preset("studio") if light is None else light).directions.shape[1]
 
 
 def posed_vertices(

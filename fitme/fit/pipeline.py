@@ -217,6 +217,8 @@ def _photo(
     miss = (points.cpu() - seen.face.points).norm(dim=-1) / seen.face.scale
     error = float(miss[head.landmark_weight.cpu() > 0.1].mean())
     light = with_catchlight(state.frames[index].light(), lamp)
+    if session.settings.invert.shadow_every:  # the catchlight's lamp casts none
+        light = replace(light, casts=1)
     return AvatarPhoto(seen.photo.path, view, light, log.last_losses(), error)
 
 

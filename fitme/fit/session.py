@@ -18,8 +18,10 @@ from fitme.head.mesh import head_mesh
 from fitme.head.parts import Role
 from fitme.models.stylegan2 import ReflectanceGenerator, ReflectanceMaps
 from fitme.reflectance.generated import generated_materials
-from fitme.render import RenderOutput, render
+from fitme.render import RenderOutput, get_backend, render
 from fitme.render.camera import Camera
+from fitme.render.checks import as_int32
+from fitme.render.shadows import vertex_visibility
 from fitme.runtime.notes import Note
 from fitme.runtime.progress import Progress, SilentProgress
 
@@ -47,6 +49,7 @@ class Session:
         self._is_eye = torch.tensor(is_eye, device=self.head.device)
         self.notes: list[Note] = []  # what the user should know of the photos
         self._crops: dict[int, Crops] = {}
+        self._reached: Tensor | None = None  # see `cast`
 
     def own_generator(self) -> ReflectanceGenerator:
         """The person's own generator, which may be tuned: a copy of the models', made once."""
@@ -116,8 +119,17 @@ class Session:
         iris = state.person.iris
         materials = generated_materials(self.head, self.regions, maps, iris, eye_texels)
         whole = self.head.device.type != "cpu" and camera.width <= WHOLE_PIXELS
-        mesh, light = head_mesh(self.head, vertices), state.frames.light()
+        mesh, light = head_mesh(self.head, vertices, self._reached), state.frames.light()
         return render(mesh, materials, camera, light, whole=whole)
+
+    @torch.no_grad()
+    def cast(self, state: FitState, vertices: Tensor) -> None:
+        """From now on the heads, vertices [P,V,3], keep the state's lamps from themselves as they
+        do with the lamps and shapes of now."""
+        lamps = state.frames.light().directions
+        self._reached = vertex_visibility(
+            get_backend(None, vertices.device), vertices, as_int32(self.head.triangles), lamps
+        )
 
     def view(self, state: FitState, crops: Crops, eye_texels: int = EYE_TEXELS) -> RenderOutput:
         """The state beside crops, with coarse skin: for where things are."""

@@ -134,6 +134,7 @@ class InvertSettings(_Checked):
     pixels: int = 256
     texels: int = 256
     masked_at: float = _share(0.5)  # of the steps: what is not skin is masked
+    shadow_every: int = 30  # steps: the lamps' shadows on the head are found anew; 0: none
     rates: InvertRates = InvertRates()
 
 

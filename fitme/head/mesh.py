@@ -17,8 +17,9 @@ OPENED = 0.9  # of the surround that an open mouth's front sees
 NARROW = 2.2  # how much faster than a slit of its height the mouth's surround narrows inwards
 
 
-def head_mesh(head: HeadModel, vertices: Tensor) -> Mesh:
-    """The renderer's mesh for vertices [B,V,3] of a head, metres."""
+def head_mesh(head: HeadModel, vertices: Tensor, reached: Tensor | None = None) -> Mesh:
+    """The renderer's mesh for vertices [B,V,3] of a head, metres; `reached` [1 or B,V,L]: how much
+    of each directional light reaches a vertex."""
     occlusion, transfer = head.occlusion, head.transfer
     index, visible, opened = mouth_visibility(head, vertices)
     if len(index):
@@ -28,8 +29,9 @@ def head_mesh(head: HeadModel, vertices: Tensor) -> Mesh:
             lit = torch.where(opened, lit, transfer[0, index])
             transfer = torch.stack([transfer[0].index_copy(0, index, lit), transfer[1]])
     return Mesh(
-        vertices, head.triangles, head.uv, head.uv_triangles, head.part, occlusion, transfer
-    )
+        vertices, head.triangles, head.uv, head.uv_triangles, head.part, occlusion, transfer,
+        reached,
+    )  # fmt: skip
 
 
 @torch.no_grad()

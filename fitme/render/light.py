@@ -78,6 +78,8 @@ class Light:
     colors: Tensor  # [B,L,3] what a white Lambertian that faces it reflects (irradiance / pi)
     positions: Tensor | None = None  # [B,P,3] point lights, metres
     intensities: Tensor | None = None  # [B,P,3] as colors, for a surface at one metre
+    # of the first directional lights, how many were estimated with the shadows that they cast
+    casts: int = 0
 
     def __post_init__(self) -> None:
         if self.sh.ndim != 3 or self.sh.shape[1:] != (9, 3):
@@ -118,6 +120,7 @@ class Light:
             change(self.colors),
             optional(self.positions),
             optional(self.intensities),
+            self.casts,
         )
 
     def rotated(self, rotation: Tensor, about: Tensor | None = None) -> Light:
@@ -144,21 +147,25 @@ class Light:
         """Plain lists for JSON."""
         names = ("sh", "directions", "colors", "positions", "intensities")
         values = {name: getattr(self, name) for name in names}
-        return {
+        tensors = {
             name: value.detach().cpu().tolist()
             for name, value in values.items()
             if value is not None
         }
+        return tensors | ({"casts": self.casts} if self.casts else {})
 
     @staticmethod
     def from_dict(data: Mapping[str, Any]) -> Light:
         """The inverse of `to_dict`; checks shapes and finiteness."""
         sh = _read(data, "sh", (9, 3))
         read = [_read(data, name, (-1, 3), len(sh)) for name in ("directions", "colors")]
+        casts = data.get("casts", 0)
+        if type(casts) is not int or not 0 <= casts <= read[0].shape[1]:
+            raise ValueError(f"light: casts is {casts!r}, wanted a number of directional lights")
         if data.get("positions") is None:
-            return Light(sh, read[0], read[1])
+            return Light(sh, read[0], read[1], casts=casts)
         points = [_read(data, name, (-1, 3), len(sh)) for name in ("positions", "intensities")]
-        return Light(sh, read[0], read[1], points[0], points[1])
+        return Light(sh, read[0], read[1], points[0], points[1], casts)
 
     @staticmethod
     def ambient(rgb: tuple[float, float, float] | float = 1.0) -> Light:

@@ -22,7 +22,7 @@ from fitme.render.geometry import bitangent_signs
 from fitme.render.light import Light
 from fitme.render.scene import Material, Mesh
 from fitme.render.shading import Surface
-from fitme.render.shadows import cast_shadows
+from fitme.render.shadows import cast_shadows, shaded_by
 from fitme.render.transfer import visibility
 from fitme.runtime.constants import constant_of
 
@@ -107,12 +107,13 @@ def render(
     backend: str | Backend | None = None,
     background: Tensor | None = None,
     antialias: bool = True,
-    shadows: bool = False,
+    shadows: bool | None = None,
     whole: bool = False,
 ) -> RenderOutput:
     """mesh and camera of B images (either may have batch 1, then it is shared), light of 1 or B,
     background [1 or B,H,W,3] or None for black. With `shadows` the mesh shades itself from
-    directional and point lights; where a shadow falls carries no gradient.
+    all directional and point lights, by default (None) from as many as the light `casts` and where
+    its `reached` says so; where a shadow falls carries no gradient.
 
     `whole` takes every pixel as a point, those with nothing there too: more work, but a GPU's host
     need not wait to hear how many are covered. Not together with `shadows`."""
@@ -153,9 +154,15 @@ def render(
     )
     eye = camera.position.expand(batch, 3)
     diffuse, specular, normal = ops.shade(surface, lights, eye)
-    if shadows:
+    lamps = light.casts if shadows is None else None if shadows else 0
+    if lamps != 0:
         diffuse, specular = cast_shadows(
-            ops, mesh, surface, lights, eye, (diffuse, specular, normal), max(size)
+            ops, mesh, surface, lights, eye, (diffuse, specular, normal), max(size), lamps
+        )
+    elif mesh.reached is not None and shadows is None:
+        corners = points.face, rast.detach().reshape(-1, 4).index_select(0, pixels)[:, :2]
+        diffuse, specular = shaded_by(
+            ops, mesh, surface, lights, eye, (diffuse, specular, normal), corners
         )
     if background is not None:
         background = background.to(diffuse)

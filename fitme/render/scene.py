@@ -23,6 +23,9 @@ class Mesh:
     # [2,V,9]: of each harmonic, what white vertices reflect with and without what lies in the way;
     # then the visibility of SH light depends on where it comes from, see `fitme.render.transfer`
     transfer: Tensor | None = None
+    # [1 or B,V,L] in 0..1: how much of each directional light reaches a vertex, no gradient; see
+    # `fitme.render.shadows.vertex_visibility`
+    reached: Tensor | None = None
 
     def __post_init__(self) -> None:
         if self.vertices.ndim != 3 or self.vertices.shape[2] != 3:
@@ -44,6 +47,13 @@ class Mesh:
         wanted = (2, self.vertices.shape[1], 9)
         if self.transfer is not None and tuple(self.transfer.shape) != wanted:
             raise ValueError(f"transfer: wanted {list(wanted)}, got {list(self.transfer.shape)}")
+        if self.reached is not None and (
+            self.reached.ndim != 3 or self.reached.shape[1] != self.vertices.shape[1]
+        ):
+            raise ValueError(
+                f"reached: wanted [1 or B,{self.vertices.shape[1]},L], "
+                f"got {list(self.reached.shape)}"
+            )
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ MAP_SIDES = (320, 640)  # texels across the bounding sphere: the picture's pixel
 NORMAL_BIAS = 1.6  # texels along the normal; a texel's diagonal is 1.4
 DEPTH_BIAS = 0.6  # texels towards the light
 MARGIN = 1.08  # around the bounding sphere, for the slanted views and the bias
+FAINT = 0.004  # of a light: less than a display step is no shadow
 WIDEST = math.sin(math.radians(75.0))  # of half of a point light's field of view
 
 
@@ -99,16 +100,73 @@ def cast_shadows(
     eye: Tensor,
     lit: tuple[Tensor, Tensor, Tensor],
     pixels: int,
+    lamps: int | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Diffuse and specular radiance [N,3] less what is blocked of each light.
+    """Diffuse and specular radiance [N,3] less what is blocked of each light, or of the first
+    `lamps` directional ones.
 
-    Radiance is linear in the lights, so that is each light's own part times what does not reach
-    the point. `lit` is what `ops.shade` made of the surface under all lights; the picture's longer
-    side has `pixels`.
+    `lit` is what `ops.shade` made of the surface under all lights; the picture's longer side has
+    `pixels`.
     """
-    sh, directions, colors, positions, intensities = light
-    diffuse, specular, normal = lit
     side = min(max(pixels, MAP_SIDES[0]), MAP_SIDES[1])
+    blocked = [
+        _blocked(ops, mesh, surface, lit[2], lamp[0], lamp[2], side)
+        for lamp in _lamps(light)[:lamps]
+    ]
+    return _without(ops, surface, light, eye, lit, blocked)
+
+
+def shaded_by(
+    ops: Backend,
+    mesh: Mesh,
+    surface: Surface,
+    light: LightTensors,
+    eye: Tensor,
+    lit: tuple[Tensor, Tensor, Tensor],
+    corners: tuple[Tensor, Tensor],
+) -> tuple[Tensor, Tensor]:
+    """As `cast_shadows`, from what the mesh's `reached` says of its vertices; `corners` are the
+    points' triangles [N] and the barycentric weights [N,2] of their first two corners.
+
+    Raises ValueError where `reached` is of another number of directional lights.
+    """
+    assert mesh.reached is not None
+    lamps = light[1].shape[1]
+    if mesh.reached.shape[2] != lamps:
+        raise ValueError(f"reached is of {mesh.reached.shape[2]} lights, the scene has {lamps}")
+    with torch.no_grad():
+        face, uv = corners
+        reached = mesh.reached.to(lit[0])
+        image = surface.image if len(reached) > 1 else torch.zeros_like(surface.image)
+        vertices = mesh.triangles.long().index_select(0, face)  # [N,3]
+        three = torch.stack([reached[image, vertices[:, k]] for k in range(3)])
+        share = torch.stack([*uv.unbind(-1), 1 - uv.sum(-1)])[..., None]
+        blocked = (1 - (share * three).sum(0)).clamp(0, 1)
+        blocked = torch.where(blocked > FAINT, blocked, 0.0)
+    return _without(ops, surface, light, eye, lit, list(blocked.unbind(-1)))
+
+
+@torch.no_grad()
+def vertex_visibility(
+    ops: Backend, vertices: Tensor, triangles: Tensor, directions: Tensor
+) -> Tensor:
+    """[B,V,L] in 0..1: how much of the lights towards unit directions [B,L,3] reaches vertices
+    [B,V,3] of a mesh with triangles [T,3]; 1 where a vertex turns away, which is dark anyway."""
+    normals = ops.vertex_normals(vertices, triangles)
+    found = []
+    for points, normal, several in zip(vertices, normals, directions, strict=True):
+        each = []
+        for direction in several:
+            maps = shadow_maps(ops, points, triangles, direction, side=MAP_SIDES[0])
+            facing = (normal @ direction) > 0
+            each.append(torch.where(facing, maps.visibility(points, normal), 1.0))
+        found.append(torch.stack(each, -1) if each else points.new_ones(len(points), 0))
+    return torch.stack(found)
+
+
+def _lamps(light: LightTensors) -> list[tuple[Tensor, Tensor, Tensor, Tensor]]:
+    """Each directional and point light alone: its directions, colors, positions, intensities."""
+    _, directions, colors, positions, intensities = light
     none = directions[:, :0]
     suns = [
         (directions[:, k : k + 1], colors[:, k : k + 1], none, none)
@@ -118,12 +176,33 @@ def cast_shadows(
         (none, none, positions[:, k : k + 1], intensities[:, k : k + 1])
         for k in range(positions.shape[1])
     ]
-    for lamp in suns + bulbs:
-        blocked = _blocked(ops, mesh, surface, normal, lamp[0], lamp[2], side)
-        index = blocked.nonzero()[:, 0]
-        alone = (torch.zeros_like(sh), *lamp)
-        parts = ops.shade(_at(surface, index), alone, eye)
-        weight = blocked[index, None]
+    return suns + bulbs
+
+
+def _without(
+    ops: Backend,
+    surface: Surface,
+    light: LightTensors,
+    eye: Tensor,
+    lit: tuple[Tensor, Tensor, Tensor],
+    blocked: list[Tensor],
+) -> tuple[Tensor, Tensor]:
+    """Diffuse and specular radiance [N,3] of `lit` less what is `blocked` [N] of each light.
+
+    Radiance is linear in the lights, so that is each light's own part times what does not reach
+    the point.
+    """
+    diffuse, specular, _ = lit
+    dark = torch.zeros_like(light[0])
+    for lamp, share in zip(_lamps(light), blocked, strict=False):
+        if share.device.type != "cpu":  # to count the points in shadow would make the host wait
+            parts = ops.shade(surface, (dark, *lamp), eye)
+            diffuse = diffuse - share[:, None] * parts[0]
+            specular = specular - share[:, None] * parts[1]
+            continue
+        index = share.nonzero()[:, 0]
+        parts = ops.shade(_at(surface, index), (dark, *lamp), eye)
+        weight = share[index, None]
         diffuse = diffuse.index_add(0, index, -weight * parts[0])
         specular = specular.index_add(0, index, -weight * parts[1])
     return diffuse, specular

@@ -63,7 +63,7 @@ void main() {
     if (facing == 0.0) continue;
     // Hair lets light through: what lies nearer than 22 mm is in the ramp of ambient light already,
     // and cards that shade cards leave patches.
-    if (shadows && k < lamps) {
+    if (k < shadows) {
       strength *= mix(0.4, 1.0, reached(k, vPosition + 0.022 * towards, n, towards));
     }
     float tl = clamp(dot(t, towards), -1.0, 1.0);

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fitme.avatar.model import Avatar
-from fitme.avatar.relight import casts_shadows, facing_camera, head_sphere, view_light
+from fitme.avatar.relight import casting, facing_camera, head_sphere, view_light
 from fitme.export.content import copyright_note, generator_name
 from fitme.export.mesh import DIELECTRIC_F0
 from fitme.export.scalp import scalp_skin
@@ -155,7 +155,7 @@ def _light(avatar: Avatar, given: Light | None, photo: int = 0) -> dict[str, Any
     return {
         "sh": sh.tolist(), "directions": directions.tolist(), "colors": colors.tolist(),
         "positions": (positions - centre).tolist(), "intensities": intensities.tolist(),
-        "shadows": casts_shadows(avatar, given),
+        "shadows": casting(avatar, given, photo),
     }  # fmt: skip
 
 

@@ -146,7 +146,7 @@ ${wrinkles ? ADD_FOLDS : ""}  vec3 smoothed = normalize(vNormal), n = smoothed;
     }
     float nl = max(dot(n, towards), 0.0);
     if (nl == 0.0) continue;
-    if (shadows && k < lamps) strength *= reached(k, vPosition, smoothed, towards);
+    if (k < shadows) strength *= reached(k, vPosition, smoothed, towards);
     float away = clamp(1.0 - dot(v, normalize(v + towards)), 0.0, 1.0);
     vec3 fresnel = f0 + (1.0 - f0) * pow(away, 5.0);
     received += strength * nl;

@@ -25,7 +25,7 @@ function shadowSource({ side, offsets, reach, normalBias, depthBias }) {
 precision highp sampler2DArrayShadow;
 uniform sampler2DArrayShadow shadowMaps;
 uniform mat3 shadowFrames[${MAX_LAMPS}];
-uniform bool shadows;
+uniform int shadows;
 uniform int coneStep;  // use each of so many directions
 const vec2 CONE[${offsets.length}] = vec2[](${offsets.map((o) => `vec2(${o.map(glsl)})`).join(", ")});
 float reached(int k, vec3 p, vec3 n, vec3 towards) {

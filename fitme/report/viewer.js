@@ -169,13 +169,14 @@ class Viewer {
     gl.bufferSubData(gl.ARRAY_BUFFER, 0, data);
   }
 
-  /** Draw the shadow maps that this pose and light need; whether there are any. */
+  /** Draw the shadow maps that this pose and light need; how many lamps have them. */
   castShadows(turn, quick) {
     const { gl, head, light, scene } = this;
     const lit = this.mode === "shaded" || this.mode === "geometry";
-    if (!lit || !light.shadows || !light.directions.length) return false;
+    if (!lit || !light.shadows) return 0;
     const lightTurn = this.turnOfLight();
-    const towards = light.directions.slice(0, MAX_LAMPS).map((place) => turned(lightTurn, place));
+    const lamps = light.directions.slice(0, Math.min(light.shadows, MAX_LAMPS));
+    const towards = lamps.map((place) => turned(lightTurn, place));
     const all = { first: 0, count: head.triangles.length / 3 };
     const draw = () => {
       gl.bindVertexArray(this.array);
@@ -184,7 +185,7 @@ class Viewer {
     };
     const version = `${this.posed} ${this.hair?.shown}`;
     this.shadows.draw(towards, scene.centre, turn, version, quick, draw);
-    return true;
+    return towards.length;
   }
 
   setLight(uniform) {

@@ -15,7 +15,7 @@ from fitme.render.backends.cpu.backend import CpuBackend
 from fitme.render.backends.cpu.operations import CpuOperations
 from fitme.render.camera import Camera, perspective
 from fitme.render.light import Light
-from fitme.render.shadows import HALF_ANGLE_DEG, shadow_maps
+from fitme.render.shadows import HALF_ANGLE_DEG, shadow_maps, vertex_visibility
 
 OPS = CpuBackend()
 GROUND, PLATE, HEIGHT = 0.2, 0.06, 0.1  # half sides and height above the ground, metres
@@ -73,7 +73,7 @@ def camera(size: int = 160) -> Camera:
     return perspective(torch.tensor([[0.12, 0.06, 0.5]]), torch.zeros(1, 3), 28.0, size, size)
 
 
-def drawn(mesh: Mesh, light: Light, shadows: bool, **options) -> RenderOutput:
+def drawn(mesh: Mesh, light: Light, shadows: bool | None, **options) -> RenderOutput:
     material = options.pop("material", skin())
     return render(mesh, [material], camera(), light, shadows=shadows, **options)
 
@@ -163,3 +163,66 @@ def test_depth_is_that_of_rasterize() -> None:
     covered = rast[..., 3] > 0
     assert torch.equal(torch.isfinite(depth), covered)
     torch.testing.assert_close(depth[covered], rast[..., 2][covered], atol=1e-5, rtol=0)
+
+
+class TestVertexVisibility:
+    """Shadows that are known at the vertices, as a fit draws them."""
+
+    light = Light.preset("studio")
+
+    def mesh(self) -> Mesh:
+        return head(60, 120, bump=0.6)
+
+    def reached(self, mesh: Mesh, light: Light) -> Tensor:
+        return vertex_visibility(OPS, mesh.vertices, mesh.triangles, light.tensors()[1])
+
+    def test_as_shadow_maps_of_every_pixel(self) -> None:
+        mesh = self.mesh()
+        exact = drawn(mesh, self.light, True).color
+        bare = drawn(mesh, self.light, False).color
+        known = replace(mesh, reached=self.reached(mesh, self.light))
+        near = render(known, [skin()], camera(), self.light).color
+        cast = (exact - bare).abs().mean()
+        assert cast > 2e-4  # the head does shade itself
+        assert (near - exact).abs().mean() < 0.2 * cast
+
+    def test_nothing_blocked_is_no_shadow_bit_by_bit(self) -> None:
+        mesh = self.mesh()
+        known = replace(mesh, reached=torch.ones(1, mesh.vertices.shape[1], 3))
+        near = render(known, [skin()], camera(), self.light)
+        assert torch.equal(near.color, drawn(mesh, self.light, False).color)
+
+    def test_gradients_of_albedo_and_lamp(self) -> None:
+        mesh, material = self.mesh(), skin()
+        known = replace(mesh, reached=torch.full((1, mesh.vertices.shape[1], 3), 0.25))
+        albedo = material.diffuse_albedo.clone().requires_grad_()
+        colors = self.light.colors.clone().requires_grad_()
+        lit = replace(self.light, colors=colors)
+        out = render(known, [replace(material, diffuse_albedo=albedo)], camera(), lit)
+        found = torch.autograd.grad(out.color.sum(), [albedo, colors])
+        fainter = replace(self.light, colors=(0.25 * self.light.colors).requires_grad_())
+        again = render(mesh, [replace(material, diffuse_albedo=albedo)], camera(), fainter)
+        wanted = torch.autograd.grad(again.color.sum(), [albedo, fainter.colors])
+        assert torch.allclose(found[0], wanted[0], atol=1e-4)
+        assert torch.allclose(found[1], 0.25 * wanted[1], rtol=1e-3)
+
+    def test_another_number_of_lights_is_refused(self) -> None:
+        mesh = self.mesh()
+        known = replace(mesh, reached=torch.ones(1, mesh.vertices.shape[1], 2))
+        with pytest.raises(ValueError, match="of 2 lights"):
+            render(known, [skin()], camera(), self.light)
+
+
+def test_a_light_casts_as_many_shadows_as_it_says() -> None:
+    mesh, studio = head(40, 80, bump=0.2), Light.preset("studio")
+    first = replace(studio, directions=studio.directions[:, :1], colors=studio.colors[:, :1])
+    rest = replace(studio, directions=studio.directions[:, 1:], colors=studio.colors[:, 1:])
+    dark = replace(rest, sh=torch.zeros_like(rest.sh))
+    some = drawn(mesh, replace(studio, casts=1), None, antialias=False).color
+    parts = drawn(mesh, first, True, antialias=False).color
+    parts = parts + drawn(mesh, dark, False, antialias=False).color
+    assert torch.allclose(some, parts, atol=1e-5)
+    kept = Light.from_dict(replace(studio, casts=2).to_dict())
+    assert kept.casts == 2 and kept.to("cpu").rotated(torch.eye(3)).casts == 2
+    with pytest.raises(ValueError, match="casts"):
+        Light.from_dict(studio.to_dict() | {"casts": 4})

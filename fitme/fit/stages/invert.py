@@ -48,6 +48,8 @@ class InvertStage:
         paced = likeness(session, crops)
         terms = [*appearance(session.settings.terms), *learned(session, crops), *paced]
         geometric = self._geometric(session, state, crops)
+        every = settings.shadow_every
+        casts = set(range(0, settings.steps, every)) if every else set()
 
         def evaluate(step: int) -> Losses:
             nonlocal trusted
@@ -55,6 +57,8 @@ class InvertStage:
             maps = session.maps(session.pivot(state), settings.texels)
             camera = session.camera(state, crops)
             vertices = state.posed(session.head)
+            if step in casts:
+                session.cast(state, vertices)
             out = session.picture(state, vertices, camera, maps)
             if session.settings.mask and step in masked:
                 trusted = trust(session, out, crops) * told
@@ -66,7 +70,7 @@ class InvertStage:
         history = descend(
             self.name, state.tensors(), rates, settings.steps, evaluate,
             session.progress, session.settings.descent,
-            None if paced else masked | {starts},
+            None if paced else masked | {starts} | casts,
         )  # fmt: skip
         state.frames.trusted, state.fields = trusted.detach(), fields
         return history
