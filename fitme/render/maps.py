@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -76,6 +76,43 @@ def look_up(
     )
 
 
+def look_up_masked(
+    sample: Sampler,
+    materials: Sequence[Material],
+    points: Points,
+    part: Tensor,
+    image: Tensor,
+    batch: int,
+) -> Maps:
+    """As `look_up`, but each material is looked up at all points, with image -1 where the point
+    has another: nothing here has a size that the host must wait for."""
+    bumpy = any(material.normal is not None for material in materials)
+    own = part.long().index_select(0, points.face)[:, None]
+    channels = max(material.specular_albedo.shape[3] for material in materials)
+    joined: Maps | None = None
+    for index, material in enumerate(materials):
+        here = own == index
+        listed = image if len(materials) == 1 else torch.where(here[:, 0], image, -1)
+        found = _look_up_one(sample, material, points.uv, points.footprint, listed, batch, bumpy)
+        found = replace(found, specular=found.specular.expand(-1, channels))
+        joined = found if joined is None else _where(here, found, joined)
+    assert joined is not None
+    return joined
+
+
+def _where(here: Tensor, one: Maps, other: Maps) -> Maps:
+    """One's values at the points [N,1] `here`, the other's elsewhere."""
+    bump = None
+    if one.bump is not None and other.bump is not None:
+        bump = torch.where(here, one.bump, other.bump)
+    return Maps(
+        torch.where(here, one.albedo, other.albedo),
+        torch.where(here, one.specular, other.specular),
+        bump,
+        torch.where(here, one.roughness, other.roughness),
+    )
+
+
 def _look_up_one(
     sample: Sampler,
     material: Material,
@@ -92,7 +129,9 @@ def _look_up_one(
         textures["roughness"] = material.roughness
     found = sample(textures, uv, footprint, image, batch)
     if bumpy and "bump" not in found:
-        found["bump"] = uv.new_tensor([0.0, 0.0, 1.0]).expand(uv.shape[0], 3)
+        flat = uv.new_zeros(1, 3)
+        flat[:, 2] = 1.0  # filled in where it is: a GPU need not wait for it
+        found["bump"] = flat.expand(uv.shape[0], 3)
     if not isinstance(material.roughness, Tensor):
         found["roughness"] = uv.new_full((uv.shape[0], 1), float(material.roughness))
     return Maps(found["albedo"], found["specular"], found.get("bump"), found["roughness"])

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import torch
 from torch import Tensor
 
+from fitme.render import maps, stages
 from fitme.render.backends.base import Backend
 from fitme.render.backends.triton import antialias, geometry, raster, texture
 from fitme.render.backends.triton.launch import interpreted
 from fitme.render.checks import as_int32, check_batch, check_clip, check_color, check_triangles
+from fitme.render.scene import Material
 
 
 class TritonBackend(Backend):
@@ -57,3 +61,26 @@ class TritonBackend(Backend):
         self, vertices: Tensor, triangles: Tensor, uv: Tensor, uv_triangles: Tensor
     ) -> Tensor:
         return geometry.uv_tangents(vertices, as_int32(triangles), uv, as_int32(uv_triangles))
+
+    def look_up(
+        self,
+        materials: Sequence[Material],
+        points: stages.Points,
+        part: Tensor,
+        image: Tensor,
+        batch: int,
+    ) -> maps.Maps:
+        return maps.look_up_masked(self.sample_maps, materials, points, part, image, batch)
+
+    def sample_maps(
+        self,
+        textures: Mapping[str, Tensor],
+        uv: Tensor,
+        footprint: Tensor,
+        image: Tensor,
+        batch: int,
+    ) -> dict[str, Tensor]:
+        for name, value in textures.items():
+            if value.shape[0] not in (1, batch):
+                raise ValueError(f"{name} has batch {value.shape[0]}, wanted 1 or {batch}")
+        return texture.sample_maps(textures, uv, footprint, image)
