@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 
 import torch
 from torch import Tensor
@@ -10,9 +11,10 @@ from torch import Tensor
 from fitme.render import maps, stages
 from fitme.render.backends.base import Backend
 from fitme.render.backends.triton import antialias, geometry, raster, texture
-from fitme.render.backends.triton.launch import interpreted
+from fitme.render.backends.triton.launch import INTERPRETED, reporting
 from fitme.render.checks import as_int32, check_batch, check_clip, check_color, check_triangles
 from fitme.render.scene import Material
+from fitme.runtime.progress import Progress
 
 
 class TritonBackend(Backend):
@@ -22,8 +24,11 @@ class TritonBackend(Backend):
     name = "triton"
 
     def __init__(self, device: torch.device | str = "cuda") -> None:
-        if torch.device(device).type != "cuda" and not interpreted():
+        if torch.device(device).type != "cuda" and not INTERPRETED:
             raise ValueError(f"the triton renderer cannot draw tensors on {device}")
+
+    def reporting(self, progress: Progress) -> AbstractContextManager[None]:
+        return reporting(progress)
 
     def rasterize(self, clip: Tensor, tri: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
         check_clip(clip, tri, size)
