@@ -96,7 +96,7 @@ class Step:
     """One forward and backward pass of the scene, and their times in seconds."""
 
     def __init__(self, size: int, lights: int, device: torch.device, backend: str | None) -> None:
-        *self.scene, self.leaves = scene(size, lights, device)
+        self.mesh, self.material, self.camera, self.light, self.leaves = scene(size, lights, device)
         self.target = torch.full((1, size, size, 3), 0.3, device=device)
         self.device, self.backend, self.pixels = device, backend, 0
 
@@ -106,9 +106,8 @@ class Step:
         return time.perf_counter()
 
     def __call__(self) -> tuple[float, float]:
-        mesh, material, camera, light = self.scene
         start = self.now()
-        out = render(mesh, [material], camera, light, backend=self.backend)
+        out = render(self.mesh, [self.material], self.camera, self.light, backend=self.backend)
         middle = self.now()
         loss = (out.color - self.target).abs().mean()
         begin = self.now()

@@ -9,6 +9,7 @@ interpreter, as a program of its own: TRITON_INTERPRET must be set before Triton
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -265,7 +266,9 @@ class TestSameBits:
         assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
 
 
-def draw(ops: Backend, device: str, eyes: int = 1) -> Iterator[Tensor]:
+def draw(
+    ops: Backend, device: str, eyes: int = 1, before: Callable[[], None] = lambda: None
+) -> Iterator[Tensor]:
     """Color, alpha and gradients of two materials with all maps under all kinds of light."""
     mesh = head(6, 8, bump=0.2)
     part = (torch.arange(len(mesh.triangles)) % 3 == 0).long()
@@ -321,8 +324,9 @@ def draw(ops: Backend, device: str, eyes: int = 1) -> Iterator[Tensor]:
         moved["intensities"],
     )
     side = replace(side.to(device), K=moved["K"])
+    weight = noise(eyes, 26, 31, 3, seed=7).to(device)
+    before()
     out = render(mesh, materials, side, light, backend=ops)
-    weight = noise(*out.color.shape, seed=7).to(device)
     total = (out.color * weight).sum() + (out.alpha * weight[..., :1]).sum()
     yield from (out.color.detach(), out.alpha.detach())
     yield from torch.autograd.grad(total, list(moved.values()))
@@ -334,6 +338,23 @@ class TestRender:
         """The stages between the operations are torch's in float32, not the CPU's fused kernels."""
         for ours, theirs in zip(draw(TRITON, DEVICE, eyes), draw(CPU, "cpu", eyes), strict=True):
             assert (ours.cpu() - theirs).abs().max() <= 2e-4 * theirs.abs().max()
+
+    @pytest.mark.skipif(DEVICE == "cpu", reason="needs a GPU to wait for")
+    def test_a_step_waits_once(self) -> None:
+        """For the number of visible pixels."""
+        for _ in draw(TRITON, DEVICE):  # compiles, and looks at the triangles once
+            pass
+        step = draw(TRITON, DEVICE, before=lambda: torch.cuda.set_sync_debug_mode("warn"))
+        try:
+            with warnings.catch_warnings(record=True) as waits:
+                warnings.simplefilter("always")
+                for _ in step:
+                    pass
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+        found = [str(one.message) for one in waits if "synchroniz" in str(one.message)]
+        places = [f"{one.filename}:{one.lineno}" for one in waits]
+        assert len(found) <= 1, places
 
     @pytest.mark.skipif(DEVICE == "cpu", reason="needs a GPU to wait for")
     def test_operations_do_not_wait_for_the_gpu(self) -> None:

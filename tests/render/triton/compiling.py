@@ -92,7 +92,7 @@ def run_operations(size: tuple[int, int]) -> None:
 
 
 def main() -> None:
-    assert not launching.interpreted(), "TRITON_INTERPRET must not be set"
+    assert not launching.INTERPRETED, "TRITON_INTERPRET must not be set"
     stand_in = compile_instead(int(sys.argv[1]) if len(sys.argv) > 1 else 80)
     for module in modules_that_launch():
         module.launch = stand_in  # type: ignore[attr-defined]

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+
 import torch
 from torch import Tensor
 
+from fitme.render import maps, stages
 from fitme.render.backends.base import Backend
 from fitme.render.backends.triton import antialias, geometry, raster, texture
-from fitme.render.backends.triton.launch import interpreted
+from fitme.render.backends.triton.launch import INTERPRETED, reporting
 from fitme.render.checks import as_int32, check_batch, check_clip, check_color, check_triangles
+from fitme.render.scene import Material
+from fitme.runtime.progress import Progress
 
 
 class TritonBackend(Backend):
@@ -18,8 +24,11 @@ class TritonBackend(Backend):
     name = "triton"
 
     def __init__(self, device: torch.device | str = "cuda") -> None:
-        if torch.device(device).type != "cuda" and not interpreted():
+        if torch.device(device).type != "cuda" and not INTERPRETED:
             raise ValueError(f"the triton renderer cannot draw tensors on {device}")
+
+    def reporting(self, progress: Progress) -> AbstractContextManager[None]:
+        return reporting(progress)
 
     def rasterize(self, clip: Tensor, tri: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
         check_clip(clip, tri, size)
@@ -57,3 +66,26 @@ class TritonBackend(Backend):
         self, vertices: Tensor, triangles: Tensor, uv: Tensor, uv_triangles: Tensor
     ) -> Tensor:
         return geometry.uv_tangents(vertices, as_int32(triangles), uv, as_int32(uv_triangles))
+
+    def look_up(
+        self,
+        materials: Sequence[Material],
+        points: stages.Points,
+        part: Tensor,
+        image: Tensor,
+        batch: int,
+    ) -> maps.Maps:
+        return maps.look_up_masked(self.sample_maps, materials, points, part, image, batch)
+
+    def sample_maps(
+        self,
+        textures: Mapping[str, Tensor],
+        uv: Tensor,
+        footprint: Tensor,
+        image: Tensor,
+        batch: int,
+    ) -> dict[str, Tensor]:
+        for name, value in textures.items():
+            if value.shape[0] not in (1, batch):
+                raise ValueError(f"{name} has batch {value.shape[0]}, wanted 1 or {batch}")
+        return texture.sample_maps(textures, uv, footprint, image)

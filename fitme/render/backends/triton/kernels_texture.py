@@ -85,8 +85,8 @@ def _place(
     uv, uv_da, images, point, mask, height, width, levels, plane, batched, mip_texels,
     HAS_DA: tl.constexpr, HAS_IMAGES: tl.constexpr,
 ):  # fmt: skip
-    """u, v, the finer of the two levels, the coarser one's share, and where the image's texels
-    and mips start."""
+    """u, v, the finer of the two levels, the coarser one's share, where the image's texels and
+    mips start, and whether the point is looked up."""
     u = tl.load(uv + 2 * point, mask=mask, other=0.0).to(tl.float64)
     v = tl.load(uv + 2 * point + 1, mask=mask, other=0.0).to(tl.float64)
     share = u.to(tl.float32) * 0.0
@@ -95,11 +95,13 @@ def _place(
     level = share.to(tl.int32)
     share = share - level.to(tl.float32)
     if HAS_IMAGES:
-        image = tl.load(images + point, mask=mask, other=0).to(tl.int64)
+        image = tl.load(images + point, mask=mask, other=-1).to(tl.int64)
     else:
         image = (point // plane).to(tl.int64)
+    use = mask & (image >= 0)
     image = image * batched
-    return u, v, level, share.to(tl.float64), image * height * width, image * mip_texels
+    first, first_mip = image * height * width, image * mip_texels
+    return u, v, level, share.to(tl.float64), first, first_mip, use
 
 
 @triton.jit
@@ -116,17 +118,18 @@ def sample(
     CHANNELS: tl.constexpr, HAS_DA: tl.constexpr, HAS_IMAGES: tl.constexpr,
     BLOCK: tl.constexpr, AT_ONCE: tl.constexpr,
 ):  # fmt: skip
-    """out [N,C] at uv [N,2], uv_da [N,4]. The image of a point is images [N], or else its place
-    divided by `plane`; batched: 0 where one texture is for all images, else 1."""
+    """out [N,C] at uv [N,2], uv_da [N,4]. The image of a point is images [N] (-1: leave it out,
+    the result is 0), or else its place divided by `plane`; batched: 0 where one texture is for
+    all images, else 1."""
     point = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     mask = point < points
-    u, v, level, share, first, first_mip = _place(
+    u, v, level, share, first, first_mip, use = _place(
         uv, uv_da, images, point, mask, height, width, levels, plane, batched, mip_texels,
         HAS_DA, HAS_IMAGES,
     )  # fmt: skip
     texels = (level * 0 + height).to(tl.int64) * width
     channel = tl.program_id(1) * AT_ONCE + tl.arange(0, AT_ONCE)[None, :]
-    use = mask[:, None] & (channel < CHANNELS)
+    write = mask[:, None] & (channel < CHANNELS)
     total = tl.zeros([BLOCK, AT_ONCE], dtype=tex.dtype.element_ty)
     for step in tl.static_range(2):
         if HAS_DA or step == 0:
@@ -134,7 +137,7 @@ def sample(
             weight = share if step == 1 else 1.0 - share
             in_mips = here > 0
             here = tl.minimum(here, levels)
-            read = use & (weight > 0.0)[:, None]
+            read = write & (use & (weight > 0.0))[:, None]
             x0, x1, y0, y1, fx, fy, _, _, wide = _bilinear(u, v, here, height, width)
             start = tl.where(in_mips, first_mip + _offset(here, texels), first)
             top, bottom = start + y0 * wide, start + y1 * wide
@@ -148,7 +151,7 @@ def sample(
                 + w10 * _fetch(tex, mips, bottom + x0, in_mips, read, CHANNELS, channel)
                 + w11 * _fetch(tex, mips, bottom + x1, in_mips, read, CHANNELS, channel)
             )
-    tl.store(out + point.to(tl.int64)[:, None] * CHANNELS + channel, total, mask=use)
+    tl.store(out + point.to(tl.int64)[:, None] * CHANNELS + channel, total, mask=write)
 
 
 @triton.jit(do_not_specialize=["points", "plane", "levels", "mip_texels", "batched", "bits"])
@@ -162,7 +165,7 @@ def sample_backward(
     `total_mips` [B*M,C], int64. limit: of grad, as the weights are at most 1."""
     point = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     mask = point < points
-    u, v, level, share, first, first_mip = _place(
+    u, v, level, share, first, first_mip, use = _place(
         uv, uv_da, images, point, mask, height, width, levels, plane, batched, mip_texels,
         HAS_DA, HAS_IMAGES,
     )  # fmt: skip
@@ -178,7 +181,7 @@ def sample_backward(
             weight = share if step == 1 else 1.0 - share
             in_mips = here > 0
             here = tl.minimum(here, levels)
-            shared = mask & (weight > 0.0)
+            shared = use & (weight > 0.0)
             x0, x1, y0, y1, fx, fy, slope_u, slope_v, wide = _bilinear(u, v, here, height, width)
             start = tl.where(in_mips, first_mip + _offset(here, texels), first)
             k00, k01 = start + y0 * wide + x0, start + y0 * wide + x1

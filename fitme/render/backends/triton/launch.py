@@ -6,21 +6,24 @@ the CPU, one program after another: how they are tested where there is no GPU.
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+import os
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor
-from triton import knobs
 
+from fitme.runtime.progress import Progress, Stage
 
-def interpreted() -> bool:
-    """Whether kernels run on the CPU, by Triton's interpreter."""
-    return bool(knobs.runtime.interpret)
+try:
+    from triton import knobs
+except ImportError:  # before 3.4: compiles without a word
+    knobs = None
 
-
+INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"  # kernels run on the CPU
 # Pixels or points of one program: four warps of a GPU; the interpreter takes as long for few.
-BLOCK = 4096 if interpreted() else 128
+BLOCK = 4096 if INTERPRETED else 128
 CHANNELS_AT_ONCE = 16  # channels of one program, at most; a power of two
 
 
@@ -49,3 +52,29 @@ def _on(device: torch.device) -> AbstractContextManager[Any]:
     if device.type == "cuda" and device.index != torch.cuda.current_device():
         return torch.cuda.device(device)
     return nullcontext()
+
+
+@contextmanager
+def reporting(progress: Progress) -> Iterator[None]:
+    """Shows kernels that are compiled meanwhile as a stage of their own. Triton keeps them for the
+    next run, in ~/.triton/cache or TRITON_CACHE_DIR."""
+    if knobs is None:
+        yield
+        return
+    before = knobs.compilation.listener
+    with ExitStack() as stack:
+        stages: list[Stage] = []
+
+        def listen(*, cache_hit: bool, **facts: Any) -> None:
+            if not cache_hit:
+                if not stages:
+                    stages.append(stack.enter_context(progress.stage("compiling kernels, once")))
+                stages[0].step()
+            if before is not None:
+                before(cache_hit=cache_hit, **facts)
+
+        knobs.compilation.listener = listen
+        try:
+            yield
+        finally:
+            knobs.compilation.listener = before

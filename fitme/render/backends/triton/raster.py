@@ -10,12 +10,12 @@ from torch import Tensor
 from fitme.render.backends.triton import kernels_barycentrics, kernels_interpolate
 from fitme.render.backends.triton import kernels_raster as kernels
 from fitme.render.backends.triton.fixed_point import limit_of, sum_bits, to_float
-from fitme.render.backends.triton.launch import BLOCK, blocks, channel_block, interpreted, launch
+from fitme.render.backends.triton.launch import BLOCK, INTERPRETED, blocks, channel_block, launch
 
 SMALL_TILE, LARGE_TILE = 8, 16  # pixels a side: triangles of a head are 1 to 30 pixels wide
 MOST_TILES = 16  # that one program draws of a triangle, one after the other
 # Programs that share the large triangles: four per multiprocessor of an H100.
-DRAWERS = 4 if interpreted() else 528
+DRAWERS = 4 if INTERPRETED else 528
 
 
 def rasterize(clip: Tensor, tri: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:

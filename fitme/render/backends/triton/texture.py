@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -19,8 +20,30 @@ def sample(
     tex: Tensor, uv: Tensor, uv_da: Tensor | None, images: Tensor | None, plane: int
 ) -> Tensor:
     """tex [1 or B,h,w,C] at points uv [N,2] with footprints uv_da [N,4] (None: level 0) -> [N,C].
-    A point's image is images [N], or (None) its place divided by `plane`."""
+    A point's image is images [N] int64 (-1: leave it out, it gets 0), or (None) its place divided
+    by `plane`."""
     return _Texture.apply(tex, uv, uv_da, images, plane)
+
+
+def sample_maps(
+    textures: Mapping[str, Tensor], uv: Tensor, footprint: Tensor, images: Tensor
+) -> dict[str, Tensor]:
+    """Each texture [1 or B,h,w,C] at points uv [N,2] with footprint [N,4], images [N] -> [N,C].
+    Maps of one size are looked up together. Of one colour, also points that are left out get it."""
+    found: dict[str, Tensor] = {}
+    sizes: dict[tuple[int, ...], list[str]] = {}
+    for name, texture in textures.items():
+        if texture.shape[:3] == (1, 1, 1):
+            found[name] = texture.to(uv).reshape(1, -1).expand(uv.shape[0], -1)
+        else:
+            sizes.setdefault(tuple(texture.shape[:3]), []).append(name)
+    for names in sizes.values():
+        maps = [textures[name].to(uv) for name in names]
+        stacked = maps[0] if len(maps) == 1 else torch.cat(maps, dim=3)
+        values = sample(stacked, uv, footprint, images, 1)
+        channels = [one.shape[3] for one in maps]
+        found |= dict(zip(names, values.split(channels, dim=1), strict=True))
+    return found
 
 
 def build_mips(tex: Tensor, levels: int) -> Tensor:
