@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 
 from fitme.render.scene import Material
-from fitme.render.stages import Points, spread
-from fitme.runtime.constants import constant
+from fitme.render.stages import Points
 
 
 @dataclass(frozen=True)
@@ -50,8 +49,6 @@ def look_up(
         return _look_up_one(sample, materials[0], points.uv, points.footprint, image, batch, bumpy)
     part = part.long().index_select(0, points.face)
     channels = max(material.specular_albedo.shape[3] for material in materials)
-    if points.uv.device.type != "cpu":
-        return _look_up_all(sample, materials, points, part, image, batch, bumpy)
     chosen = [(part == index).nonzero()[:, 0] for index in range(len(materials))]
     found = [
         _look_up_one(
@@ -79,40 +76,40 @@ def look_up(
     )
 
 
-def _look_up_all(
+def look_up_masked(
     sample: Sampler,
     materials: Sequence[Material],
     points: Points,
     part: Tensor,
     image: Tensor,
     batch: int,
-    bumpy: bool,
 ) -> Maps:
-    """Each material's maps at all points, of which each takes those of its own: more work, but a
-    GPU's host need not wait to hear how many points each has."""
-    uv, channels = points.uv, max(one.specular_albedo.shape[3] for one in materials)
-    found: Maps | None = None
+    """As `look_up`, but each material is looked up at all points, with image -1 where the point
+    has another: nothing here has a size that the host must wait for."""
+    bumpy = any(material.normal is not None for material in materials)
+    own = part.long().index_select(0, points.face)[:, None]
+    channels = max(material.specular_albedo.shape[3] for material in materials)
+    joined: Maps | None = None
     for index, material in enumerate(materials):
-        own = (part == index)[:, None]
-        # Other points look anywhere: their gradients are 0, but would meet in one texel.
-        here = torch.where(own, uv, spread(uv))
-        maps = _look_up_one(sample, material, here, points.footprint, image, batch, bumpy)
-        maps = replace(maps, specular=maps.specular.expand(-1, channels))
-        found = maps if found is None else _chosen(own, maps, found)
-    assert found is not None
-    return found
+        here = own == index
+        listed = image if len(materials) == 1 else torch.where(here[:, 0], image, -1)
+        found = _look_up_one(sample, material, points.uv, points.footprint, listed, batch, bumpy)
+        found = replace(found, specular=found.specular.expand(-1, channels))
+        joined = found if joined is None else _where(here, found, joined)
+    assert joined is not None
+    return joined
 
 
-def _chosen(own: Tensor, maps: Maps, others: Maps) -> Maps:
-    """`maps` where `own` [N,1], else `others`."""
+def _where(here: Tensor, one: Maps, other: Maps) -> Maps:
+    """One's values at the points [N,1] `here`, the other's elsewhere."""
     bump = None
-    if maps.bump is not None and others.bump is not None:
-        bump = torch.where(own, maps.bump, others.bump)
+    if one.bump is not None and other.bump is not None:
+        bump = torch.where(here, one.bump, other.bump)
     return Maps(
-        torch.where(own, maps.albedo, others.albedo),
-        torch.where(own, maps.specular, others.specular),
+        torch.where(here, one.albedo, other.albedo),
+        torch.where(here, one.specular, other.specular),
         bump,
-        torch.where(own, maps.roughness, others.roughness),
+        torch.where(here, one.roughness, other.roughness),
     )
 
 
@@ -132,7 +129,9 @@ def _look_up_one(
         textures["roughness"] = material.roughness
     found = sample(textures, uv, footprint, image, batch)
     if bumpy and "bump" not in found:
-        found["bump"] = constant((0.0, 0.0, 1.0), uv).expand(uv.shape[0], 3)
+        flat = uv.new_zeros(1, 3)
+        flat[:, 2] = 1.0  # filled in where it is: a GPU need not wait for it
+        found["bump"] = flat.expand(uv.shape[0], 3)
     if not isinstance(material.roughness, Tensor):
         found["roughness"] = uv.new_full((uv.shape[0], 1), float(material.roughness))
     return Maps(found["albedo"], found["specular"], found.get("bump"), found["roughness"])
