@@ -34,16 +34,18 @@ class GpuSteps:
         device = self.unknowns[0].device
         self.steps, self.evaluate = len(rates), evaluate
         self.rates = torch.tensor(rates, dtype=torch.float32, device=device)
+        record = changes is not None and device.type == "cuda" and torch.cuda.is_available()
         own = [self.rates[0, index].clone() for index in range(len(groups))]
         self.optimizer = torch.optim.Adam(
             [{"params": list(group), "lr": rate} for group, rate in zip(groups, own, strict=True)],
-            betas=betas, fused=True, capturable=True,
+            betas=betas, fused=True, capturable=record,
         )  # fmt: skip
+        # that steps before a recording run without one is meant so
+        self.optimizer._warned_capturable_if_run_uncaptured = True  # type: ignore[attr-defined]
         self.row = torch.zeros(1, dtype=torch.int64, device=device)
         self.names: list[str] = []
         self.found: Tensor | None = None  # [S,L] losses
         self.device = device
-        record = changes is not None and device.type == "cuda" and torch.cuda.is_available()
         self.changes = set(changes or ()) if record else None
         self._graph: torch.cuda.CUDAGraph | None = None
         self._warm = 0
