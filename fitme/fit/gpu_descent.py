@@ -26,10 +26,11 @@ class GpuSteps:
     def __init__(
         self, groups: Sequence[Sequence[Tensor]], rates: Sequence[Sequence[float]],
         betas: tuple[float, float], evaluate: Callable[[int], Losses],
-        changes: Collection[int] | None,
+        changes: Collection[int] | None, besides: Collection[int] = (),
     ) -> None:  # fmt: skip
-        """`changes` are the steps that do something of their own, or after which others are done;
-        None: no step is to be recorded."""
+        """`changes` are the steps from which on others are done, which ends a recording; None: no
+        step is to be recorded. `besides` are those that do more than others, but leave behind no
+        other tensors than were there, only other values."""
         self.unknowns = [tensor for group in groups for tensor in group]
         device = self.unknowns[0].device
         self.steps, self.evaluate = len(rates), evaluate
@@ -47,21 +48,28 @@ class GpuSteps:
         self.found: Tensor | None = None  # [S,L] losses
         self.device = device
         self.changes = set(changes or ()) if record else None
+        self.besides = set(besides)
         self._graph: torch.cuda.CUDAGraph | None = None
         self._warm = 0
 
     @contextmanager
     def stream(self) -> Iterator[None]:
-        """Where all steps run: a recording must not be on the device's own stream."""
-        if self.changes is None:
-            yield
-            return
-        side, own = torch.cuda.Stream(self.device), torch.cuda.current_stream(self.device)
-        side.wait_stream(own)
-        with torch.cuda.stream(side):
-            yield
-        own.wait_stream(side)
-        self._graph = None
+        """Where all steps run: a recording must not be on the device's own stream. Convolutions
+        have gradients whose bits are the same each time."""
+        before = torch.backends.cudnn.deterministic
+        torch.backends.cudnn.deterministic = True
+        try:
+            if self.changes is None:
+                yield
+                return
+            side, own = torch.cuda.Stream(self.device), torch.cuda.current_stream(self.device)
+            side.wait_stream(own)
+            with torch.cuda.stream(side):
+                yield
+            own.wait_stream(side)
+        finally:
+            torch.backends.cudnn.deterministic = before
+            self._graph = None
 
     def run(self, step: int) -> None:
         """One step."""
@@ -69,6 +77,8 @@ class GpuSteps:
             self._step(step)
         elif step in self.changes:
             self._graph, self._warm = None, 0
+            self._step(step)
+        elif step in self.besides:
             self._step(step)
         elif self._graph is not None:
             self._graph.replay()

@@ -43,21 +43,20 @@ class InvertStage:
         starts = int(deform.starts * settings.steps)
         crops = session.crops(settings.pixels)
         told = masks_of(state.frames.trusted, crops.size)
-        trusted = told
+        trusted = told.clone()  # written into, as recorded steps know no other tensor
         masked = {int(settings.masked_at * settings.steps), settings.steps - 1}
         paced = likeness(session, crops)
         terms = [*appearance(session.settings.terms), *learned(session, crops), *paced]
         geometric = self._geometric(session, state, crops)
 
         def evaluate(step: int) -> Losses:
-            nonlocal trusted
             state.fields = fields if step >= starts else None
             maps = session.maps(session.pivot(state), settings.texels)
             camera = session.camera(state, crops)
             vertices = state.posed(session.head)
             out = session.picture(state, vertices, camera, maps)
             if session.settings.mask and step in masked:
-                trusted = trust(session, out, crops) * told
+                trusted.copy_(trust(session, out, crops) * told)
             weight = session.skin(out) * trusted
             shown = Step(session, state, crops, out, weight, maps, vertices=vertices)
             losses = weighted(terms, shown) | priors(session.settings.priors, state)
@@ -66,7 +65,7 @@ class InvertStage:
         history = descend(
             self.name, state.tensors(), rates, settings.steps, evaluate,
             session.progress, session.settings.descent,
-            None if paced else masked | {starts},
+            None if paced else {starts}, masked,
         )  # fmt: skip
         state.frames.trusted, state.fields = trusted.detach(), fields
         return history
