@@ -8,6 +8,7 @@ device by a counter that lies there too.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -85,12 +86,26 @@ class GpuSteps:
         elif self._warm < WARM or self._left(step) < WORTH:
             self._warm += 1
             self._step(step)
-        else:
-            self._graph = torch.cuda.CUDAGraph()
-            self.optimizer.zero_grad(set_to_none=True)
-            with torch.cuda.graph(self._graph, stream=torch.cuda.current_stream(self.device)):
-                self._step(step)
+        elif self._record(step):
+            assert self._graph is not None
             self._graph.replay()
+        else:
+            self._step(step)
+
+    def _record(self, step: int) -> bool:
+        """Record a step, which does not run it; False, and never again, where that fails."""
+        graph = torch.cuda.CUDAGraph()
+        self.optimizer.zero_grad(set_to_none=True)
+        try:
+            with torch.cuda.graph(graph, stream=torch.cuda.current_stream(self.device)):
+                self._step(step)
+        except RuntimeError as error:
+            reason = str(error).partition("\n")[0]
+            warnings.warn(f"steps of the fit are not recorded: {reason}", stacklevel=2)
+            self.changes = None
+            return False
+        self._graph = graph
+        return True
 
     def _left(self, step: int) -> int:
         """Steps from this one that do the same."""
