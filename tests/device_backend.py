@@ -6,7 +6,7 @@ a GPU.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
@@ -14,10 +14,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from fitme.render import maps, stages
 from fitme.render.backends import registry
 from fitme.render.backends.base import Backend
 from fitme.render.backends.cpu.backend import CpuBackend
 from fitme.render.checks import check_clip, check_triangles
+from fitme.render.scene import Material
 from tests.device_log import DEVICE, DeviceLog, device_operator
 
 
@@ -53,6 +55,16 @@ class DeviceBackend(Backend):
     def antialias(self, color: Tensor, rast: Tensor, clip: Tensor, tri: Tensor) -> Tensor:
         check_clip(clip, tri, (rast.shape[1], rast.shape[2]))
         return self._run("antialias", color, rast, clip, tri.int())
+
+    def look_up(
+        self,
+        materials: Sequence[Material],
+        points: stages.Points,
+        part: Tensor,
+        image: Tensor,
+        batch: int,
+    ) -> maps.Maps:
+        return maps.look_up_masked(self.sample_maps, materials, points, part, image, batch)
 
 
 @contextmanager

@@ -60,16 +60,17 @@ def _frames() -> Iterator[Any]:
 
 
 def _place() -> tuple[str, str]:
-    where, stage = "", ""
+    where, step = "", "begins"
     for frame in _frames():
         name = frame.f_code.co_filename
         if not where and ("/fitme/" in name or "/models/" in name) and "site-packages" not in name:
             short = "/".join(name.split("/")[-2:])
             where = f"{short}:{frame.f_lineno} {frame.f_code.co_name}"
-        if frame.f_code.co_name == "descend" and name.endswith("descent.py"):
-            stage = f"{frame.f_locals.get('name')} {frame.f_locals.get('step', 'begins')}"
-            break
-    return where, stage
+        if name.endswith("/descent.py"):
+            step = frame.f_locals.get("step", step)
+            if frame.f_code.co_name == "descend":
+                return where, f"{frame.f_locals['name']} {step}"
+    return where, ""
 
 
 # Storages on the device; what is kept from one log to the next stays there.
@@ -82,7 +83,7 @@ class DeviceLog:
     def __init__(self) -> None:
         self.events: list[Event] = []
         self.operations: Counter[str] = Counter()
-        self.by_name: dict[str, Counter[str]] = {}
+        self.by_place: dict[str, Counter[str]] = {}
 
     def of_kind(self, kind: str) -> list[Event]:
         return [event for event in self.events if event.kind == kind]
@@ -274,12 +275,10 @@ class _Operators(TorchDispatchMode):
         in_place = name.endswith("_") or name.startswith("_foreach")
         if not in_place and found and all(x.untyped_storage()._cdata in memory for x in found):
             return
-        for frame in _frames():
-            if frame.f_code.co_name == "descend":
-                key = f"{frame.f_locals.get('name')} {frame.f_locals.get('step', 'begins')}"
-                self.log.operations[key] += 1
-                self.log.by_name.setdefault(key, Counter())[name] += 1
-                return
+        where, stage = _place()
+        if stage:
+            self.log.operations[stage] += 1
+            self.log.by_place.setdefault(stage, Counter())[where or "backward"] += 1
 
 
 def device_operator(log: DeviceLog, function: Callable[..., Any]) -> Callable[..., Any]:

@@ -27,14 +27,15 @@ def descend(
     progress: Progress,
     settings: Descent | None = None,
     changes: Collection[int] | None = (),
+    besides: Collection[int] = (),
 ) -> History:
     """Adam (Kingma and Ba 2015) with cosine decay of the rates; changes the unknowns in place.
 
     `evaluate` gets the step and returns losses that are already weighted. Unknowns without a
     rate stay as they are. Returns each loss at each step.
 
-    On a GPU nothing waits for the losses, and steps that do the same may be recorded and replayed,
-    see `GpuSteps`; `changes` are those that do something of their own, None: all may.
+    On a GPU nothing waits for the losses, and steps that do the same may be recorded and replayed:
+    `GpuSteps` says what `changes` and `besides` are.
     """
     settings = settings or Descent()
     moving: dict[str, list[Tensor]] = {}
@@ -49,7 +50,7 @@ def descend(
             at_step = [settings.rate_share(step, steps) for step in range(steps)]
             if any(t.device.type == "cuda" for tensors in moving.values() for t in tensors):
                 table = [[rate * share for rate in rates.values()] for share in at_step]
-                return _on_gpu(moving, table, evaluate, stage, settings, changes)
+                return _on_gpu(moving, table, evaluate, stage, settings, changes, besides)
             return _on_cpu(moving, rates, at_step, evaluate, stage, settings)
     finally:
         for tensors in moving.values():
@@ -83,13 +84,13 @@ def _on_cpu(
 def _on_gpu(
     moving: Mapping[str, list[Tensor]], table: list[list[float]],
     evaluate: Callable[[int], Losses], stage: Stage, settings: Descent,
-    changes: Collection[int] | None,
+    changes: Collection[int] | None, besides: Collection[int],
 ) -> History:  # fmt: skip
     if not table:
         return {}
     steps = GpuSteps(
         list(moving.values()), table, (settings.momentum, settings.curvature), evaluate,
-        changes if settings.graphs else None,
+        changes if settings.graphs else None, besides,
     )  # fmt: skip
     with steps.stream():
         for step in range(len(table)):

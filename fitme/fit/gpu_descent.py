@@ -8,6 +8,7 @@ device by a counter that lies there too.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -26,40 +27,50 @@ class GpuSteps:
     def __init__(
         self, groups: Sequence[Sequence[Tensor]], rates: Sequence[Sequence[float]],
         betas: tuple[float, float], evaluate: Callable[[int], Losses],
-        changes: Collection[int] | None,
+        changes: Collection[int] | None, besides: Collection[int] = (),
     ) -> None:  # fmt: skip
-        """`changes` are the steps that do something of their own, or after which others are done;
-        None: no step is to be recorded."""
+        """`changes` are the steps from which on others are done, which ends a recording; None: no
+        step is to be recorded. `besides` are those that do more than others, but leave behind no
+        other tensors than were there, only other values."""
         self.unknowns = [tensor for group in groups for tensor in group]
         device = self.unknowns[0].device
         self.steps, self.evaluate = len(rates), evaluate
         self.rates = torch.tensor(rates, dtype=torch.float32, device=device)
+        record = changes is not None and device.type == "cuda" and torch.cuda.is_available()
         own = [self.rates[0, index].clone() for index in range(len(groups))]
         self.optimizer = torch.optim.Adam(
             [{"params": list(group), "lr": rate} for group, rate in zip(groups, own, strict=True)],
-            betas=betas, fused=True, capturable=True,
+            betas=betas, fused=True, capturable=record,
         )  # fmt: skip
+        # that steps before a recording run without one is meant so
+        self.optimizer._warned_capturable_if_run_uncaptured = True  # type: ignore[attr-defined]
         self.row = torch.zeros(1, dtype=torch.int64, device=device)
         self.names: list[str] = []
         self.found: Tensor | None = None  # [S,L] losses
         self.device = device
-        record = changes is not None and device.type == "cuda" and torch.cuda.is_available()
         self.changes = set(changes or ()) if record else None
+        self.besides = set(besides)
         self._graph: torch.cuda.CUDAGraph | None = None
         self._warm = 0
 
     @contextmanager
     def stream(self) -> Iterator[None]:
-        """Where all steps run: a recording must not be on the device's own stream."""
-        if self.changes is None:
-            yield
-            return
-        side, own = torch.cuda.Stream(self.device), torch.cuda.current_stream(self.device)
-        side.wait_stream(own)
-        with torch.cuda.stream(side):
-            yield
-        own.wait_stream(side)
-        self._graph = None
+        """Where all steps run: a recording must not be on the device's own stream. Convolutions
+        have gradients whose bits are the same each time."""
+        before = torch.backends.cudnn.deterministic
+        torch.backends.cudnn.deterministic = True
+        try:
+            if self.changes is None:
+                yield
+                return
+            side, own = torch.cuda.Stream(self.device), torch.cuda.current_stream(self.device)
+            side.wait_stream(own)
+            with torch.cuda.stream(side):
+                yield
+            own.wait_stream(side)
+        finally:
+            torch.backends.cudnn.deterministic = before
+            self._graph = None
 
     def run(self, step: int) -> None:
         """One step."""
@@ -68,17 +79,33 @@ class GpuSteps:
         elif step in self.changes:
             self._graph, self._warm = None, 0
             self._step(step)
+        elif step in self.besides:
+            self._step(step)
         elif self._graph is not None:
             self._graph.replay()
         elif self._warm < WARM or self._left(step) < WORTH:
             self._warm += 1
             self._step(step)
-        else:
-            self._graph = torch.cuda.CUDAGraph()
-            self.optimizer.zero_grad(set_to_none=True)
-            with torch.cuda.graph(self._graph, stream=torch.cuda.current_stream(self.device)):
-                self._step(step)
+        elif self._record(step):
+            assert self._graph is not None
             self._graph.replay()
+        else:
+            self._step(step)
+
+    def _record(self, step: int) -> bool:
+        """Record a step, which does not run it; False, and never again, where that fails."""
+        graph = torch.cuda.CUDAGraph()
+        self.optimizer.zero_grad(set_to_none=True)
+        try:
+            with torch.cuda.graph(graph, stream=torch.cuda.current_stream(self.device)):
+                self._step(step)
+        except RuntimeError as error:
+            reason = str(error).partition("\n")[0]
+            warnings.warn(f"steps of the fit are not recorded: {reason}", stacklevel=2)
+            self.changes = None
+            return False
+        self._graph = graph
+        return True
 
     def _left(self, step: int) -> int:
         """Steps from this one that do the same."""

@@ -127,9 +127,12 @@ class Session:
         """From now on the heads, vertices [P,V,3], keep the state's lamps from themselves as they
         do with the lamps and shapes of now."""
         lamps = state.frames.light().directions
-        self._reached = vertex_visibility(
-            get_backend(None, vertices.device), vertices, as_int32(self.head.triangles), lamps
-        )
+        ops, triangles = get_backend(None, vertices.device), as_int32(self.head.triangles)
+        found = vertex_visibility(ops, vertices, triangles, lamps)
+        if self._reached is None:
+            self._reached = found
+        else:  # in place: recorded steps read it
+            self._reached.copy_(found)
 
     def view(self, state: FitState, crops: Crops, eye_texels: int = EYE_TEXELS) -> RenderOutput:
         """The state beside crops, with coarse skin: for where things are."""

@@ -79,12 +79,21 @@ def _at_vertices(values: Tensor, area: Tensor, triangles: Tensor, count: int) ->
     for again in range(SMOOTHING + 1):
         total = weighted.new_zeros(len(values), count, weighted.shape[-1])
         for corner in range(3):
-            total = total.index_add(1, triangles[:, corner], weighted)
+            total = added(total, triangles[:, corner], weighted)
         mean = total[..., :-1] / total[..., -1:].clamp_min(1e-12)
         if again < SMOOTHING:
             inside = mean[:, triangles].mean(2)
             weighted = torch.cat([inside * area[:, None], weighted[..., -1:]], -1)
     return mean
+
+
+def added(total: Tensor, index: Tensor, values: Tensor) -> Tensor:
+    """total [P,V,C] with values [P,T,C] added at vertices [T], in one order: on a GPU `index_add`
+    has none, so that its bits differ from run to run."""
+    if total.device.type == "cpu":
+        return total.index_add(1, index, values)
+    found = total.transpose(0, 1).index_put((index,), values.transpose(0, 1), accumulate=True)
+    return found.transpose(0, 1)
 
 
 def strain_across(strain: Tensor, angle: Tensor) -> Tensor:

@@ -12,6 +12,10 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.utils.weak import WeakTensorKeyDictionary
+
+from fitme.runtime.constants import constant
+from fitme.runtime.constants import indices as whole_numbers
 
 # Of the 478: pupils, tip of the nose, corners of the mouth, the one on the picture's left first.
 # These lie nearest to what MTCNN marks (median over 85 portraits: 0.02 to 0.06 of the distance
@@ -84,7 +88,9 @@ def five_points(landmarks: Tensor, indices: Indices = _FIVE) -> Tensor:
         raise ValueError(f"landmarks: wanted [B, 478, 2] or [B, 5, 2], got {list(landmarks.shape)}")
     if landmarks.shape[1] == 5:
         return landmarks
-    return torch.stack([landmarks[:, list(index)].mean(1) for index in indices], 1)
+    return torch.stack(
+        [landmarks[:, whole_numbers(index, landmarks)].mean(1) for index in indices], 1
+    )
 
 
 def crop_to_image(five: Tensor, alignment: Alignment) -> Tensor:
@@ -92,8 +98,8 @@ def crop_to_image(five: Tensor, alignment: Alignment) -> Tensor:
 
     The least-squares similarity in the crop's frame (Umeyama 1991, without reflection), inverted.
     """
-    target = five.new_tensor(alignment.points)
-    target = target * target.new_tensor([1.0, 1 / alignment.squash])
+    target = constant(alignment.points, five)
+    target = target * constant((1.0, 1 / alignment.squash), target)
     middle, goal = five.mean(1), target.mean(0)
     p, t = five - middle[:, None], target - goal
     # A point as a complex number: the similarity is one complex factor.
@@ -103,9 +109,28 @@ def crop_to_image(five: Tensor, alignment: Alignment) -> Tensor:
     square = (real.square() + imag.square()).clamp_min(1e-12)
     cos, sin = real / square, -imag / square  # of the inverse
     turn = torch.stack([torch.stack([cos, -sin], -1), torch.stack([sin, cos], -1)], 1)
-    turn = turn * turn.new_tensor([1.0, 1 / alignment.squash])
-    shift = middle - (turn @ (target * target.new_tensor([1.0, alignment.squash])).mean(0))
+    turn = turn * constant((1.0, 1 / alignment.squash), turn)
+    shift = middle - (turn @ (target * constant((1.0, alignment.squash), target)).mean(0))
     return torch.cat([turn, shift[..., None]], 2)
+
+
+# of landmarks seen: (their version, picture pixels per crop pixel)
+_STEPS: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
+
+
+def _averaged(affine: Tensor, landmarks: Tensor, alignment: Alignment, planes: Tensor) -> int:
+    """How many pixels a side of planes [B,C,H,W] become one before the crop is read from them."""
+    if planes.device.type == "cpu" or landmarks.requires_grad:
+        if planes.device.type != "cpu" and max(planes.shape[2:]) < 2 * alignment.size:
+            return 1  # a face that fills the picture: a GPU's host need not wait to hear it
+        step = float(affine[:, :, 0].detach().norm(dim=1).min())  # picture pixels per crop pixel
+        return min(int(step), *planes.shape[2:])
+    key = (landmarks._version, alignment)  # a photo's: looked up once
+    known, step = _STEPS.get(landmarks, (None, 0.0))
+    if known != key:
+        step = float(affine[:, :, 0].norm(dim=1).min())
+        _STEPS[landmarks] = (key, step)
+    return min(int(step), *planes.shape[2:])
 
 
 def aligned_faces(images: Tensor, landmarks: Tensor, alignment: Alignment) -> Tensor:
@@ -119,15 +144,14 @@ def aligned_faces(images: Tensor, landmarks: Tensor, alignment: Alignment) -> Te
         raise ValueError(f"images: wanted [{len(landmarks)}, H, W, 3], got {list(images.shape)}")
     affine = crop_to_image(five_points(landmarks.to(images), alignment.indices), alignment)
     planes = images.movedim(-1, 1)
-    step = float(affine[:, :, 0].detach().norm(dim=1).min())  # picture pixels per crop pixel
-    factor = min(int(step), *planes.shape[2:])
+    factor = _averaged(affine, landmarks, alignment, planes)
     if factor >= 2:
         planes = F.avg_pool2d(planes, factor, ceil_mode=True, count_include_pad=False)
         affine = affine / factor
     at = torch.arange(alignment.size, dtype=affine.dtype, device=affine.device) + 0.5
     y, x = torch.meshgrid(at, at, indexing="ij")
     where = torch.einsum("bij,hwj->bhwi", affine, torch.stack([x, y, torch.ones_like(x)], -1))
-    size = where.new_tensor([planes.shape[3], planes.shape[2]])
+    size = constant((planes.shape[3], planes.shape[2]), where)
     return F.grid_sample(
         planes, where / size * 2 - 1, padding_mode=alignment.padding, align_corners=False
     )

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from fitme.fit.observation import display
 from fitme.fit.state import USUAL_STRENGTH, Frames
 from fitme.fit.terms.landmarks import openings
-from fitme.fit.terms.photometric import chromaticity, photometric, structure
+from fitme.fit.terms.photometric import _doubled, chromaticity, photometric, structure
 from fitme.fit.terms.pivot import mirror_difference
 from fitme.render.light import Y0
 
@@ -96,6 +97,13 @@ class TestRegularizers:
         made.gray[1, 2] = 3 * made.gray[1, 0]  # all of it from the front, and some more
         assert float(made.surround()[0].amin()) > 0.5 and float(made.surround()[1].amin()) < 0
         assert made[0].regularizer()["faint"] == 0 and made[1].regularizer()["faint"] > 1e-2
+
+
+class TestDoubled:
+    def test_what_a_gpu_takes_is_torch_s_own(self) -> None:
+        images = torch.rand(2, 3, 5, 8, generator=torch.Generator().manual_seed(6)).double()
+        wanted = F.interpolate(images, scale_factor=2, mode="bilinear", align_corners=False)
+        torch.testing.assert_close(_doubled(_doubled(images).mT).mT, wanted)
 
 
 class TestFrames:

@@ -9,11 +9,10 @@ import torch
 from torch import Tensor
 
 from benchmarks.scenes import head, skin
-from fitme.render import Material, Mesh, RenderOutput, maps, render
+from fitme.render import Material, Mesh, RenderOutput, render
 from fitme.render.backends.cpu.operations import CpuOperations
 from fitme.render.camera import Camera, perspective
 from fitme.render.light import Light
-from fitme.render.stages import Points
 
 SIZE = 40
 EYES = torch.tensor([[0.1, 0.05, 0.5], [-0.2, 0.1, 0.45]])
@@ -81,21 +80,3 @@ class TestWhole:
         out = render(far, materials, camera, light, backend=CpuOperations(), whole=True)
         assert (out.color == 0).all() and (out.part == -1).all()
         assert (torch.autograd.grad(out.color.sum(), far.vertices)[0] == 0).all()
-
-
-class TestMaps:
-    def test_all_materials_at_all_points_and_the_points_chosen(self) -> None:
-        shape, materials, _, _ = scene()
-        draw = torch.Generator().manual_seed(5)
-        count = 200
-        face = torch.randint(len(shape.part), (count,), generator=draw)
-        uv = torch.rand(count, 2, generator=draw)
-        nothing = torch.zeros(count, 3)
-        points = Points(nothing, nothing, None, None, uv, torch.full((count, 4), 0.02), face)
-        image = torch.zeros(count, dtype=torch.int64)
-        sample = CpuOperations().sample_maps
-        part = shape.part.long()[face]
-        found = maps.look_up(sample, materials, points, shape.part, image, 1)
-        other = maps._look_up_all(sample, materials, points, part, image, 1, True)
-        for name, value in vars(found).items():
-            torch.testing.assert_close(getattr(other, name), value)

@@ -43,7 +43,7 @@ class InvertStage:
         starts = int(deform.starts * settings.steps)
         crops = session.crops(settings.pixels)
         told = masks_of(state.frames.trusted, crops.size)
-        trusted = told
+        trusted = told.clone()  # written into, as recorded steps know no other tensor
         masked = {int(settings.masked_at * settings.steps), settings.steps - 1}
         paced = likeness(session, crops)
         terms = [*appearance(session.settings.terms), *learned(session, crops), *paced]
@@ -52,7 +52,6 @@ class InvertStage:
         casts = set(range(0, settings.steps, every)) if every else set()
 
         def evaluate(step: int) -> Losses:
-            nonlocal trusted
             state.fields = fields if step >= starts else None
             maps = session.maps(session.pivot(state), settings.texels)
             camera = session.camera(state, crops)
@@ -61,7 +60,7 @@ class InvertStage:
                 session.cast(state, vertices)
             out = session.picture(state, vertices, camera, maps)
             if session.settings.mask and step in masked:
-                trusted = trust(session, out, crops) * told
+                trusted.copy_(trust(session, out, crops) * told)
             weight = session.skin(out) * trusted
             shown = Step(session, state, crops, out, weight, maps, vertices=vertices)
             losses = weighted(terms, shown) | priors(session.settings.priors, state)
@@ -70,7 +69,7 @@ class InvertStage:
         history = descend(
             self.name, state.tensors(), rates, settings.steps, evaluate,
             session.progress, session.settings.descent,
-            None if paced else masked | {starts} | casts,
+            None if paced else {starts}, masked | casts,
         )  # fmt: skip
         state.frames.trusted, state.fields = trusted.detach(), fields
         return history

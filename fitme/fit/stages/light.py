@@ -48,7 +48,7 @@ class LightStage:
         history = descend(
             self.name, state.tensors(), asdict(settings.rates), settings.steps, evaluate,
             session.progress, session.settings.descent,
-            {int(settings.whites_at * settings.steps)} if settings.whites else (),
+            besides={int(settings.whites_at * settings.steps)} if settings.whites else (),
         )  # fmt: skip
         place_lamp(state, settings.lamp_share)
         return history

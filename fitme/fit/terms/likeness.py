@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -21,6 +22,7 @@ from fitme.render import render
 from fitme.render.camera import Camera, intrinsics, rigid
 from fitme.render.light import Light
 from fitme.render.picture import BACKDROP
+from fitme.runtime.constants import constant, constant_of
 
 EVERY = 4  # steps: the network takes as long as a third of a step of the inversion
 TURNED_DEG = 25.0  # of yaw, to one side and the other
@@ -89,7 +91,7 @@ class TurnedLikeness:
         camera = turned_camera(head.landmarks(vertices)[0].detach(), step, side)
         iris = step.state.person.iris
         materials = generated_materials(head, session.regions, step.maps, iris, 64)
-        light = Light.preset("studio").to(vertices.device)
+        light = _studio(vertices.device)
         whole = vertices.device.type != "cpu"
         out = render(head_mesh(head, vertices), materials, camera, light, whole=whole)
         shown = out.color + (1 - out.alpha) * BACKDROP
@@ -100,16 +102,24 @@ class TurnedLikeness:
         return self.network.distance(found, self.wanted).mean()
 
 
+@functools.cache
+def _studio(device: torch.device) -> Light:
+    return Light.preset("studio").to(device)
+
+
 def turned_camera(points: Tensor, step: Step, yaw_deg: float) -> Camera:
     """Camera before an upright head turned by `yaw_deg`, as far away as the first photo's, with
     landmarks [N,3] in its middle."""
     centre = points.mean(0)
     away = step.session.camera(step.state, step.crops).transform(centre[None, None])[0, 0, 2]
-    distance = float(away.detach())
-    rotation = head_rotation(yaw_deg).to(points)
-    translation = points.new_tensor([0.0, 0.0, distance]) - rotation @ centre
-    span = float((points.amax(0) - points.amin(0))[:2].max())
-    focal = TURNED_PIXELS * distance / (SPAN * span)
+    distance, span = away.detach(), (points.amax(0) - points.amin(0))[:2].max()
+    rotation = constant_of(head_rotation, yaw_deg, like=points)
+    translation = constant((0.0, 0.0, 1.0), points) * distance - rotation @ centre
+    focal: Tensor | float
+    if points.device.type == "cpu":  # in double precision; a GPU's host would have to wait
+        focal = TURNED_PIXELS * float(distance) / (SPAN * float(span))
+    else:
+        focal = TURNED_PIXELS * distance / (SPAN * span)
     matrix = intrinsics(focal, TURNED_PIXELS, TURNED_PIXELS).to(points)
     pose = rigid(rotation[None], translation[None])
     return Camera(matrix, pose, TURNED_PIXELS, TURNED_PIXELS)
