@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from fitme.fit.descent import History, Losses, descend
+from fitme.fit.evidence.highlights import dull_pixels
 from fitme.fit.evidence.scalp import scalp_contrast
 from fitme.fit.evidence.trust import trust
 from fitme.fit.observation import Crops, masks_of
@@ -61,6 +62,7 @@ class InvertStage:
             out = session.picture(state, vertices, camera, maps)
             if session.settings.mask and step in masked:
                 trusted = trust(session, out, crops) * told
+                trusted = trusted * dull_pixels(session.regions, out, crops, trusted)
             weight = session.skin(out) * trusted
             shown = Step(session, state, crops, out, weight, maps, vertices=vertices)
             losses = weighted(terms, shown) | priors(session.settings.priors, state)
