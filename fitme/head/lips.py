@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from fitme.head.curves import smoothstep
-from fitme.head.lids import _lowest, _smooth
+from fitme.head.lids import lowest, smoothed
 from fitme.head.parts import Role
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class LipSeam:
     def correction(self, rest: Tensor) -> Tensor:
         """What is added to `vertices` [N,3] of a person at rest [V,3] for lips that meet."""
         wanted = (self.gap(rest) + OVERLAP_M).clamp(0, MOST_M)
-        wanted = torch.maximum(_smooth(wanted, torch.ones_like(wanted)), wanted)
+        wanted = torch.maximum(smoothed(wanted, torch.ones_like(wanted)), wanted)
         moved = rest.new_zeros(len(self.vertices), 3)
         moved[:, 1] = self.share * (self.near @ wanted)
         return moved
@@ -71,7 +71,7 @@ def lip_seam(head: HeadModel) -> LipSeam | None:
     share = torch.linspace(0.0, 1.0, COLUMNS).to(rest)
     start, end = left.amax(), right.amin()
     columns = start + (end - start) * share
-    edge, top = _lowest(rest[upper], columns, -1), _lowest(rest[lower], columns, 1)
+    edge, top = lowest(rest[upper], columns, -1), lowest(rest[lower], columns, 1)
     line = 0.5 * (edge @ rest[upper] + top @ rest[lower])
     distance = torch.cdist(rest[:, :2], line[:, :2]).amin(1)
     soft = torch.zeros_like(distance)

@@ -38,8 +38,9 @@ COMPRESSED = (0.02, 0.08)  # strain below which nothing is a fold, above which a
 INNER = 7  # texels of the regions: width over which broad displacement ends at lips and nostrils
 NEAR = 5  # texels of the maps of strain: folds lie beside the skin that is compressed most
 SOFT = 5  # texels of the maps of strain, about a centimetre
-DARKEST = 0.9  # log of the shade, either way
+DARKEST = 1.2  # log of the shade, either way
 DEEP = (0.08, 0.2)  # log of the shade of lines: creases that leave nothing to the skin
+LONG = (0.5, 0.7)  # of the band that its mean along lines keeps: spots, lines
 NARROW_M = 0.002  # half width of such a line
 LEAST = 0.004  # share and strain below which the photos tell nothing
 TINY = 1e-6  # weight of a photo that shows nothing
@@ -77,8 +78,9 @@ def fold_out(
 
     change = resized(maps.diffuse_albedo, side).clamp_min(1e-3).log()
     change = change - resized(own.diffuse_albedo, side).clamp_min(1e-3).log()
-    shade = averaged_along(banded(change, clear, metres), metres)
-    line = _lines(shade, metres)
+    band = banded(change, clear, metres)
+    shade = averaged_along(band, metres)
+    line = _lines(shade.mean(-1), band.mean(-1), metres)
     shade = torch.lerp(shade, banded(change, clear, metres, fine=False), line)
     shade = DARKEST * (shade * dynamic[..., None] / DARKEST).tanh()
     tilt = tilts(resized(maps.normal, side)) - tilts(resized(own.normal, side))
@@ -170,10 +172,11 @@ def _explained(
     return torch.where(total > UNSEEN, mean, guess)
 
 
-def _lines(shade: Tensor, metres: Tensor) -> Tensor:
-    """[1,R,R,1] in 0..1: deep folds and what is NARROW_M beside them, by a shade [1,R,R,3] along
-    lines. Photos show them sharp, and no skin beside them is anything else."""
-    deep = smoothstep(*DEEP, -shade.mean(-1))
+def _lines(along: Tensor, band: Tensor, metres: Tensor) -> Tensor:
+    """[1,R,R,1] in 0..1: deep folds and what is NARROW_M beside them, by the band of changes
+    [1,R,R] and its mean along lines. Photos show them sharp, and no skin beside them is anything
+    else."""
+    deep = smoothstep(*DEEP, -along) * smoothstep(*LONG, along / band.clamp_max(-1e-3))
     side = max(1, round(NARROW_M / float(metres.mean()))) | 1
     wide = F.max_pool2d(deep[:, None], side, 1, side // 2)
     for _ in range(2):
