@@ -1,8 +1,9 @@
 """Lips that meet when nothing opens them, whatever the person's mouth is like.
 
-The lips of the head model's mean overlap by a tenth of a millimetre and those of many identities by
-nothing: from a little above or below one looks between them on teeth and the dark behind. Per person
-both are moved towards each other as far as makes them overlap, in every expression alike.
+The lips of the head model's mean just touch, and those of many identities stand a tenth of a
+millimetre apart: from a little above or below one looks between them on teeth and the dark behind.
+Per person both are moved towards each other as far as makes them overlap, in every expression
+alike.
 """
 
 from __future__ import annotations

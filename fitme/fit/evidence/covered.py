@@ -20,7 +20,7 @@ from fitme.fit.evidence.labels import labelled_covers
 from fitme.fit.evidence.lenses import dark_lenses
 from fitme.fit.session import Session
 from fitme.fit.state import FitState
-from fitme.fit.visibility import feathered, pixels_of
+from fitme.fit.visibility import pixels_of
 from fitme.image.color import luminance, srgb_to_linear
 from fitme.runtime.notes import Note
 
@@ -107,8 +107,7 @@ def uncovered_pixels(session: Session, state: FitState) -> Tensor:
         for text in one.notes:
             session.notes.append(Note(text, kind="covered", photo=index))
             session.progress.note(f"{seen.photo.path}: {text}")
-    # Soft, or make-up would end in a cliff where hair begins.
-    return feathered(torch.stack([one.free for one in found]))
+    return torch.stack([one.free for one in found])
 
 
 def _nearby(values: Tensor) -> Tensor:

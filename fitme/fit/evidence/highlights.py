@@ -24,6 +24,7 @@ from fitme.render import RenderOutput
 # surely a highlight. A forehead under a flash came to 0.2 and more; with 0.05 and 0.11 a sixth of
 # two faces in soft light did not count.
 GLOSS = (0.09, 0.17)
+WETTER = 2.0  # how much surer gloss on lips is a highlight
 BRIGHTER = (0.02, 0.07)  # display units over the render's diffuse part: highlights are no shade
 CLIPPED = (0.93, 0.985)  # display units of the second brightest channel: told, clipped
 SKIN = (0.3, 0.8)  # of the face's region: none, skin
@@ -41,6 +42,8 @@ def dull_pixels(regions: AtlasRegions, out: RenderOutput, crops: Crops, face: Te
     look = crops.display
     clipped = smoothstep(*CLIPPED, look.median(-1).values) * bare
     more = gloss(crops.pixels, out) - gloss(out.color, out)
+    lips = pixels_of(out, regions.lips)
+    more = more * (1 + (WETTER - 1) * lips)
     brighter = (look - display(out.diffuse, crops.gray)).mean(-1)
     found = []
     for own, light, over, within in zip(more, brighter, clipped, face * bare, strict=True):

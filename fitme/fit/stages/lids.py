@@ -29,9 +29,10 @@ LID = (0.02, 0.13)  # travel of a blink over the most, from brow bone to lid
 ABOVE = (0.004, 0.02)  # likewise: how far lashes reach over the skin above a lid
 LASH = (0.12, 0.3)  # log: by how much they, or a crease's rim, differ from it
 DONOR = (0.004, 0.06)  # likewise: skin whose colour the lid has
+EDGE_TEXELS = 5  # of TEXELS: over which skin above a lid goes over into what is taken from it
 NEAR_TEXELS = 14  # of TEXELS: how far that colour is carried, about 9 mm, three times over
 DARK = 0.35  # log: donors that differ so much from the rest are make-up, lashes or shadow
-LASHES_M = (0.0004, 0.0015)  # from the lid's edge: all lashes, none
+LASHES_M = (0.0005, 0.0019)  # from the lid's edge: all lashes, none
 LASH_LINE = (-0.9, -1.0, -1.0)  # log colour of lashes at a shut lid's edge over its skin
 EARLY = 2.4  # amount of a whole blink: lids are skin when it is half done
 LEAST = 0.12  # strain, below which a blink says nothing
@@ -65,7 +66,7 @@ def draw_lids(
     change = (skin - painted).clamp(-LARGEST, LARGEST)
     # Above the lid what differs from skin gives way: lashes before it, the crease and its rim.
     above = smoothstep(*ABOVE, travel) * (1 - _wide(session.regions.brows))
-    above = above * smoothstep(*LASH, change.mean(-1).abs())
+    above = above * smoothstep(*LASH, _near(change.mean(-1).abs()))
     bare = torch.maximum(lid, above)
     lash = 1 - smoothstep(*LASHES_M, edge)
     change = change + lash[..., None] * lash.new_tensor(LASH_LINE)
@@ -129,6 +130,14 @@ def _to_line(points: Tensor, line: Tensor) -> Tensor:
     apart = points[:, None] - first
     share = (apart * along).sum(-1) / along.square().sum(-1).clamp_min(1e-12)
     return (apart - share.clamp(0, 1)[..., None] * along).norm(dim=-1).amin(1)
+
+
+def _near(values: Tensor) -> Tensor:
+    """Values [r,r], averaged over about three millimetres: no skin ends in an edge."""
+    values = values[None, None]
+    for _ in range(2):
+        values = F.avg_pool2d(values, EDGE_TEXELS, 1, EDGE_TEXELS // 2, count_include_pad=False)
+    return values[0, 0]
 
 
 def _wide(mask: Tensor) -> Tensor:

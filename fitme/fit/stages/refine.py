@@ -22,7 +22,7 @@ from fitme.fit.ratio import albedo_ratio, mean_within, shading
 from fitme.fit.session import Session
 from fitme.fit.stages.relief import relief_tilts, shading_weights
 from fitme.fit.state import FitState
-from fitme.fit.visibility import depth_of, pixels_of, sample, texel_pixels
+from fitme.fit.visibility import depth_of, feathered, pixels_of, sample, texel_pixels
 from fitme.models.stylegan2 import ReflectanceMaps
 from fitme.reflectance.atlas import ambient_visibility
 from fitme.reflectance.regions import AtlasRegions
@@ -34,8 +34,8 @@ HAIRS = 1 / 200  # of the atlas: what is finer is no highlight
 DARKER = (0.6, 1.5)  # of skin, and of brows, lips and lids with lashes
 CHROMA = (0.3, 1.0)  # of the log ratio less its mean; of skin, and of what is made up
 COLOUR = (0.5, 1.0)  # share of that: coloured light varies more than skin at this scale
-FULL = (0.5, 0.2)  # weight at which a texel takes all of its detail; of skin, of brows, lips, lids
-RIM = 1 / 340  # of the atlas: width over which detail fades before what is not seen; twice cost 0.1 dB
+FULL = (0.5, 0.2)  # weight at which a texel takes all of its detail; of skin and lips, brows, lids
+RIM = 1 / 340  # of the atlas: where detail fades before what is not seen; twice cost 0.1 dB
 PASSES = 2  # what is between texels and pixels is left over from the first
 OWN = 0.95  # how much less what is no bare skin says about the light's errors
 OPEN = (0.55, 0.75)  # ambient visibility: deeper in creases darkness is shadow, not pigment
@@ -68,7 +68,9 @@ def refine(session: Session, state: FitState, maps: ReflectanceMaps) -> Reflecta
 
     out = picture(maps)
     own = pixels_of(out, regions.marked_or_lids)
-    trust = torch.lerp(masks_of(_eroded(trusted), size), masks_of(trusted, size), own)
+    # Make-up would else end in a cliff where hair begins.
+    soft = masks_of(feathered(trusted), size)
+    trust = torch.lerp(masks_of(_eroded(trusted), size), soft, own)
     trust = trust * (out.part == 0) * (shading(out).amin(-1) > 0.05) * ~_jumps(out.rast)
     pixels, weight = texel_pixels(head, vertices, camera, texels)
     weight = weight * _wide(regions.skin, texels)
@@ -83,7 +85,8 @@ def refine(session: Session, state: FitState, maps: ReflectanceMaps) -> Reflecta
         out = picture(maps)
 
     marked, painted = (_wide(mask, texels) for mask in (regions.marked_or_lids, regions.lips))
-    full = FULL[0] + (FULL[1] - FULL[0]) * marked
+    # Lips bend away to where they meet: what is seen of that is the dark line between them.
+    full = FULL[0] + (FULL[1] - FULL[0]) * marked * (1 - painted)
     sure = sample(trust[..., None], pixels)[..., 0]
     confidence = _inside((sure * (weight / full).clamp(0, 1)).amax(0))
     weight = weight * sure
