@@ -23,14 +23,14 @@ from fitme.render import RenderOutput
 # Gloss beyond the render's and the face's own, of what a white card in that place reflects: none,
 # surely a highlight. A forehead under a flash came to 0.2 and more; with 0.05 and 0.11 a sixth of
 # two faces in soft light did not count.
-GLOSS = (0.09, 0.17)
+GLOSS = (0.12, 0.22)
 WETTER = 2.0  # how much surer gloss on lips is a highlight
 BRIGHTER = (0.02, 0.07)  # display units over the render's diffuse part: highlights are no shade
 CLIPPED = (0.93, 0.985)  # display units of the second brightest channel: told, clipped
 SKIN = (0.3, 0.8)  # of the face's region: none, skin
 LEAST_LIGHT = 0.05  # radiance of a white card, below which nothing shines
 ALIKE = 0.01  # squared sine between skin's colour and the light's, below which none is told apart
-SMOOTH, NEAR = 1 / 128, 1 / 80  # of the crop: noise; how far a highlight's soft edge reaches
+SMOOTH, NEAR = 1 / 128, 1 / 128  # of the crop: noise; how far a highlight's edge reaches
 
 
 @torch.no_grad()

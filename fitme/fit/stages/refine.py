@@ -88,8 +88,9 @@ def refine(session: Session, state: FitState, maps: ReflectanceMaps) -> Reflecta
     # Lips bend away to where they meet: what is seen of that is the dark line between them.
     full = FULL[0] + (FULL[1] - FULL[0]) * marked * (1 - painted)
     sure = sample(trust[..., None], pixels)[..., 0]
-    confidence = _inside((sure * (weight / full).clamp(0, 1)).amax(0))
-    weight = weight * sure
+    found, weight = sure * (weight / full).clamp(0, 1), weight * sure
+    confidence = torch.lerp((weight / full).clamp(0, 1), found, marked)
+    confidence = _inside(confidence.amax(0))
     share = weight.square() / weight.square().sum(0).clamp_min(1e-6)
     skin = trust * (1 - OWN * own)
     wanted, albedo = torch.zeros_like(maps.diffuse_albedo[0]), maps.diffuse_albedo
