@@ -12,6 +12,7 @@ from fitme.render import RenderOutput, get_backend
 from fitme.render.camera import FAR, NEAR, Camera
 
 DEPTH_SLACK_M = 0.004  # a texel so little behind what the photo shows still counts as seen
+EDGE = 1 / 64  # of the crop: width over which trust rises from its edge
 GRAZING = 0.25  # cosine below which a texel says nothing
 
 
@@ -74,6 +75,14 @@ def texel_weights(
     """[P,R,R] in 0..1: how well each photo shows each texel; trusted [P,n,n] of its pixels."""
     pixels, weight = texel_pixels(head, vertices, camera, texels)
     return weight * sample(trusted[..., None], pixels)[..., 0]
+
+
+def feathered(trusted: Tensor) -> Tensor:
+    """Masks [P,n,n] that rise over EDGE from 0 at their edges."""
+    reach = max(1, round(0.5 * EDGE * trusted.shape[-1]))
+    side = 2 * reach + 1
+    least = -F.max_pool2d(-trusted[:, None], side, 1, reach)
+    return F.avg_pool2d(least, side, 1, reach, count_include_pad=False)[:, 0]
 
 
 def pixels_of(out: RenderOutput, mask: Tensor) -> Tensor:

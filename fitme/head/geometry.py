@@ -52,6 +52,9 @@ class Geometry:
         for layer in self.layers:
             at_rest = identity.new_zeros(poses, len(self.head.expression_names))
             shape = shape + layer.offsets(self.head, at_rest if expression is None else expression)
+        seam = self.head.lip_seam
+        if seam is not None:
+            shape = shape.index_add(1, seam.vertices, self._lips.expand(poses, -1, -1))
         return self.head.pose(shape, gaze=gaze)
 
     def expression_offsets(self) -> Tensor:
@@ -74,6 +77,17 @@ class Geometry:
             weight = expression[:, seam.blink, None, None]
             moved = moved.index_add(1, seam.vertices, weight * correction)
         return moved
+
+    @cached_property
+    def _lips(self) -> Tensor:
+        """`LipSeam.correction` [1,N,3]; the shape learns nothing from it."""
+        assert self.head.lip_seam is not None
+        with torch.no_grad():
+            rest = self.head.shape(self.identity)
+            at_rest = rest.new_zeros(1, len(self.head.expression_names))
+            for layer in self.layers:
+                rest = rest + layer.offsets(self.head, at_rest)
+            return self.head.lip_seam.correction(rest[0])[None]
 
     @cached_property
     def _blinks(self) -> list[Tensor]:

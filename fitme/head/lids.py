@@ -69,14 +69,14 @@ class LidSeam:
             wanted = scale + (ridge[:, 1] - edge[:, 1] - _along(OVERLAP_M, ridge)) / travel
             # Rather too far than not shut.
             wanted = wanted.clamp(*SCALE)
-            scale = torch.maximum(_smooth(wanted, -travel), wanted)
+            scale = torch.maximum(smoothed(wanted, -travel), wanted)
         pull = (THICK_M - (edge[:, 2] - ridge[:, 2])).clamp(*PULL_M)
         # Half shut, when the eyeball is farthest out, the margin is still in front of it.
         half = 0.5 * (edge + rest_edge)
         pull = torch.maximum(
             pull, 2 * (self.eyeball(rest, half) + _along(CLEAR_M, half) - half[:, 2])
         )
-        pull = _smooth(pull, -travel)
+        pull = smoothed(pull, -travel)
         moved = self.offsets * (self.near @ scale - 1)[:, None]
         moved[:, 2] += self.down * (self.near @ pull)
         return moved
@@ -137,7 +137,7 @@ def _seam(head: HeadModel, side: int, centre: Tensor) -> LidSeam | None:
     travel = (-offsets[moved, 1]).clamp_min(0)
     return LidSeam(
         blink, moved, offsets[moved], near, travel / travel.amax(),
-        (margin, _lowest(shut[margin], columns, -1)), (ridge, _lowest(shut[ridge], columns, 1)),
+        (margin, lowest(shut[margin], columns, -1)), (ridge, lowest(shut[ridge], columns, 1)),
         head.eye_ring[side], _front(head, side),
     )  # fmt: skip
 
@@ -161,7 +161,7 @@ def _along(values: tuple[float, float], points: Tensor) -> Tensor:
     return values[0] + (values[1] - values[0]) * corner
 
 
-def _lowest(points: Tensor, columns: Tensor, sign: int) -> Tensor:
+def lowest(points: Tensor, columns: Tensor, sign: int) -> Tensor:
     """Weights [C,M] of the highest (sign 1) or lowest (-1) of points [M,3] in each column [C]."""
     aside = (points[:, 0] - columns[:, None]).abs()
     nearest = aside.amin(1, keepdim=True)
@@ -172,7 +172,7 @@ def _lowest(points: Tensor, columns: Tensor, sign: int) -> Tensor:
     return weight / weight.sum(1, keepdim=True)
 
 
-def _smooth(values: Tensor, weight: Tensor) -> Tensor:
+def smoothed(values: Tensor, weight: Tensor) -> Tensor:
     """Values [C] averaged twice with their neighbours, by weight [C]."""
     kernel = constant(SMOOTH, values)[None, None]
     both = torch.stack([values * weight, weight])[:, None]

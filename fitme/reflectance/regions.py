@@ -28,6 +28,7 @@ BELOW, ABOVE = 0.033, 0.022  # metres from the eyes' height, between which glass
 BRIDGE = (0.008, 0.010)  # metres: half width and height
 BESIDE, WITHIN = 0.018, 0.046  # metres from the middle: beyond the nose, not yet the temples
 CROWN = 0.020  # metres above the frontal face: behind the hairline
+LASHES = (0.0075, 0.0105)  # likewise: lashes and liner of the lower lid
 LIDS = (0.012, 0.017)  # metres from the line between the corners of an eye: lids, lashes, make-up
 
 
@@ -83,6 +84,21 @@ class AtlasRegions:
         ]
         nearest = torch.stack(distance).amin(0)
         return ((LIDS[1] - nearest) / (LIDS[1] - LIDS[0])).clamp(0, 1)
+
+    @cached_property
+    def lashes(self) -> Tensor:
+        """`lids` without the skin below the eyes that no lashes reach, which folds in a smile,
+        [size,size] in 0..1."""
+        if self._corners is None:
+            return torch.zeros_like(self.lids)
+        found = []
+        for first, second in self._corners:
+            distance = distance_to_segment(self._rest, first, second)
+            below = smoothstep(0.0, -0.003, self._rest[..., 1] - 0.5 * (first + second)[1])
+            far = smoothstep(LASHES[0], LASHES[1], distance)
+            beside = (self._rest[..., 0] * first[0]) > 0  # the eye on this side
+            found.append(below * far * beside)
+        return self.lids * (1 - torch.stack(found).amax(0))
 
     @cached_property
     def right_lids(self) -> Tensor:

@@ -131,6 +131,19 @@ class TestLabels:
         assert bool((free[wall] < 0.01).all())
         assert bool((free[outside] > 0.99).all())
 
+    def test_between_the_lips_is_no_skin(self, head, points) -> None:
+        encoded = encoded_face(head, points, view_of(head), torch.zeros(1, len(head.identity)))
+        labels = torch.zeros_like(encoded.labels)
+        labels[Label.SKIN] = 1
+        row, column = labels.shape[1] // 2, labels.shape[2] // 2
+        labels[:, row - 3 : row + 4, column - 3 : column + 4] = 0
+        labels[Label.MOUTH, row - 3 : row + 4, column - 3 : column + 4] = 1
+        middle = encoded.frame.to_photo(torch.zeros(1, 2))[0]
+        around = torch.tensor([[1.0, 0, 0], [0, 1, 0], [0, 0, 1]])
+        around[:2, 2] = middle - 50
+        free = free_pixels(replace(encoded, labels=labels), around, 100)
+        assert float(free[50, 50]) < 0.01 and float(free[5, 5]) > 0.99
+
     def test_outline_is_the_border_of_skin_and_wall(self, head, points) -> None:
         encoded = encoded_face(head, points, view_of(head), torch.zeros(1, len(head.identity)))
         found = outline(encoded)

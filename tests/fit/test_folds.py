@@ -15,8 +15,9 @@ from fitme.fit.session import Session
 from fitme.fit.settings import FitSettings
 from fitme.fit.stages.fold_shading import averaged_along, cavity, heights_of
 from fitme.fit.stages.folds import fold_out
-from fitme.fit.stages.unseen import feathered, settle_unseen
+from fitme.fit.stages.unseen import settle_unseen
 from fitme.fit.state import FitState
+from fitme.fit.visibility import feathered
 from fitme.head.tension import principal
 from fitme.models.stylegan2 import ReflectanceMaps
 from fitme.reflectance.atlas import resized
@@ -81,6 +82,18 @@ class TestFoldOut:
         worn = wrinkles.on(skin_of(kept), session.head, *materials)
         back = ReflectanceMaps(worn.diffuse_albedo, kept.specular_albedo, kept.normal)
         assert left(back, where) + relief(wrinkles, where) > left(kept, where) + 0.05
+
+    def test_a_deep_and_sharp_crease_leaves_nothing(
+        self, smiling: tuple[Session, FitState], pressed: tuple[Tensor, Tensor]
+    ) -> None:
+        session, state = smiling
+        rows, columns = torch.meshgrid(*[torch.arange(TEXELS).float()] * 2, indexing="ij")
+        bend = 191 - 0.004 * (rows - 310).square()  # lines average badly where they bend
+        crease = ((columns - bend).abs() < 1.2) * (rows > 275) * (rows < 345)
+        kept, _ = fold_out(session, state, painted(0.6 * crease.float()), plain())
+        inner = crease * (rows > 285) * (rows < 335) * (pressed[0] > 0.12)
+        assert int(inner.sum()) > 40
+        assert left(kept, inner) < 0.15
 
     def test_a_mole_and_what_the_smile_does_not_fold_stay(
         self, smiling: tuple[Session, FitState], pressed: tuple[Tensor, Tensor]

@@ -85,6 +85,27 @@ class TestLids:
             found = shut.diffuse_albedo[0, inner].mean(-1)
             assert float(found.median()) == pytest.approx(sum(SKIN) / 3, rel=0.2)
 
+    def test_a_shut_lid_ends_in_a_line_of_lashes(self, known: Known, models: Models) -> None:
+        session, state = known
+        head, geometry = session.head, state.geometry(session.head)
+        maps, moving = draw_lids(session, state, plain(), folds())
+        assert moving is not None
+        blink = torch.zeros(1, len(head.expression_names))
+        blink[:, [head.expression_index(name) for name in BLINKS]] = 1.0
+        shut = geometry.vertices(blink)
+        skin = Material(maps.diffuse_albedo, maps.specular_albedo, maps.normal, 0.5)
+        look = moving.on(skin, head, geometry.vertices(), shut).diffuse_albedo[0].mean(-1)
+        upper, weights = head.lid_seams[0].margin
+        line = (weights @ shut[0][upper])[8:-8]
+        place = bake_vertex_field(head, shut[0], TEXELS)
+        apart = torch.cdist(place.reshape(-1, 3), line).amin(1).view(TEXELS, TEXELS)
+        down = bake_vertex_field(head, -geometry.expression_offsets()[
+            [head.expression_index(name) for name in BLINKS]
+        ].sum(0)[:, 1:2], TEXELS)[..., 0]  # fmt: skip
+        lashes = (down > 0.004) & (apart < 0.0004)
+        lid = (down > 0.004) & (apart > 0.002) & (apart < 0.005)
+        assert float(look[lashes].median()) < 0.6 * float(look[lid].median())
+
     def test_elsewhere_nothing_changes(self, known: Known, upper: Tensor) -> None:
         session, state = known
         maps, _ = draw_lids(session, state, plain(), folds())

@@ -12,7 +12,7 @@ from torch import Tensor
 from fitme.fit.evidence.eyes import BELIEF, SPREAD, USUAL, eye_gain, light_tint
 from fitme.fit.models import Models
 from fitme.fit.observation import Crops, Observation, cut
-from fitme.fit.stages.refine import limited
+from fitme.fit.stages.refine import limited, mirrored
 from fitme.fit.state import FitState
 from fitme.head.model import HeadModel
 from fitme.head.parts import Role
@@ -47,6 +47,26 @@ class TestLimited:
     def test_highlights_are_no_pigment(self) -> None:
         shine = torch.full((1, 3), 1.5)
         assert float(limited(shine, torch.ones(1), torch.ones(1)).amax()) < 0.151
+
+
+class TestMirrored:
+    def test_the_other_side_stands_in_where_nothing_is_seen(self) -> None:
+        detail = torch.randn(4, 6, 3, generator=torch.Generator().manual_seed(0))
+        seen = torch.ones(4, 6)
+        seen[:, :2] = 0
+        found = mirrored(detail, seen)
+        torch.testing.assert_close(found[:, 2:], detail[:, 2:])
+        torch.testing.assert_close(found[:, :2], detail.flip(1)[:, :2])
+
+    def test_what_neither_side_shows_stays(self) -> None:
+        detail, seen = torch.ones(4, 6, 3), torch.ones(4, 6)
+        seen[:, [0, 5]] = 0
+        assert float(mirrored(detail, seen)[:, [0, 5]].abs().max()) == 0
+
+    def test_fades_from_one_into_the_other(self) -> None:
+        detail, seen = torch.ones(1, 4, 3), torch.tensor([[0.25, 1.0, 1.0, 1.0]])
+        detail[:, 3] = 3.0
+        assert float(mirrored(detail, seen)[0, 0, 0]) == pytest.approx(0.25 + 0.75 * 3)
 
 
 def at_texels(mask: Tensor) -> Tensor:

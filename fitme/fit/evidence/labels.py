@@ -12,8 +12,7 @@ from fitme.segment.labels import Label
 
 # What the maps of the skin carry. Beards are painted on the skin, as cropped hair is.
 OWN = (
-    Label.SKIN, Label.EARS, Label.NECK, Label.BROWS, Label.EYES, Label.LIPS, Label.MOUTH,
-    Label.BEARD,
+    Label.SKIN, Label.EARS, Label.NECK, Label.BROWS, Label.EYES, Label.LIPS, Label.BEARD,
 )  # fmt: skip
 SURE = (0.5, 0.8)  # probability of `OWN` from which a pixel begins to count, and counts fully
 # What covers skin, and the strip around it that counts no more either, a share of the crop's

@@ -50,17 +50,18 @@ def cavity(height: Tensor) -> Tensor:
     return CLOUDY * torch.fft.irfft2(length * torch.fft.rfft2(height), s=(side, side)).clamp_max(0)
 
 
-def banded(values: Tensor, clear: Tensor, metres: Tensor) -> Tensor:
-    """Values [1,R,R,C] between FINEST_M and COARSEST_M, of what is clear [1,R,R]."""
+def banded(values: Tensor, clear: Tensor, metres: Tensor, fine: bool = True) -> Tensor:
+    """Values [1,R,R,C] between FINEST_M and COARSEST_M, of what is clear [1,R,R]; with all that
+    is finer, too, if not `fine`."""
     texels = clear.shape[-1]
     known = clear[0] > 0.5
     texel = float(metres.mean(-1)[known if known.any() else ...].mean())
     both = torch.cat([values * clear[..., None], clear[..., None]], -1)
-    fine = _gauss(both, FINEST_M / texel)
+    own = _gauss(both, FINEST_M / texel) if fine else both
     few = max(32, round(4 * texels * texel / COARSEST_M))
     coarse = resized(_gauss(resized(both, few), few * COARSEST_M / (texel * texels)), texels)
-    fine, coarse = (part[..., :-1] / part[..., -1:].clamp_min(0.05) for part in (fine, coarse))
-    return (fine - coarse) * clear[..., None]
+    own, coarse = (part[..., :-1] / part[..., -1:].clamp_min(0.05) for part in (own, coarse))
+    return (own - coarse) * clear[..., None]
 
 
 def _gauss(images: Tensor, sigma: float) -> Tensor:

@@ -25,6 +25,7 @@ from fitme.fit.stages.refine import DARKEST as DARKEST_RADIANCE
 from fitme.fit.stages.refine import STEEP_RESPONSE, tilt_responses
 from fitme.fit.state import FitState
 from fitme.fit.visibility import sample, texel_pixels
+from fitme.head.curves import smoothstep
 from fitme.head.tension import principal
 from fitme.models.stylegan2 import ReflectanceMaps
 from fitme.reflectance.atlas import resized
@@ -37,7 +38,10 @@ COMPRESSED = (0.02, 0.08)  # strain below which nothing is a fold, above which a
 INNER = 7  # texels of the regions: width over which broad displacement ends at lips and nostrils
 NEAR = 5  # texels of the maps of strain: folds lie beside the skin that is compressed most
 SOFT = 5  # texels of the maps of strain, about a centimetre
-DARKEST = 0.6  # log of the shade, either way
+DARKEST = 1.2  # log of the shade, either way
+DEEP = (0.08, 0.2)  # log of the shade of lines: creases that leave nothing to the skin
+LONG = (0.5, 0.7)  # of the band that its mean along lines keeps: spots, lines
+NARROW_M = 0.002  # half width of such a line
 LEAST = 0.004  # share and strain below which the photos tell nothing
 TINY = 1e-6  # weight of a photo that shows nothing
 UNSEEN = 0.05  # weight below which a photo says nothing of a texel
@@ -66,19 +70,23 @@ def fold_out(
     metres = texel_metres(head, neutral, side)
     texel = metres.mean(-1)
     seen = _seen(session, state, neutral)
-    skin = session.regions.skin * (1 - session.regions.marked_or_lids)
+    marked = torch.maximum(session.regions.marked, session.regions.lashes)
+    skin = session.regions.skin * (1 - marked)
     clear = _wide(skin, side)
     share = _softened(seen.share, _wide(skin, STRAIN_TEXELS)[0])
     dynamic = _wide(share, side) * clear
 
     change = resized(maps.diffuse_albedo, side).clamp_min(1e-3).log()
     change = change - resized(own.diffuse_albedo, side).clamp_min(1e-3).log()
-    shade = averaged_along(banded(change, clear, metres), metres)
+    band = banded(change, clear, metres)
+    shade = averaged_along(band, metres)
+    line = _lines(shade.mean(-1), band.mean(-1), metres)
+    shade = torch.lerp(shade, banded(change, clear, metres, fine=False), line)
     shade = DARKEST * (shade * dynamic[..., None] / DARKEST).tanh()
     tilt = tilts(resized(maps.normal, side)) - tilts(resized(own.normal, side))
     fine = integrated(tilt * dynamic[..., None], metres)
     fine = banded(fine[..., None], clear, metres)[..., 0] * dynamic
-    fine_tilt = bounded(slopes(fine, metres))
+    fine_tilt = torch.lerp(bounded(slopes(fine, metres)), tilt, line * dynamic[..., None])
     kept = ReflectanceMaps(
         (maps.diffuse_albedo * resized(-shade, texels).exp()).clamp(0.002, 0.9),
         maps.specular_albedo, tilted(maps.normal, -resized(fine_tilt, texels)),
@@ -162,6 +170,18 @@ def _explained(
     total = weight.sum(0)[..., None]
     mean = (found * weight[..., None]).sum(0) / total.clamp_min(UNSEEN)
     return torch.where(total > UNSEEN, mean, guess)
+
+
+def _lines(along: Tensor, band: Tensor, metres: Tensor) -> Tensor:
+    """[1,R,R,1] in 0..1: deep folds and what is NARROW_M beside them, by the band of changes
+    [1,R,R] and its mean along lines. Photos show them sharp, and no skin beside them is anything
+    else."""
+    deep = smoothstep(*DEEP, -along) * smoothstep(*LONG, along / band.clamp_max(-1e-3))
+    side = max(1, round(NARROW_M / float(metres.mean()))) | 1
+    wide = F.max_pool2d(deep[:, None], side, 1, side // 2)
+    for _ in range(2):
+        wide = F.avg_pool2d(wide, side, 1, side // 2)
+    return wide.movedim(1, -1)
 
 
 def _inner(clear: Tensor) -> Tensor:

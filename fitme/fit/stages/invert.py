@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from fitme.fit.descent import History, Losses, descend
+from fitme.fit.evidence.highlights import dull_pixels
 from fitme.fit.evidence.scalp import scalp_contrast
 from fitme.fit.evidence.trust import trust
 from fitme.fit.observation import Crops, masks_of
@@ -60,7 +61,8 @@ class InvertStage:
                 session.cast(state, vertices)
             out = session.picture(state, vertices, camera, maps)
             if session.settings.mask and step in masked:
-                trusted.copy_(trust(session, out, crops) * told)
+                told_now = trust(session, out, crops) * told
+                trusted.copy_(told_now * dull_pixels(session.regions, out, crops, told_now))
             weight = session.skin(out) * trusted
             shown = Step(session, state, crops, out, weight, maps, vertices=vertices)
             losses = weighted(terms, shown) | priors(session.settings.priors, state)

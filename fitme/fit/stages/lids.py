@@ -27,16 +27,19 @@ from fitme.reflectance.grain import grain
 TEXELS = 512  # at which lids are measured
 LID = (0.02, 0.13)  # travel of a blink over the most, from brow bone to lid
 ABOVE = (0.004, 0.02)  # likewise: how far lashes reach over the skin above a lid
-LASH = (0.12, 0.3)  # log: by how much they are darker than it
+LASH = (0.12, 0.3)  # log: by how much they, or a crease's rim, differ from it
 DONOR = (0.004, 0.06)  # likewise: skin whose colour the lid has
+EDGE_TEXELS = 5  # of TEXELS: over which skin above a lid goes over into what is taken from it
 NEAR_TEXELS = 14  # of TEXELS: how far that colour is carried, about 9 mm, three times over
 DARK = 0.35  # log: donors that differ so much from the rest are make-up, lashes or shadow
-LASHES_M = (0.0007, 0.0016)  # from the lid's edge: all lashes, none
+LASHES_M = (0.0005, 0.0019)  # from the lid's edge: all lashes, none
+LASH_LINE = (-0.9, -1.0, -1.0)  # log colour of lashes at a shut lid's edge over its skin
 EARLY = 2.4  # amount of a whole blink: lids are skin when it is half done
 LEAST = 0.12  # strain, below which a blink says nothing
 LARGEST = 4.0  # log, of what is taken from a lid or put on it
+AT_REST = 1.5  # log, of what a half-shut lid's change adds to the open one
 FINE = 0.35  # of detail too fine for the folds' maps that stays on a lid
-TINT = (0.99, 0.96, 0.965)  # of thin skin over vessels
+TINT = (0.96, 0.91, 0.91)  # of thin skin over vessels
 GRAIN_M, GRAIN = 0.0018, 0.045  # size and log contrast of a lid's fine lines
 RIM_M = (0.0003, 0.0012)  # from the lower lid's top: its wet rim, its skin
 RIM_TINT, WET = (0.85, 0.64, 0.62), 0.6  # of the rim over skin, and how much of it is drawn
@@ -61,10 +64,12 @@ def draw_lids(
     lines = shut * shut.new_tensor((0.4, 1.0, 1.0))  # lines run along the lid
     skin = skin + GRAIN * grain(lines, GRAIN_M, 2)[..., None]
     change = (skin - painted).clamp(-LARGEST, LARGEST)
-    # Above the lid only what is darker than skin gives way: lashes before it, the crease's shadow.
+    # Above the lid what differs from skin gives way: lashes before it, the crease and its rim.
     above = smoothstep(*ABOVE, travel) * (1 - _wide(session.regions.brows))
-    above = above * smoothstep(*LASH, change.mean(-1))
-    bare = torch.maximum(lid, above) * smoothstep(*LASHES_M, edge)
+    above = above * smoothstep(*LASH, _near(change.mean(-1).abs()))
+    bare = torch.maximum(lid, above)
+    lash = 1 - smoothstep(*LASHES_M, edge)
+    change = change + lash[..., None] * lash.new_tensor(LASH_LINE)
     change = change * bare[..., None]
     wide = resized(lid[None, ..., None], texels)
     fine = maps.diffuse_albedo.clamp_min(1e-3).log()
@@ -79,18 +84,20 @@ def draw_lids(
     if wrinkles is None:
         albedo = albedo * resized(change[None], texels).exp()
         return replace(maps, diffuse_albedo=albedo.clamp(0.002, 0.9), normal=normal), None
-    fold = _folds(geometry, wrinkles, bare)
-    moving = replace(wrinkles, fold=fold)
-    amount = moving.amount(head, geometry.vertices(), state.posed(head)).clamp_min(0).mean(0)
-    amount = resized(amount[None, ..., None], TEXELS)[0]
+    moving = replace(wrinkles, fold=_folds(geometry, wrinkles, bare))
+    neutral, posed = geometry.vertices(), state.posed(head)
+    before, after = (
+        resized(folds.amount(head, neutral, posed).clamp_min(0).mean(0)[None, ..., None], side)
+        for folds in (wrinkles, moving)
+    )
+    amount = resized(after, TEXELS)[0]
     # Lids that are more than half drawn out in the photo show skin themselves.
     left = (1 - amount / DEEPEST).clamp(1e-3, 1)
     shade = change * torch.minimum(1 / left, 4 * left) / DEEPEST
-    at_rest = resized(
-        (-shade * amount).clamp(-1, 1)[None], texels
-    ).exp()  # the photo's own render stays
     shade = resized(shade[None], side)
     shade = torch.lerp(wrinkles.shade, shade, resized(bare[None, ..., None], side))
+    at_rest = wrinkles.shade * before - shade * after  # the photo's own render stays
+    at_rest = resized(at_rest.clamp(-AT_REST, AT_REST), texels).exp()
     albedo = (albedo * at_rest).clamp(0.002, 0.9)
     return replace(maps, diffuse_albedo=albedo, normal=normal), replace(moving, shade=shade)
 
@@ -123,6 +130,14 @@ def _to_line(points: Tensor, line: Tensor) -> Tensor:
     apart = points[:, None] - first
     share = (apart * along).sum(-1) / along.square().sum(-1).clamp_min(1e-12)
     return (apart - share.clamp(0, 1)[..., None] * along).norm(dim=-1).amin(1)
+
+
+def _near(values: Tensor) -> Tensor:
+    """Values [r,r], averaged over about three millimetres: no skin ends in an edge."""
+    values = values[None, None]
+    for _ in range(2):
+        values = F.avg_pool2d(values, EDGE_TEXELS, 1, EDGE_TEXELS // 2, count_include_pad=False)
+    return values[0, 0]
 
 
 def _wide(mask: Tensor) -> Tensor:

@@ -22,7 +22,7 @@ from fitme.fit.ratio import albedo_ratio, mean_within, shading
 from fitme.fit.session import Session
 from fitme.fit.stages.relief import relief_tilts, shading_weights
 from fitme.fit.state import FitState
-from fitme.fit.visibility import depth_of, pixels_of, sample, texel_pixels
+from fitme.fit.visibility import depth_of, feathered, pixels_of, sample, texel_pixels
 from fitme.models.stylegan2 import ReflectanceMaps
 from fitme.reflectance.atlas import ambient_visibility
 from fitme.reflectance.regions import AtlasRegions
@@ -34,7 +34,8 @@ HAIRS = 1 / 200  # of the atlas: what is finer is no highlight
 DARKER = (0.6, 1.5)  # of skin, and of brows, lips and lids with lashes
 CHROMA = (0.3, 1.0)  # of the log ratio less its mean; of skin, and of what is made up
 COLOUR = (0.5, 1.0)  # share of that: coloured light varies more than skin at this scale
-FULL = (0.5, 0.2)  # weight at which a texel takes all of its detail; of skin, of brows, lips, lids
+FULL = (0.5, 0.2)  # weight at which a texel takes all of its detail; of skin and lips, brows, lids
+RIM = 1 / 340  # of the atlas: where detail fades before what is not seen; twice cost 0.1 dB
 PASSES = 2  # what is between texels and pixels is left over from the first
 OWN = 0.95  # how much less what is no bare skin says about the light's errors
 OPEN = (0.55, 0.75)  # ambient visibility: deeper in creases darkness is shadow, not pigment
@@ -67,7 +68,9 @@ def refine(session: Session, state: FitState, maps: ReflectanceMaps) -> Reflecta
 
     out = picture(maps)
     own = pixels_of(out, regions.marked_or_lids)
-    trust = torch.lerp(masks_of(_eroded(trusted), size), masks_of(trusted, size), own)
+    # Make-up would else end in a cliff where hair begins.
+    soft = masks_of(feathered(trusted), size)
+    trust = torch.lerp(masks_of(_eroded(trusted), size), soft, own)
     trust = trust * (out.part == 0) * (shading(out).amin(-1) > 0.05) * ~_jumps(out.rast)
     pixels, weight = texel_pixels(head, vertices, camera, texels)
     weight = weight * _wide(regions.skin, texels)
@@ -81,10 +84,14 @@ def refine(session: Session, state: FitState, maps: ReflectanceMaps) -> Reflecta
         maps = replace(maps, normal=_relief(maps, picture, out, crops.pixels, clear, pixels, bare))
         out = picture(maps)
 
-    weight = weight * sample(trust[..., None], pixels)[..., 0]
     marked, painted = (_wide(mask, texels) for mask in (regions.marked_or_lids, regions.lips))
+    # Lips bend away to where they meet: what is seen of that is the dark line between them.
+    full = FULL[0] + (FULL[1] - FULL[0]) * marked * (1 - painted)
+    sure = sample(trust[..., None], pixels)[..., 0]
+    found, weight = sure * (weight / full).clamp(0, 1), weight * sure
+    confidence = torch.lerp((weight / full).clamp(0, 1), found, marked)
+    confidence = _inside(confidence.amax(0))
     share = weight.square() / weight.square().sum(0).clamp_min(1e-6)
-    confidence = (weight.amax(0) / (FULL[0] + (FULL[1] - FULL[0]) * marked)).clamp(0, 1)
     skin = trust * (1 - OWN * own)
     wanted, albedo = torch.zeros_like(maps.diffuse_albedo[0]), maps.diffuse_albedo
     for again in range(PASSES):
@@ -96,7 +103,7 @@ def refine(session: Session, state: FitState, maps: ReflectanceMaps) -> Reflecta
         coarse = _blurred(wanted.movedim(-1, 0), round(HAIRS * texels)).movedim(0, -1)
         detail = limited(coarse, marked, painted)
         detail = detail + limited(wanted - coarse, marked, painted, LIGHTER[1])
-        albedo = maps.diffuse_albedo * (detail * confidence[..., None]).exp()
+        albedo = maps.diffuse_albedo * mirrored(detail, confidence).exp()
         albedo = albedo.clamp(0.002, 0.9)
     return ReflectanceMaps(albedo, maps.specular_albedo, maps.normal)
 
@@ -158,6 +165,14 @@ def limited(fine: Tensor, marked: Tensor, painted: Tensor, lighter: float = LIGH
     return bound * (grey / bound).tanh() + chroma
 
 
+def mirrored(detail: Tensor, confidence: Tensor) -> Tensor:
+    """Log ratios [R,R,3] as far as they are sure, [R,R] in 0..1; where they are not, the mirror
+    image's as far as it is: the two sides of a face are alike."""
+    own = detail * confidence[..., None]
+    other = (1 - confidence) * confidence.flip(1)
+    return own + detail.flip(1) * other[..., None]
+
+
 def unhidden(visible: Tensor) -> Tensor:
     """Ambient visibility -> 0..1: 0 in creases, whose darkness is shadow."""
     return ((visible - OPEN[0]) / (OPEN[1] - OPEN[0])).clamp(0, 1)
@@ -199,6 +214,13 @@ def _clear(part: Tensor, metres: Tensor) -> Tensor:
         other = F.max_pool2d(image[None, None], 2 * reach + 1, 1, reach)
         clear.append(1 - F.avg_pool2d(other, 2 * reach + 1, 1, reach)[0, 0])
     return torch.stack(clear)
+
+
+def _inside(confidence: Tensor) -> Tensor:
+    """[R,R] that falls to 0 within RIM of where nothing is seen, without cliffs."""
+    reach = max(1, round(0.5 * RIM * len(confidence)))
+    soft = _blurred((confidence > 0.02).to(confidence)[None], 2 * reach + 1)[0]
+    return confidence * (2 * soft - 1).clamp(0, 1)
 
 
 def _eroded(trusted: Tensor) -> Tensor:

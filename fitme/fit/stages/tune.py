@@ -16,7 +16,6 @@ from fitme.fit.settings import TuneSettings
 from fitme.fit.state import FitState
 from fitme.fit.terms.base import COARSE, Step, Term, weighted
 from fitme.fit.terms.learned import learned
-from fitme.fit.terms.likeness import Likeness, TurnedLikeness, likeness
 from fitme.fit.terms.photometric import Chromaticity, appearance
 from fitme.fit.terms.pivot import Hue, Mirror, Pivot
 from fitme.fit.visibility import texel_weights
@@ -63,7 +62,6 @@ class TuneStage:
         return descend(
             self.name, {"generator": middle, **state.tensors()}, rates, settings.steps, evaluate,
             session.progress, session.settings.descent,
-            None if any(isinstance(one, Likeness | TurnedLikeness) for one in terms) else (),
         )  # fmt: skip
 
     @torch.no_grad()
@@ -81,10 +79,10 @@ class TuneStage:
         marks = session.regions.marked[None]  # make-up has any hue
         bare = 1 - F.adaptive_avg_pool2d(marks, coarse.shape[-1])[0]
         away = F.avg_pool2d((1 - seen)[None, None], COARSE)[0, 0]
+        # No likeness here: it brought 0.002 to 0.006 of the distances and cost 0.4 dB on a photo.
         return [
             *appearance(session.settings.terms, settings.scale),
             *learned(session, crops),
-            *likeness(session, crops),
             Chromaticity(settings.chromaticity),
             Mirror(settings.mirror, unseen),
             Pivot(settings.pivot, coarse, away),

@@ -14,12 +14,11 @@ from torch import Tensor
 from fitme.fit.observation import masks_of
 from fitme.fit.session import Session
 from fitme.fit.state import FitState
-from fitme.fit.visibility import pixels_of, texel_weights
+from fitme.fit.visibility import feathered, pixels_of, texel_weights
 from fitme.models.stylegan2 import ReflectanceMaps
 from fitme.reflectance.atlas import resized
 
 TEXELS = 256  # of the mask of what is seen
-EDGE = 1 / 64  # of the crop: width over which trust rises from its edge
 NEARBY = 1 / 12  # of the atlas: how far the change of what is seen is carried on
 FULL = 0.05  # weight of a texel from which its detail is its own; 0.35 cost 0.15 dB on photos
 LITTLE = 0.02  # weight of the overall change in the mean
@@ -53,14 +52,6 @@ def seen_texels(session: Session, state: FitState) -> Tensor:
     vertices, camera = state.posed(session.head), session.camera(state, crops)
     seen = texel_weights(session.head, vertices, camera, soft, TEXELS).amax(0)
     return seen * resized(session.regions.skin[None, ..., None], TEXELS)[0, ..., 0]
-
-
-def feathered(trusted: Tensor) -> Tensor:
-    """Masks [P,n,n] that rise over EDGE from 0 at their edges."""
-    reach = max(1, round(0.5 * EDGE * trusted.shape[-1]))
-    side = 2 * reach + 1
-    least = -F.max_pool2d(-trusted[:, None], side, 1, reach)
-    return F.avg_pool2d(least, side, 1, reach, count_include_pad=False)[:, 0]
 
 
 def _carried(change: Tensor, shown: Tensor) -> Tensor:
