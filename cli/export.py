@@ -72,6 +72,18 @@ def export(
             "--sparse/--no-sparse", help="Sparse morph targets; some importers choke on them."
         ),
     ] = True,
+    skeleton: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Joints that bend neck and jaw and turn the eyes: plain, mixamo, unreal, rpm, vrm"
+            " or none.",
+        ),
+    ] = None,
+    bust: Annotated[
+        bool | None,
+        typer.Option("--bust/--no-bust", help="Shoulders and chest, plain, below the neck."),
+    ] = None,
     hair: Annotated[
         bool, typer.Option("--hair/--no-hair", help="Hair and beard as cards.")
     ] = True,
@@ -117,6 +129,8 @@ def export(
         shapes=None if shapes is None else tuple(filter(None, shapes.split(","))),
         visemes=visemes,
         sparse=sparse,
+        skeleton=skeleton,
+        bust=bust,
         hair=hair,
         lashes=lashes,
         hair_alpha="BLEND" if blend else "MASK",

@@ -28,6 +28,8 @@ class EnginePreset:
     meshopt: bool = False  # its loader reads EXT_meshopt_compression
     small: bool = False  # files are made small unless asked otherwise: WebP, meshopt
     visemes: str = "none"  # which mixtures of shapes it gets, see `shapes.py`
+    skeleton: str = "none"  # which one it gets, see `skeletons.py`
+    bust: bool = False  # shoulders and chest as well
     fbx: bool = False  # Blender may write an FBX for it
     obj: bool = False  # OBJ and MTL instead of a GLB
 

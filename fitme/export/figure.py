@@ -1,0 +1,73 @@
+"""What an avatar hangs on and stands on in an export: a skeleton, its weights, a bust."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+from fitme.export.anatomy import Anatomy, anatomy
+from fitme.export.bust import bust_mesh
+from fitme.export.joints import Floats, Skeleton
+from fitme.export.mesh import ExportMesh
+from fitme.export.skeletons import make_skeleton
+from fitme.export.skin_weights import NearSkin, hair_weights, head_weights
+from fitme.hair.cards import HairCards
+from fitme.head.geometry import Geometry
+
+
+class Figure:
+    """One person's skeleton by the name of a preset, "none" for none, with a bust or without; the
+    geometry is on the CPU. Nothing is computed before it is asked for."""
+
+    def __init__(self, geometry: Geometry, name: str, bust: bool) -> None:
+        self.geometry, self.name, self.bust = geometry, name, bust
+
+    @cached_property
+    def joints(self) -> Anatomy:
+        return anatomy(self.geometry)
+
+    @cached_property
+    def skeleton(self) -> Skeleton | None:
+        return None if self.name == "none" else make_skeleton(self.name, self.joints)
+
+    @cached_property
+    def _weights(self) -> Floats:
+        return head_weights(self.geometry, self.joints)
+
+    @cached_property
+    def _around(self) -> NearSkin:
+        return NearSkin(self.geometry, self._weights, self.joints.rim)
+
+    @property
+    def weights(self) -> Floats | None:
+        """Weights [V,6] of all vertices of the head; None without a skeleton."""
+        return None if self.skeleton is None else self._weights
+
+    def hair_weights(self, cards: HairCards) -> Floats | None:
+        """Weights [N,6] of a mesh of cards; None without a skeleton."""
+        if self.skeleton is None:
+            return None
+        return hair_weights(cards, self._around, self._weights)
+
+    def more(self, level: int) -> list[ExportMesh]:
+        """The bust of a level of detail, if there is one."""
+        if not self.bust:
+            return []
+        rest = self.geometry.vertices()[0].double().numpy()
+        return [bust_mesh(rest, self.joints.rim, self._around, level)]
+
+    def about(self) -> dict[str, Any]:
+        """The entry "skeleton" of `fitme_export.json`; none without one."""
+        if self.skeleton is None:
+            return {}
+        skeleton = self.skeleton
+        return {
+            "skeleton": {
+                "name": skeleton.name,
+                "joints": dict(skeleton.roles),
+                "jaw_open_degrees": round(self.joints.jaw_degrees, 2),
+                "use": "turn the jaw by jaw_open_degrees about its X axis for what the shape"
+                " jawOpen does in full, and eyes as eyeLook... do: drive joint or shape, not both",
+                "raised": skeleton.raised,
+            }
+        }
