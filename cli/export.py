@@ -18,7 +18,11 @@ def export(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="What `fitme fit` wrote.")],
     out: Annotated[Path, typer.Option(metavar="OUT", help="Directory to write; new or empty.")],
     preset: Annotated[
-        str, typer.Option(metavar="NAME", help="gltf, blender, unity, unreal, three, web or obj.")
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="gltf, blender, unity, unreal, three, web, talkinghead, vrm or obj.",
+        ),
     ] = "gltf",
     lod: Annotated[
         list[int] | None,

@@ -7,6 +7,8 @@ and skin move with the same weights, so nothing gapes when the neck bends.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
@@ -51,6 +53,20 @@ def bust_mesh(skin: Floats, rim: NDArray[np.int64], around: NearSkin, level: int
     weights[:held] = around.at(vertices[:held])
     return ExportMesh(
         NAME, vertices, _triangles(len(rings), len(edge)), CLOTH, joint_weights=weights
+    )
+
+
+def standing(bust: ExportMesh, floor: float) -> ExportMesh:
+    """The bust with a triangle of 2 mm at the height `floor` in metres: what measures how far a
+    body is from the ground, as TalkingHead does, finds one that stands on it."""
+    first = len(bust.vertices)
+    corners = np.array([[0, floor, 0.001], [-0.001, floor, -0.001], [0.001, floor, -0.001]])
+    assert bust.joint_weights is not None
+    return replace(
+        bust,
+        vertices=np.concatenate([bust.vertices, corners]),
+        triangles=np.concatenate([bust.triangles, [[first, first + 1, first + 2]]]),
+        joint_weights=np.concatenate([bust.joint_weights, bust.joint_weights[-1:].repeat(3, 0)]),
     )
 
 

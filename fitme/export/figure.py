@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
 from fitme.export.anatomy import Anatomy, anatomy
-from fitme.export.bust import bust_mesh
+from fitme.export.bust import bust_mesh, standing
 from fitme.export.joints import Floats, Skeleton
 from fitme.export.mesh import ExportMesh
 from fitme.export.skeletons import make_skeleton
 from fitme.export.skin_weights import NearSkin, hair_weights, head_weights
+from fitme.export.vrm import vrm_extension
 from fitme.hair.cards import HairCards
 from fitme.head.geometry import Geometry
+from fitme.runtime.errors import InputError
 
 
 class Figure:
@@ -54,17 +57,24 @@ class Figure:
         if not self.bust:
             return []
         rest = self.geometry.vertices()[0].double().numpy()
-        return [bust_mesh(rest, self.joints.rim, self._around, level)]
+        made = bust_mesh(rest, self.joints.rim, self._around, level)
+        legs = self.skeleton is not None and "leftToes" in self.skeleton.standard
+        return [standing(made, -self.skeleton.raised) if self.skeleton and legs else made]
+
+    def extension(self, terms: str) -> Callable[[Any], None]:
+        """What makes the GLB a VRM file. Raises InputError without a skeleton that has limbs."""
+        if self.skeleton is None:
+            raise InputError("VRM needs a skeleton; leave --skeleton out")
+        return vrm_extension(self.skeleton, "fitme avatar", terms)
 
     def about(self) -> dict[str, Any]:
-        """The entry "skeleton" of `fitme_export.json`; none without one."""
+        """The entry "joints" of `fitme_export.json`; none without one."""
         if self.skeleton is None:
             return {}
         skeleton = self.skeleton
         return {
-            "skeleton": {
-                "name": skeleton.name,
-                "joints": dict(skeleton.roles),
+            "joints": {
+                "names": dict(skeleton.roles),
                 "jaw_open_degrees": round(self.joints.jaw_degrees, 2),
                 "use": "turn the jaw by jaw_open_degrees about its X axis for what the shape"
                 " jawOpen does in full, and eyes as eyeLook... do: drive joint or shape, not both",

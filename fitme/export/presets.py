@@ -100,6 +100,8 @@ class ExportOptions:
         if engine.obj and (self.visemes not in (None, "none") or self.shapes is not None):
             raise InputError("obj has no morph targets; leave --shapes and --visemes out")
         read_sets(self.visemes or engine.visemes)
+        if engine.vrm and self.skeleton not in ("vrm", "rpm", None):
+            raise InputError("VRM needs arms and legs; give --skeleton vrm or rpm, or leave it out")
         if check_skeleton(self.skeleton or "none") != "none" and engine.obj:
             raise InputError("obj has no skeletons; leave --skeleton out")
         form = self.format or ("webp" if engine.small else "png")
@@ -168,14 +170,15 @@ def export_files(avatar: Exportable, options: ExportOptions | None = None) -> di
         if engine.obj:
             files[f"{stem}.obj"] = write_obj([mesh.posed() for mesh in meshes], "avatar.mtl")
             continue
-        files[f"{stem}.glb"] = write_glb(
+        glb = write_glb(
             meshes, skinned=engine.skinned, generator=generator_name(), sparse=options.sparse,
             copyright=copyright_note(geometry.head), skeleton=figure.skeleton,
+            extend=figure.extension(copyright_note(geometry.head)) if engine.vrm else None,
         )  # fmt: skip
-        if options.compress == "meshopt":
-            files[f"{stem}.glb"] = small_glb(files[f"{stem}.glb"])
         if options.fbx:
-            files[f"{stem}.fbx"] = glb_to_fbx(files[f"{stem}.glb"], engine.name)
+            files[f"{stem}.fbx"] = glb_to_fbx(glb, engine.name)
+        name = f"{stem}.vrm" if engine.vrm else f"{stem}.glb"
+        files[name] = small_glb(glb) if options.compress == "meshopt" else glb
     if engine.obj:
         named = {name: textures.get(shared[name], {}) for name in names} | hair.textures
         files["avatar.mtl"] = write_mtl(meshes, named)
