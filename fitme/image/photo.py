@@ -16,6 +16,8 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
+from fitme.image.boxes import Nclx, read_nclx
+from fitme.image.code_points import curve, needs_conversion, space_name, to_srgb_primaries
 from fitme.image.color import srgb_to_linear
 from fitme.image.exif import EXIF_ORIENTATION, focal_length_px
 from fitme.image.icc import to_srgb
@@ -111,10 +113,12 @@ class Crop:
 def load_photo(path: str | Path, max_pixels: int = MAX_PIXELS) -> Photo:
     """Read a photo, upright, as linear RGB.
 
-    EXIF orientation is applied; an embedded ICC profile is converted to sRGB; CMYK, grey,
+    EXIF orientation is applied; an embedded ICC profile, or the colour space that a HEIC or AVIF
+    file states, is converted to sRGB (what is brighter than white becomes white); CMYK, grey,
     16-bit and palette pictures become RGB; transparent parts are laid over mid-grey
     (sRGB 0.5). 16-bit grey keeps its depth, 16-bit RGB PNG is read by Pillow with 8 bits.
-    Of a file with several pictures that is no animation (TIFF, MPO) the first is taken. A JPEG
+    Of a file with several pictures that is no animation (TIFF, MPO) the first is taken, of a
+    phone's the picture itself, without its depth and gain maps. A JPEG
     of more than `max_pixels` is decoded at half or a quarter of its size, with a note.
 
     Raises PhotoError, one line with file and cure: no such file, directory, not an image or
@@ -147,7 +151,7 @@ def _decode(image: Image.Image, path: Path, name: str, reduction: int) -> Photo:
             f"{name} is damaged or cut off; {GIVE} that other programs can open"
         ) from error
     try:
-        linear, notes = _to_linear_rgb(image)
+        linear, notes = _to_linear_rgb(image, _stated_space(image, path))
     except (OSError, ValueError) as error:
         raise PhotoError(
             f"{name} has the colour mode {image.mode}, which cannot be converted; "
@@ -163,8 +167,17 @@ def _decode(image: Image.Image, path: Path, name: str, reduction: int) -> Photo:
     return Photo(path, pixels, focal, was_gray, tuple(notes), 1 / reduction)
 
 
-def _to_linear_rgb(image: Image.Image) -> tuple[np.ndarray, list[str]]:
-    """[H, W, 3] float32 linear RGB of a decoded image, and notes."""
+def _stated_space(image: Image.Image, path: Path) -> Nclx | None:
+    """What other colour space than sRGB a HEIC or AVIF file states in numbers; a profile says more
+    than they do."""
+    if image.format not in ("AVIF", "HEIF") or image.info.get("icc_profile"):
+        return None
+    space = read_nclx(path)
+    return space if space is not None and needs_conversion(space) else None
+
+
+def _to_linear_rgb(image: Image.Image, space: Nclx | None = None) -> tuple[np.ndarray, list[str]]:
+    """[H, W, 3] float32 linear RGB of a decoded image, in `space` if not in sRGB, and notes."""
     notes: list[str] = []
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
         gray = np.asarray(image, dtype=np.float32)
@@ -180,7 +193,10 @@ def _to_linear_rgb(image: Image.Image) -> tuple[np.ndarray, list[str]]:
         if alpha.min() == 1:
             alpha = None
     rgb = to_srgb(image, notes)
-    linear = _decode_table(np.asarray(rgb))
+    linear = _decode_table(np.asarray(rgb), None if space is None else curve(space))
+    if space is not None:
+        linear = to_srgb_primaries(linear, space)
+        notes.append(f"colour space {space_name(space)} converted to sRGB")
     if alpha is not None:
         notes.append("transparent parts laid over mid-grey")
         background = float(srgb_to_linear(torch.tensor(BACKGROUND)))
@@ -188,9 +204,11 @@ def _to_linear_rgb(image: Image.Image) -> tuple[np.ndarray, list[str]]:
     return linear, notes
 
 
-def _decode_table(rgb: np.ndarray) -> np.ndarray:
-    """uint8 sRGB to float32 linear by table, in slabs: indexing whole would need 8x memory."""
-    table = srgb_to_linear(torch.arange(256, dtype=torch.float64) / 255).float().numpy()
+def _decode_table(rgb: np.ndarray, table: np.ndarray | None = None) -> np.ndarray:
+    """uint8 (sRGB, or what the table [256] says) to float32 linear by table, in slabs: indexing
+    whole would need 8x memory."""
+    if table is None:
+        table = srgb_to_linear(torch.arange(256, dtype=torch.float64) / 255).float().numpy()
     linear = np.empty(rgb.shape, np.float32)
     for start in range(0, len(rgb), 256):
         linear[start : start + 256] = table[rgb[start : start + 256]]
