@@ -42,6 +42,7 @@ class Photo:
     notes: one line for each thing done to the file that a user may want to know.
     scale: pixels of `pixels` along a side for one pixel of the file: below 1 where it was too
         large to decode in full.
+    second: of a film that it is a picture of; `path` is then where it would lie beside the film.
     """
 
     path: Path
@@ -50,6 +51,7 @@ class Photo:
     was_gray: bool = False
     notes: tuple[str, ...] = ()
     scale: float = 1.0
+    second: float | None = None
 
     @property
     def height(self) -> int:
@@ -165,6 +167,13 @@ def _decode(image: Image.Image, path: Path, name: str, reduction: int) -> Photo:
     was_gray = image.mode in _GRAY_MODES or _is_gray(linear)
     pixels = _upright(torch.from_numpy(linear), orientation)
     return Photo(path, pixels, focal, was_gray, tuple(notes), 1 / reduction)
+
+
+def of_picture(image: Image.Image, path: Path, space: Nclx | None, second: float) -> Photo:
+    """A picture of a film, upright and decoded, whose codes are those of `space` or sRGB."""
+    linear, notes = _to_linear_rgb(image, space)
+    pixels = torch.from_numpy(linear)
+    return Photo(path, pixels, None, _is_gray(linear), tuple(notes), second=second)
 
 
 def _stated_space(image: Image.Image, path: Path) -> Nclx | None:

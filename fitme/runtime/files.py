@@ -43,6 +43,8 @@ OUTPUT_FILES = (
     "deformation.safetensors",
     "sheet.png",
     "thumb.jpg",
+    "hair_strands*",
+    "*_[0-9][0-9][0-9][0-9][0-9].[0-9][0-9]s.png",  # pictures of a film
     "[0-9][0-9][0-9]/render_*.png",
     "[0-9][0-9][0-9]/textures/*",
 )
