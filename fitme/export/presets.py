@@ -30,6 +30,7 @@ from fitme.export.part_materials import gltf_materials, mouth_uv, part_maps
 from fitme.export.part_mesh import part_mesh
 from fitme.export.shapes import chosen_shapes, read_sets, with_shapes
 from fitme.export.skeletons import check_skeleton
+from fitme.export.subsurface import skin_about, skin_files
 from fitme.export.web_glb import small_glb
 from fitme.head.geometry import Geometry
 from fitme.head.parts import Part
@@ -188,7 +189,8 @@ def export_files(avatar: Exportable, options: ExportOptions | None = None) -> di
         for shape in geometry.head.expression_names:
             files[f"expressions/{shape}.obj"] = write_obj(meshes, "../avatar.mtl", shape)
     about = _about(avatar, engine, options, materials, textures, shared) | detail | hair.about()
-    about |= figure.about()
+    about |= figure.about() | skin_about(avatar)
+    files |= skin_files(engine.name)
     about["morph_targets"] = [] if engine.obj else shapes
     return files | {EXPORT_FILE: json_bytes(about | {"triangles": triangles})}
 

@@ -35,6 +35,7 @@ OUTPUT_FILES = (
     "wrinkles.md",
     "wrinkles.js",
     "wrinkles_blender.py",
+    "skin_blender.py",
     "report.html",
     "render_*.png",
     "overlay_*.png",

@@ -56,7 +56,8 @@ class TestFiles:
         form = "webp" if name == "web" else "png"
         maps = {f"textures/{stem}.{form}" for stem in WANTED[name]} | {"textures/displacement.png"}
         eyes = {f"textures/eye_L_diffuse_albedo.{form}"}
-        assert set(coarse[name]) == {"fitme_export.json"} | model | maps | eyes
+        script = {"skin_blender.py"} if name == "blender" else set()
+        assert set(coarse[name]) == {"fitme_export.json"} | model | maps | eyes | script
         about = json.loads(coarse[name]["fitme_export.json"])
         bust = about["triangles"]["avatar_lod2"] - len(COARSE.triangles)
         assert about["preset"] == name and (1000 < bust < 5000 if PRESETS[name].bust else bust == 0)

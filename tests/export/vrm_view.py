@@ -68,7 +68,8 @@ try {
     return true;
   };
   window.about = { meta: vrm.meta, bones: Object.keys(vrm.humanoid.humanBones),
-    faces: Object.keys(vrm.expressionManager.expressionMap), look: vrm.lookAt.applier.constructor.type };
+    faces: Object.keys(vrm.expressionManager.expressionMap),
+    look: vrm.lookAt.applier.constructor.type };
 } catch (error) { window.failed = String(error.stack ?? error); }
 window.ready = true;
 </script>"""
