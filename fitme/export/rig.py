@@ -69,7 +69,7 @@ class Rig:
     def skin(self, packer: Packer) -> Any:
         first = len(self.meshes)
         return gltf.Skin(
-            name=self.skeleton.name,
+            name=self.skeleton.scene or self.skeleton.name,  # Blender calls its armature so
             skeleton=first,
             joints=[first + k for k in range(len(self.skeleton.joints))],
             inverseBindMatrices=packer.matrices(self.skeleton.inverse_binds()),
