@@ -18,6 +18,7 @@ from fitme.fit.request import FitRequest
 from fitme.fit.settings import FitSettings
 from fitme.head.model import HeadModel
 from fitme.image.film import is_film
+from fitme.image.inset import with_inset
 from fitme.image.photo import Photo, load_photo
 from fitme.landmarks.face import FaceLandmarks
 from fitme.landmarks.file import load_landmarks
@@ -45,7 +46,8 @@ def open_photos(request: FitRequest, provider: LandmarkProvider, progress: Progr
                 found = film_photos(path, provider, progress, request.face)
             else:
                 photo = load_photo(path)
-                found = [(photo, _face(photo, request, provider, progress))]
+                chosen = _face(photo, request, provider, progress)
+                found = [(with_inset(photo, chosen.box), chosen)]
         except InputError as error:
             if not request.skip_bad:
                 raise

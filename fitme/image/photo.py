@@ -43,6 +43,7 @@ class Photo:
     scale: pixels of `pixels` along a side for one pixel of the file: below 1 where it was too
         large to decode in full.
     second: of a film that it is a picture of; `path` is then where it would lie beside the film.
+    inset: a part of it that is known finer than the rest.
     """
 
     path: Path
@@ -52,6 +53,12 @@ class Photo:
     notes: tuple[str, ...] = ()
     scale: float = 1.0
     second: float | None = None
+    inset: Inset | None = None
+
+    @property
+    def finest(self) -> int:
+        """Pixels of the finest part along a side for one pixel of `pixels`."""
+        return 1 if self.inset is None else self.inset.factor
 
     @property
     def height(self) -> int:
@@ -67,19 +74,17 @@ class Photo:
         """The pixels of a box, resampled to `size` = (width, height) if given.
 
         The box may stick out of the photo: what lies outside is black. Resampling is
-        antialiased (triangle filter) and in linear light. Raises ValueError if empty.
+        antialiased (triangle filter) and in linear light. Where `size` asks for more pixels than
+        there are, they are taken from the inset, if the box lies in it. Raises ValueError if empty.
         """
         if width < 1 or height < 1 or (size is not None and min(size) < 1):
             raise ValueError(f"crop must not be empty, got {width}x{height} to {size}")
-        x0, y0 = max(x, 0), max(y, 0)
-        x1, y1 = min(x + width, self.width), min(y + height, self.height)
-        if x0 >= x1 or y0 >= y1:
-            pixels = self.pixels.new_zeros(height, width, 3)
+        fine = self.inset
+        if fine and size and max(size) > width and fine.holds(x, y, width, height, self):
+            n = fine.factor
+            pixels = _piece(fine.pixels, (x - fine.x) * n, (y - fine.y) * n, width * n, height * n)
         else:
-            pixels = self.pixels[y0:y1, x0:x1]
-            pad = (x0 - x, x + width - x1, y0 - y, y + height - y1)
-            if any(pad):
-                pixels = F.pad(pixels, (0, 0, *pad))
+            pixels = _piece(self.pixels, x, y, width, height)
         new_width, new_height = size or (width, height)
         scale_x, scale_y = width / new_width, height / new_height
         to_photo = torch.tensor(
@@ -95,7 +100,26 @@ class Photo:
             pixels=_resample(self.pixels, width, height),
             focal_px=None if self.focal_px is None else self.focal_px * factor,
             scale=self.scale * factor,
+            inset=None,
         )
+
+
+@dataclass(frozen=True)
+class Inset:
+    """A part of a photo with `factor` pixels along a side for one of the photo's; its corner is at
+    (x, y) of those. pixels: [h, w, 3]."""
+
+    x: int
+    y: int
+    factor: int
+    pixels: Tensor
+
+    def holds(self, x: int, y: int, width: int, height: int, photo: Photo) -> bool:
+        """Whether what of a box is on the photo lies in the inset."""
+        right = self.x + self.pixels.shape[1] // self.factor
+        below = self.y + self.pixels.shape[0] // self.factor
+        across = max(x, 0) >= self.x and min(x + width, photo.width) <= right
+        return across and max(y, 0) >= self.y and min(y + height, photo.height) <= below
 
 
 @dataclass(frozen=True)
@@ -153,7 +177,7 @@ def _decode(image: Image.Image, path: Path, name: str, reduction: int) -> Photo:
             f"{name} is damaged or cut off; {GIVE} that other programs can open"
         ) from error
     try:
-        linear, notes = _to_linear_rgb(image, _stated_space(image, path))
+        linear, notes = to_linear_rgb(image, _stated_space(image, path))
     except (OSError, ValueError) as error:
         raise PhotoError(
             f"{name} has the colour mode {image.mode}, which cannot be converted; "
@@ -165,13 +189,13 @@ def _decode(image: Image.Image, path: Path, name: str, reduction: int) -> Photo:
         shown = "x".join(map(str, image.size))
         notes.append(f"{width}x{height} pixels are many: read at {fraction} its size, {shown}")
     was_gray = image.mode in _GRAY_MODES or _is_gray(linear)
-    pixels = _upright(torch.from_numpy(linear), orientation)
+    pixels = upright(torch.from_numpy(linear), orientation)
     return Photo(path, pixels, focal, was_gray, tuple(notes), 1 / reduction)
 
 
 def of_picture(image: Image.Image, path: Path, space: Nclx | None, second: float) -> Photo:
     """A picture of a film, upright and decoded, whose codes are those of `space` or sRGB."""
-    linear, notes = _to_linear_rgb(image, space)
+    linear, notes = to_linear_rgb(image, space)
     pixels = torch.from_numpy(linear)
     return Photo(path, pixels, None, _is_gray(linear), tuple(notes), second=second)
 
@@ -185,7 +209,7 @@ def _stated_space(image: Image.Image, path: Path) -> Nclx | None:
     return space if space is not None and needs_conversion(space) else None
 
 
-def _to_linear_rgb(image: Image.Image, space: Nclx | None = None) -> tuple[np.ndarray, list[str]]:
+def to_linear_rgb(image: Image.Image, space: Nclx | None = None) -> tuple[np.ndarray, list[str]]:
     """[H, W, 3] float32 linear RGB of a decoded image, in `space` if not in sRGB, and notes."""
     notes: list[str] = []
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
@@ -230,7 +254,7 @@ def _is_gray(linear: np.ndarray) -> bool:
     return bool(np.ptp(sample, axis=2).max() <= _GRAY_TOLERANCE)
 
 
-def _upright(pixels: Tensor, orientation: int) -> Tensor:
+def upright(pixels: Tensor, orientation: int) -> Tensor:
     """Undo the EXIF orientation 1 to 8 of [H, W, 3]; other values count as 1."""
     if orientation in (5, 6, 7, 8):  # stored sideways: rows are the picture's columns
         pixels = pixels.transpose(0, 1)
@@ -239,6 +263,17 @@ def _upright(pixels: Tensor, orientation: int) -> Tensor:
     if orientation in (3, 4, 7, 8):
         pixels = pixels.flip(0)
     return pixels.contiguous()
+
+
+def _piece(pixels: Tensor, x: int, y: int, width: int, height: int) -> Tensor:
+    """A box of pixels [H, W, 3], black where it sticks out."""
+    x0, y0 = max(x, 0), max(y, 0)
+    x1, y1 = min(x + width, pixels.shape[1]), min(y + height, pixels.shape[0])
+    if x0 >= x1 or y0 >= y1:
+        return pixels.new_zeros(height, width, 3)
+    pad = (x0 - x, x + width - x1, y0 - y, y + height - y1)
+    inside = pixels[y0:y1, x0:x1]
+    return F.pad(inside, (0, 0, *pad)) if any(pad) else inside
 
 
 def _resample(pixels: Tensor, width: int, height: int) -> Tensor:
