@@ -51,9 +51,9 @@ def bust_mesh(skin: Floats, rim: NDArray[np.int64], around: NearSkin, level: int
     weights[:, ROLES.index("chest")] = 1.0
     held = len(collar) * len(edge)
     weights[:held] = around.at(vertices[:held])
-    return ExportMesh(
-        NAME, vertices, _triangles(len(rings), len(edge)), CLOTH, joint_weights=weights
-    )
+    uv, uv_triangles = _texture(len(rings), len(edge))
+    triangles = _triangles(len(rings), len(edge))
+    return ExportMesh(NAME, vertices, triangles, CLOTH, uv, uv_triangles, joint_weights=weights)
 
 
 def standing(bust: ExportMesh, floor: float) -> ExportMesh:
@@ -61,9 +61,10 @@ def standing(bust: ExportMesh, floor: float) -> ExportMesh:
     body is from the ground, as TalkingHead does, finds one that stands on it."""
     first = len(bust.vertices)
     corners = np.array([[0, floor, 0.001], [-0.001, floor, -0.001], [0.001, floor, -0.001]])
-    assert bust.joint_weights is not None
+    assert bust.joint_weights is not None and bust.uv is not None and bust.uv_triangles is not None
     return replace(
         bust,
+        uv_triangles=np.concatenate([bust.uv_triangles, [[len(bust.uv) - 1] * 3]]),
         vertices=np.concatenate([bust.vertices, corners]),
         triangles=np.concatenate([bust.triangles, [[first, first + 1, first + 2]]]),
         joint_weights=np.concatenate([bust.joint_weights, bust.joint_weights[-1:].repeat(3, 0)]),
@@ -130,6 +131,23 @@ def _triangles(rings: int, columns: int) -> NDArray[np.int64]:
     last = (rings - 1) * columns
     out.append(np.stack([last + at, np.full(columns, rings * columns), last + after], 1))
     return np.concatenate(out)
+
+
+def _texture(rings: int, columns: int) -> tuple[Floats, NDArray[np.int64]]:
+    """Texture coordinates, u around from the back and v down, for cloth of one's own; the line at
+    the back is there twice."""
+    u, v = np.meshgrid(np.arange(columns + 1) / columns, np.arange(rings) / rings)
+    uv = np.concatenate([np.stack([u, v], -1).reshape(-1, 2), [[0.5, 1.0]]])
+    at = np.arange(columns)
+    wide = columns + 1
+    out = []
+    for ring in range(rings - 1):
+        a, b = ring * wide, (ring + 1) * wide
+        out.append(np.stack([a + at, b + at, b + at + 1], 1))
+        out.append(np.stack([a + at, b + at + 1, a + at + 1], 1))
+    last = (rings - 1) * wide
+    out.append(np.stack([last + at, np.full(columns, rings * wide), last + at + 1], 1))
+    return uv, np.concatenate(out)
 
 
 def _smoothed(values: Floats, rounds: int) -> Floats:

@@ -47,9 +47,10 @@ def open_film(path: Path) -> Film:
     if length is None or stream is None:
         raise PhotoError(f"{name} is no film that ffmpeg can read; give an MP4 or MOV")
     hours, minutes, seconds = (float(part) for part in length.groups())
-    line = stream.group()
-    primaries = next((n for word, n in _PRIMARIES.items() if word in line), 1)
-    transfer = next((n for word, n in _TRANSFERS.items() if word in line), 13)
+    # Told as matrix/primaries/transfer, or as one word where these are the same.
+    colours = re.search(r"\b[\w-]+/([\w-]+)/([\w-]+)\b", stream.group())
+    primaries = _PRIMARIES.get(colours.group(1), 1) if colours else 1
+    transfer = _TRANSFERS.get(colours.group(2), 13) if colours else 13
     usual = (primaries, transfer) == (1, 13)
     whole = 3600 * hours + 60 * minutes + seconds
     return Film(path, max(whole, 0.04), None if usual else Nclx(primaries, transfer))

@@ -12,6 +12,7 @@ from PIL import Image, ImageFilter
 
 from fitme.errors import LandmarkError, PhotoError
 from fitme.fit.film import Still, choose, film_photos, same_face, sharpest_of_stretches
+from fitme.image.boxes import Nclx
 from fitme.image.film import Film, is_film, look_through, open_film, picture_at
 from fitme.landmarks.face import FaceLandmarks
 from fitme.landmarks.mediapipe import MediaPipeLandmarks
@@ -87,6 +88,23 @@ class TestFiles:
             whole = picture_at(film, second)
             assert (whole.width, whole.height) == (160, 96) and whole.second == second
             assert float((whole.pixels - small.pixels).abs().mean()) < 0.03
+
+    def test_high_range_is_told_and_converted(self, tmp_path: Path) -> None:
+        """What phones film in HDR: HLG, in which paper white has 75 % of the signal."""
+        pytest.importorskip("imageio_ffmpeg")
+        colours = "colorprim=bt2020:transfer=arib-std-b67:colormatrix=bt2020nc"
+        options = {"output_params": ["-x264-params", colours]}
+        with imageio.get_writer(
+            tmp_path / "a.mp4", format="FFMPEG", fps=10, codec="libx264", quality=9,
+            macro_block_size=2, **options,
+        ) as writer:  # fmt: skip
+            for _ in range(5):
+                writer.append_data(np.full((64, 96, 3), 191, np.uint8))
+        film = open_film(tmp_path / "a.mp4")
+        assert film.space == Nclx(9, 18)
+        photo = picture_at(film, 0.2)
+        assert float(photo.pixels.mean()) == pytest.approx(1, abs=0.06)
+        assert any("HLG" in note for note in photo.notes)
 
     def test_no_film(self, tmp_path: Path) -> None:
         pytest.importorskip("imageio_ffmpeg")
