@@ -28,7 +28,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "presets": ("fitme presets", "fitme fit me.jpg --out out/me --set tune.steps=60"),
     "version": ("fitme version --json",),
     "doctor": ("fitme doctor", "fitme doctor --json > doctor.json"),
-    "export": ("fitme export out/me --preset unreal --out out/me_unreal",),
+    "export": (
+        "fitme export out/me --preset unreal --out out/me_unreal",
+        "fitme export out/me --preset vrm --out out/me_vrm",
+    ),
     "transfer": (
         "fitme transfer out/me --expression out/friend --out out/mixed",
         "fitme transfer out/me --static out/friend --dynamic out/friend --out out/mixed",

@@ -18,7 +18,11 @@ def export(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="What `fitme fit` wrote.")],
     out: Annotated[Path, typer.Option(metavar="OUT", help="Directory to write; new or empty.")],
     preset: Annotated[
-        str, typer.Option(metavar="NAME", help="gltf, blender, unity, unreal, three, web or obj.")
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="gltf, blender, unity, unreal, three, web, talkinghead, vrm or obj.",
+        ),
     ] = "gltf",
     lod: Annotated[
         list[int] | None,
@@ -72,6 +76,18 @@ def export(
             "--sparse/--no-sparse", help="Sparse morph targets; some importers choke on them."
         ),
     ] = True,
+    skeleton: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Joints that bend neck and jaw and turn the eyes: plain, mixamo, unreal, rpm, vrm"
+            " or none.",
+        ),
+    ] = None,
+    bust: Annotated[
+        bool | None,
+        typer.Option("--bust/--no-bust", help="Shoulders and chest, plain, below the neck."),
+    ] = None,
     hair: Annotated[
         bool, typer.Option("--hair/--no-hair", help="Hair and beard as cards.")
     ] = True,
@@ -117,6 +133,8 @@ def export(
         shapes=None if shapes is None else tuple(filter(None, shapes.split(","))),
         visemes=visemes,
         sparse=sparse,
+        skeleton=skeleton,
+        bust=bust,
         hair=hair,
         lashes=lashes,
         hair_alpha="BLEND" if blend else "MASK",

@@ -129,7 +129,10 @@ def version(as_json: _Json = False) -> None:
 @app.command()
 @_one_line_errors
 def fit(
-    photos: Annotated[list[Path], typer.Argument(metavar="PHOTO", help="Photos of one person.")],
+    photos: Annotated[
+        list[Path],
+        typer.Argument(metavar="PHOTO", help="Photos of one person, or a film (MP4, MOV)."),
+    ],
     out: Annotated[
         Path, typer.Option(metavar="DIR", help="Directory for the avatar; new or empty.")
     ],

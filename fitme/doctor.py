@@ -214,8 +214,9 @@ def _learned() -> Iterator[Check]:
 def _tools() -> Iterator[Check]:
     """Programs that only some things need, and only for checking in the case of the tests."""
     for name, programs, module, use, cure in (
-        ("ffmpeg", ("ffmpeg",), "imageio_ffmpeg", "fitme turntable to .mp4",
+        ("ffmpeg", ("ffmpeg",), "imageio_ffmpeg", "films: fitme fit clip.mp4, fitme turntable",
          'pip install "fitme[video]"'),
+        ("pillow-heif", (), "pillow_heif", "HEIC photos", 'pip install "fitme[heif]"'),
         ("chromium", ("chromium", "chromium-browser", "google-chrome"), None,
          "the tests of report.html", "apt install chromium"),
         ("blender", ("blender",), "bpy", "the tests of the exported files",

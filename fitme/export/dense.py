@@ -77,7 +77,7 @@ def _subdivided(mesh: ExportMesh) -> ExportMesh:
         name: np.concatenate([offsets, _middles(offsets, cut.edges)])
         for name, offsets in mesh.morph_targets.items()
     }
-    uv_1 = mesh.uv_1
+    uv_1, bones = mesh.uv_1, mesh.joint_weights
     return replace(
         mesh,
         vertices=np.concatenate([mesh.vertices, middle]),
@@ -87,6 +87,9 @@ def _subdivided(mesh: ExportMesh) -> ExportMesh:
         normals=None,
         morph_targets=grown,
         uv_1=None if uv_1 is None else np.concatenate([uv_1, _middles(uv_1, cut.edges)]),
+        joint_weights=None
+        if bones is None
+        else np.concatenate([bones, _middles(bones, cut.edges)]),
     )
 
 

@@ -51,7 +51,7 @@ _HOW = {
 
     import {{ loadWrinkles, addWrinkles }} from "./wrinkles.js";
     const about = await (await fetch("fitme_export.json")).json();
-    const head = gltf.scene.getObjectByName("head");
+    const head = gltf.scene.getObjectByName("head"); // "head_mesh" with --skeleton plain
     addWrinkles(THREE, head, about, await loadWrinkles(THREE, about, ""));
 """,
     "blender": """`wrinkles_blender.py` does all of it: Scripting > Open > Run Script. It wires the

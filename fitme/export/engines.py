@@ -28,11 +28,15 @@ class EnginePreset:
     meshopt: bool = False  # its loader reads EXT_meshopt_compression
     small: bool = False  # files are made small unless asked otherwise: WebP, meshopt
     visemes: str = "none"  # which mixtures of shapes it gets, see `shapes.py`
+    skeleton: str = "none"  # which one it gets, see `skeletons.py`
+    bust: bool = False  # shoulders and chest as well
     fbx: bool = False  # Blender may write an FBX for it
+    vrm: bool = False  # the GLB is a VRM 1.0 file
     obj: bool = False  # OBJ and MTL instead of a GLB
 
 
 _GLTF_FRAME = "metres, right-handed, +Y up, face along +Z (the importer converts)"
+_STANDING = "metres, right-handed, +Y up, face along +Z, on the floor as an adult of 1.75 m stands"
 PRESETS = {
     preset.name: preset
     for preset in (
@@ -44,6 +48,13 @@ PRESETS = {
         EnginePreset(
             "web", _GLTF_FRAME, (ALBEDO, _F0, _NORMAL, _ORM), webp=True, meshopt=True, small=True,
             visemes="oculus",
+        ),
+        EnginePreset(
+            "talkinghead", _STANDING, (ALBEDO, _F0, _NORMAL, _ORM), webp=True, visemes="oculus",
+            skeleton="rpm", bust=True,
+        ),
+        EnginePreset(
+            "vrm", _STANDING, (ALBEDO, _F0, _NORMAL, _ORM), skeleton="vrm", bust=True, vrm=True
         ),
         EnginePreset(
             "unity", _GLTF_FRAME,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,8 +10,10 @@ import pygltflib as gltf
 from numpy.typing import NDArray
 
 from fitme.export.frames import Corners, corner_tangents, split_corners, vertex_normals
+from fitme.export.joints import Skeleton
 from fitme.export.mesh import ExportMesh
 from fitme.export.packer import Packer
+from fitme.export.rig import Binding, Rig
 
 #: Offsets of a morph target below these count as none: a micrometre, 0.06 degrees.
 POSITION_TOLERANCE = 1e-6
@@ -26,6 +28,8 @@ def write_glb(
     generator: str = "fitme",
     copyright: str | None = None,
     skinned: bool = False,
+    skeleton: Skeleton | None = None,
+    extend: Callable[[gltf.GLTF2], None] | None = None,
 ) -> bytes:
     """The bytes of a GLB: one node per mesh, named like it, under one node named `root`.
 
@@ -40,31 +44,37 @@ def write_glb(
     one skeletal mesh with morph targets: `root`, under it `head_joint`, and under that a joint
     NAME_joint for every mesh with a pivot.
 
-    Raises ValueError without meshes, for a mesh without a triangle, and for names used twice.
+    With a `skeleton` they hang on that one by their `joint_weights`, as skins that bend; the scene
+    has its name where it gives one. `extend` may add to the file's JSON before it is written.
+
+    Raises ValueError without meshes, for a mesh without a triangle, for names used twice, and for
+    one without weights on a skeleton.
     """
     names = [mesh.name for mesh in meshes]
     if not meshes or len(set(names)) < len(names) or root in names:
         raise ValueError(f"meshes need names of their own, other than {root!r}; got {names}")
     packer = Packer(sparse)
     packer.file.asset = gltf.Asset(version="2.0", generator=generator, copyright=copyright)
-    skeleton = _Skeleton(meshes, root) if skinned else None
+    rig = Rig(meshes, skeleton) if skeleton else _Skeleton(meshes, root) if skinned else None
     for index, mesh in enumerate(meshes):
-        _add_mesh(packer, mesh, skeleton.joint_of(index) if skeleton else None)
-    if skeleton:
-        packer.file.nodes = skeleton.nodes()
-        packer.file.skins = [skeleton.skin(packer)]
+        _add_mesh(packer, mesh, rig.binding(index) if rig else None, rig.raised if rig else 0.0)
+    if rig:
+        packer.file.nodes = rig.nodes()
+        packer.file.skins = [rig.skin(packer)]
         top = list(range(len(meshes) + 1))
     else:
         nodes = [_placed(mesh, mesh.name, mesh=index) for index, mesh in enumerate(meshes)]
         packer.file.nodes = [*nodes, gltf.Node(name=root, children=list(range(len(meshes))))]
         top = [len(meshes)]
-    # The scene has no name: three.js would rename the root node if it had the same one.
-    packer.file.scenes = [gltf.Scene(nodes=top)]
+    # Else the scene has no name: three.js would rename the root node if it had the same one.
+    packer.file.scenes = [gltf.Scene(nodes=top, name=skeleton.scene if skeleton else None)]
     packer.file.scene = 0
+    if extend:
+        extend(packer.file)
     return packer.pack()
 
 
-def _add_mesh(packer: Packer, mesh: ExportMesh, joint: int | None) -> None:
+def _add_mesh(packer: Packer, mesh: ExportMesh, bound: Binding | None, raised: float) -> None:
     corners = split_corners(mesh.triangles, mesh.uv, mesh.uv_triangles)
     if len(corners.triangles) == 0:
         raise ValueError(
@@ -73,7 +83,8 @@ def _add_mesh(packer: Packer, mesh: ExportMesh, joint: int | None) -> None:
         )
     smooth = vertex_normals(mesh.vertices, mesh.triangles)
     normals = smooth if mesh.normals is None else _renormalized(mesh.normals, smooth)
-    position = mesh.vertices - (np.asarray(mesh.pivot) if joint is None else 0.0)
+    origin = np.asarray(mesh.pivot) if bound is None else np.array([0.0, -raised, 0.0])
+    position = mesh.vertices - origin
     attributes = gltf.Attributes(
         POSITION=packer.vertex_data(position[corners.vertex], bounds=True),
         NORMAL=packer.vertex_data(normals[corners.vertex]),
@@ -85,11 +96,9 @@ def _add_mesh(packer: Packer, mesh: ExportMesh, joint: int | None) -> None:
             attributes.TANGENT = packer.vertex_data(tangents)
     if mesh.uv_1 is not None:
         attributes.TEXCOORD_1 = packer.vertex_data(mesh.uv_1[corners.vertex])
-    if joint is not None:
-        bound = np.zeros((len(corners.vertex), 4))
-        bound[:, 0] = 1.0
-        attributes.JOINTS_0 = packer.joints(bound * joint)
-        attributes.WEIGHTS_0 = packer.vertex_data(bound)
+    if bound is not None:
+        attributes.JOINTS_0 = packer.joints(bound[0][corners.vertex])
+        attributes.WEIGHTS_0 = packer.vertex_data(bound[1][corners.vertex])
     primitive = gltf.Primitive(
         attributes=attributes,
         indices=packer.indices(corners.triangles, len(corners.vertex)),
@@ -157,10 +166,15 @@ class _Skeleton:
         self.turning = [mesh for mesh in meshes if any(mesh.pivot)]
         self.first = len(meshes) + 1  # node of the head's joint
 
-    def joint_of(self, index: int) -> int:
-        """Which joint of the skin moves a mesh."""
+    raised = 0.0
+
+    def binding(self, index: int) -> Binding:
+        """The one joint that moves a mesh."""
         mesh = self.meshes[index]
-        return 1 + self.turning.index(mesh) if mesh in self.turning else 0
+        joint = 1 + self.turning.index(mesh) if mesh in self.turning else 0
+        weights = np.zeros((len(mesh.vertices), 4))
+        weights[:, 0] = 1.0
+        return (weights * joint).astype(np.int64), weights
 
     def nodes(self) -> list[Any]:
         below = [self.first + 1 + k for k in range(len(self.turning))]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from fitme.export import packing
 from fitme.export.content import Exportable
 from fitme.export.hair import dressed, hair_maps, hair_material, hair_mesh
+from fitme.export.joints import Floats
 from fitme.export.mesh import ExportMesh
+from fitme.hair.cards import HairCards
 from fitme.hair.dressed import Dressed
 from fitme.head.view import View
 
@@ -47,8 +50,11 @@ class HairExport:
                 self.uses[entry.key] = entry.use
         return out
 
-    def meshes(self, level: int, form: str) -> list[ExportMesh]:
-        """The meshes of a level of detail, on materials of form png or webp."""
+    def meshes(
+        self, level: int, form: str, weigh: Callable[[HairCards], Floats | None] | None = None
+    ) -> list[ExportMesh]:
+        """The meshes of a level of detail, on materials of form png or webp; `weigh` says what
+        their joints do."""
         worn = None
         if self.view is not None:
             names = self.avatar.geometry.head.expression_names
@@ -56,7 +62,8 @@ class HairExport:
         out = []
         for item in self.items(level):
             material = hair_material(item, form, self.alpha_mode)
-            out.append(hair_mesh(item, material, worn))
+            mesh = hair_mesh(item, material, worn)
+            out.append(replace(mesh, joint_weights=weigh(item.cards)) if weigh else mesh)
         return out
 
     def about(self) -> dict[str, Any]:

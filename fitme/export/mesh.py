@@ -83,6 +83,7 @@ class ExportMesh:
     uv_1          [V,2]  float, a second set, for the occlusion; one per vertex
     weights       name -> weight of a morph target the file opens with; 0 where left out
     rotation      [4]    quaternion x, y, z, w of the node, about its pivot
+    joint_weights [V,6]  how much each of `joints.ROLES` moves a vertex; rows sum to 1
 
     Raises ValueError with the wanted and the given shape, for an index out of range, and for
     numbers that are not finite.
@@ -100,6 +101,7 @@ class ExportMesh:
     uv_1: NDArray[Any] | None = None
     weights: Mapping[str, float] = field(default_factory=dict)
     rotation: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 1.0)
+    joint_weights: NDArray[Any] | None = None
 
     def __post_init__(self) -> None:
         put = object.__setattr__  # the dataclass is frozen for its users
@@ -126,6 +128,8 @@ class ExportMesh:
             put(self, "uv_1", self._floats("uv_1", self.uv_1, (len(self.vertices), 2)))
         elif self.material.occlusion_uv:
             raise ValueError(f"mesh {self.name!r}: its material has occlusion_uv, so it needs uv_1")
+        if self.joint_weights is not None:
+            self._floats("joint_weights", self.joint_weights, (len(self.vertices), 6))
         targets = {
             name: self._floats(f"morph target {name!r}", offsets, shape)
             for name, offsets in self.morph_targets.items()

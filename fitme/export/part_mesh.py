@@ -23,12 +23,13 @@ def part_mesh(
     normals: np.ndarray | None = None,
     view: View | None = None,
     uv_1: np.ndarray | None = None,
+    joint_weights: np.ndarray | None = None,
 ) -> ExportMesh:
     """One part of a shape as a mesh, neutral, with the ARKit morph targets that move it.
 
-    `normals` [V, 3] and second texture coordinates `uv_1` [V, 2] are of all vertices of the head;
-    normals replace those of the mesh, which a level of detail with few triangles needs. With a
-    `view` the file opens with that photo's expression and gaze.
+    `normals` [V, 3], second texture coordinates `uv_1` [V, 2] and `joint_weights` [V, 6] are of all
+    vertices of the head; normals replace those of the mesh, which a level of detail with few
+    triangles needs. With a `view` the file opens with that photo's expression and gaze.
     """
     head = geometry.head
     chosen = (head.part == part.index).cpu()
@@ -73,6 +74,7 @@ def part_mesh(
         uv_1=None if uv_1 is None else uv_1[used.numpy()],
         weights=weights,
         rotation=rotation,
+        joint_weights=None if joint_weights is None else joint_weights[used.numpy()],
     )
 
 

@@ -16,6 +16,7 @@ from fitme.export.dense import dense_mesh
 from fitme.export.engine_detail import engine_detail
 from fitme.export.engines import ALBEDO, PRESETS, EnginePreset
 from fitme.export.fbx import blender_command, glb_to_fbx
+from fitme.export.figure import Figure
 from fitme.export.frames import vertex_normals
 from fitme.export.glb import write_glb
 from fitme.export.hair_export import HairExport
@@ -28,6 +29,8 @@ from fitme.export.packing import EngineMap, MapSet
 from fitme.export.part_materials import gltf_materials, mouth_uv, part_maps
 from fitme.export.part_mesh import part_mesh
 from fitme.export.shapes import chosen_shapes, read_sets, with_shapes
+from fitme.export.skeletons import check_skeleton
+from fitme.export.subsurface import skin_about, skin_files
 from fitme.export.web_glb import small_glb
 from fitme.head.geometry import Geometry
 from fitme.head.parts import Part
@@ -58,6 +61,8 @@ class ExportOptions:
     shapes: tuple[str, ...] | None = None  # of the head's expressions; None is all of them
     visemes: str | None = None  # mixtures of them: oculus, vrm, all or none; None as the preset
     sparse: bool = True  # morph targets may be sparse accessors
+    skeleton: str | None = None  # one of SKELETONS; None is what the preset does
+    bust: bool | None = None  # shoulders and chest, plain; None is what the preset does
 
     def filled(self) -> ExportOptions:
         """With what the preset does where nothing is said. Raises as `engine`."""
@@ -67,6 +72,8 @@ class ExportOptions:
             format=self.format or ("webp" if engine.small else "png"),
             compress=self.compress or ("meshopt" if engine.small else "none"),
             visemes=self.visemes or engine.visemes,
+            skeleton=self.skeleton or engine.skeleton,
+            bust=engine.bust if self.bust is None else self.bust,
         )
 
     hair: bool = True  # cards of hair and beard
@@ -94,6 +101,10 @@ class ExportOptions:
         if engine.obj and (self.visemes not in (None, "none") or self.shapes is not None):
             raise InputError("obj has no morph targets; leave --shapes and --visemes out")
         read_sets(self.visemes or engine.visemes)
+        if engine.vrm and self.skeleton not in ("vrm", "rpm", None):
+            raise InputError("VRM needs arms and legs; give --skeleton vrm or rpm, or leave it out")
+        if check_skeleton(self.skeleton or "none") != "none" and engine.obj:
+            raise InputError("obj has no skeletons; leave --skeleton out")
         form = self.format or ("webp" if engine.small else "png")
         if self.bits == 16 and form != "png":
             raise InputError(f"--bits 16 is for PNG; {form} has its own, leave --bits out")
@@ -146,26 +157,29 @@ def export_files(avatar: Exportable, options: ExportOptions | None = None) -> di
     files |= hair.files(directx, form, options.bits)
     if options.strands:
         files |= strand_files(avatar, engine.name)
+    figure = Figure(geometry, options.skeleton or "none", bool(options.bust))
     meshes: list[ExportMesh] = []
     height = skin_height(avatar) if options.dense else None
     triangles = {}
     for level in sorted(set(options.levels)):
         stem = "avatar" if level == 0 else f"avatar_lod{level}"
-        meshes = level_meshes(geometry, materials, level, view, height)
-        meshes += hair.meshes(level, "webp" if form == "webp" else "png")
+        meshes = level_meshes(geometry, materials, level, view, height, figure.weights)
+        meshes += hair.meshes(level, "webp" if form == "webp" else "png", figure.hair_weights)
+        meshes += figure.more(level)
         meshes = [with_shapes(mesh, shapes) for mesh in meshes]
         triangles[stem] = sum(len(mesh.triangles) for mesh in meshes)
         if engine.obj:
             files[f"{stem}.obj"] = write_obj([mesh.posed() for mesh in meshes], "avatar.mtl")
             continue
-        files[f"{stem}.glb"] = write_glb(
+        glb = write_glb(
             meshes, skinned=engine.skinned, generator=generator_name(), sparse=options.sparse,
-            copyright=copyright_note(geometry.head),
+            copyright=copyright_note(geometry.head), skeleton=figure.skeleton,
+            extend=figure.extension(copyright_note(geometry.head)) if engine.vrm else None,
         )  # fmt: skip
-        if options.compress == "meshopt":
-            files[f"{stem}.glb"] = small_glb(files[f"{stem}.glb"])
         if options.fbx:
-            files[f"{stem}.fbx"] = glb_to_fbx(files[f"{stem}.glb"], engine.name)
+            files[f"{stem}.fbx"] = glb_to_fbx(glb, engine.name)
+        name = f"{stem}.vrm" if engine.vrm else f"{stem}.glb"
+        files[name] = small_glb(glb) if options.compress == "meshopt" else glb
     if engine.obj:
         named = {name: textures.get(shared[name], {}) for name in names} | hair.textures
         files["avatar.mtl"] = write_mtl(meshes, named)
@@ -175,6 +189,8 @@ def export_files(avatar: Exportable, options: ExportOptions | None = None) -> di
         for shape in geometry.head.expression_names:
             files[f"expressions/{shape}.obj"] = write_obj(meshes, "../avatar.mtl", shape)
     about = _about(avatar, engine, options, materials, textures, shared) | detail | hair.about()
+    about |= figure.about() | skin_about(avatar)
+    files |= skin_files(engine.name)
     about["morph_targets"] = [] if engine.obj else shapes
     return files | {EXPORT_FILE: json_bytes(about | {"triangles": triangles})}
 
@@ -203,17 +219,20 @@ def write_export(
 
 def level_meshes(
     geometry: Geometry, materials: dict[str, ExportMaterial], level: int, view: View | None = None,
-    height: np.ndarray | None = None,
+    height: np.ndarray | None = None, joint_weights: np.ndarray | None = None,
 ) -> list[ExportMesh]:  # fmt: skip
     """The meshes of one level of detail, a part each, with the full head's normals; with `height`
-    [R,R] in metres the skin's is dense and displaced."""
+    [R,R] in metres the skin's is dense and displaced. `joint_weights` [V,6] are of the head's
+    vertices."""
     head = geometry.head
     normals = None
     if level:  # the normal map was made for these, and few triangles bend them
         normals = vertex_normals(geometry.vertices()[0].numpy(), head.triangles.numpy())
     coarse = replace(geometry, head=head_level(head, level))
     meshes = [
-        part_mesh(coarse, part, materials[part.name], normals, view, mouth_uv(head, part))
+        part_mesh(
+            coarse, part, materials[part.name], normals, view, mouth_uv(head, part), joint_weights
+        )
         for part in head.parts
     ]
     if height is not None:

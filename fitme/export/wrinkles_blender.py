@@ -1,6 +1,6 @@
 """Wrinkles of a fitme avatar in Blender: folds that come and go with its shape keys.
 
-In Blender: Scripting > Open > Run Script, with avatar.glb imported or not (it is, if no object is
+In Blender: Scripting > Open > Run Script, with avatar.glb imported or not (it is, if no mesh is
 named "head"). Or: blender --python wrinkles_blender.py. The nodes of the head's material are wired,
 and a driver for each region of the face reads the shape keys; run it again and it does nothing.
 """
@@ -20,6 +20,14 @@ def folder():
         if text.filepath and os.path.basename(text.filepath) == "wrinkles_blender.py":
             return os.path.dirname(bpy.path.abspath(text.filepath))
     return os.path.dirname(os.path.abspath(__file__))
+
+
+def find_head():
+    """The object of the mesh "head", which on a skeleton has another name; None without."""
+    for found in bpy.data.objects:
+        if found.type == "MESH" and found.data.name.split(".")[0] == "head":
+            return found
+    return None
 
 
 def image_node(tree, place, file, color, at):
@@ -107,10 +115,10 @@ def main():
     place = folder()
     with open(os.path.join(place, "fitme_export.json"), encoding="utf-8") as stream:
         about = json.load(stream)["wrinkles"]
-    if "head" not in bpy.data.objects:
+    if find_head() is None:
         models = sorted(f for f in os.listdir(place) if f.endswith(".glb"))
         bpy.ops.import_scene.gltf(filepath=os.path.join(place, models[0]))
-    wire(bpy.data.objects["head"], place, about)
+    wire(find_head(), place, about)
 
 
 main()

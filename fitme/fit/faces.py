@@ -10,12 +10,15 @@ from torch import Tensor
 
 from fitme.fit.align import Aligned, Aligner
 from fitme.fit.evidence.person import odd_photo
+from fitme.fit.film import film_photos
 from fitme.fit.log import RunLog
 from fitme.fit.models import Models
 from fitme.fit.observation import Observation
 from fitme.fit.request import FitRequest
 from fitme.fit.settings import FitSettings
 from fitme.head.model import HeadModel
+from fitme.image.film import is_film
+from fitme.image.inset import with_inset
 from fitme.image.photo import Photo, load_photo
 from fitme.landmarks.face import FaceLandmarks
 from fitme.landmarks.file import load_landmarks
@@ -34,19 +37,25 @@ SHOWN = 0.75
 
 def open_photos(request: FitRequest, provider: LandmarkProvider, progress: Progress) -> list[Seen]:
     """Photos with the face to fit; unusable ones raise InputError, or are skipped with a note."""
-    seen = []
+    seen: list[Seen] = []
     for path in request.photos:
         try:
-            photo = load_photo(path)
-            face = _face(photo, request, provider, progress)
+            if is_film(path):
+                if request.landmarks is not None:
+                    raise InputError(f"{path} is a film; --landmarks is for a photo, leave it out")
+                found = film_photos(path, provider, progress, request.face)
+            else:
+                photo = load_photo(path)
+                chosen = _face(photo, request, provider, progress)
+                found = [(with_inset(photo, chosen.box), chosen)]
         except InputError as error:
             if not request.skip_bad:
                 raise
             progress.note(f"left out: {error}")
             continue
-        for note in photo.notes:
+        for note in dict.fromkeys(note for photo, _ in found for note in photo.notes):
             progress.note(f"{path}: {note}")
-        seen.append((photo, face))
+        seen += found
     if not seen:
         raise InputError(f"none of the {len(request.photos)} photos can be used")
     return seen

@@ -104,7 +104,7 @@ def cut(
 
 def crop_size(observations: Sequence[Observation], largest: int) -> int:
     """Pixels that use what the sharpest photo has, a multiple of 32 from 160 to `largest`."""
-    side = max(CROP * seen.face.size for seen in observations)
+    side = max(CROP * seen.face.size * seen.photo.finest for seen in observations)
     return int(min(max(round(side / 32) * 32, 160), largest))
 
 

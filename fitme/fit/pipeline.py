@@ -41,6 +41,7 @@ from fitme.fit.stages.maps import finished_maps
 from fitme.fit.stages.start import start
 from fitme.fit.stages.tune import TuneStage
 from fitme.fit.state import FitState
+from fitme.image.color import linear_to_srgb
 from fitme.image.photo import Photo
 from fitme.image.png import encode_png
 from fitme.landmarks.encoder import EncoderLandmarks
@@ -245,6 +246,10 @@ def write_avatar(
             encode_png(view_picture(avatar, photo=index))
         )
     done()
+    for photo in photos:
+        if photo.second is not None:  # a picture of a film has no file of its own
+            pixels = linear_to_srgb(photo.pixels).clamp(0, 1).mul(255).round().byte().numpy()
+            (folder / photo.path.name).write_bytes(encode_png(pixels))
     for index, photo in enumerate(photos):
         picture = overlay_picture(avatar, photo, index)
         (folder / f"overlay_{index:02d}.png").write_bytes(encode_png(picture))

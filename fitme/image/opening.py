@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 from PIL import Image, JpegImagePlugin
 
+from fitme.image.boxes import is_heic
 from fitme.runtime.errors import PhotoError, show_path
 from fitme.runtime.resources import GIB, free_memory
 
@@ -33,7 +35,7 @@ _FORMATS = (
     "HEIF",
 )
 #: The cure for most of what is wrong with a file.
-GIVE = "give a JPEG, PNG, WebP or TIFF photo"
+GIVE = "give a JPEG, PNG, WebP, HEIC or TIFF photo"
 
 
 def open_image(path: Path, max_pixels: int = MAX_PIXELS) -> tuple[Image.Image, int]:
@@ -43,6 +45,7 @@ def open_image(path: Path, max_pixels: int = MAX_PIXELS) -> tuple[Image.Image, i
     """
     name = show_path(path)
     _check_is_file(path, name)
+    _with_heif()
     try:
         image = Image.open(path, formats=_readable_formats())
     except Image.DecompressionBombError as error:
@@ -56,6 +59,21 @@ def open_image(path: Path, max_pixels: int = MAX_PIXELS) -> tuple[Image.Image, i
     except PhotoError:
         image.close()
         raise
+
+
+@functools.cache
+def _with_heif() -> bool:
+    """Have Pillow read HEIC, if the package of the extra `heif` is here. Depth maps, gain maps and
+    thumbnails beside the picture are left alone."""
+    try:
+        import pillow_heif
+    except ImportError:
+        return False
+    pillow_heif.options.THUMBNAILS = False
+    pillow_heif.options.DEPTH_IMAGES = False
+    pillow_heif.options.AUX_IMAGES = False
+    pillow_heif.register_heif_opener()
+    return True
 
 
 def _check_is_file(path: Path, name: str) -> None:
@@ -89,8 +107,12 @@ def _not_an_image(path: Path, name: str) -> str:
         head = path.open("rb").read(32)
     except OSError as error:
         return f"{name} may not be read ({error.strerror}); check its permissions"
-    if head[4:8] == b"ftyp" and head[8:12] in (b"heic", b"heix", b"hevc", b"mif1", b"msf1"):
-        return f"{name} is a HEIC picture, which cannot be read here; export it as JPEG"
+    if is_heic(head):
+        if _with_heif():
+            return f"{name} is a damaged HEIC picture; export it as JPEG where it opens"
+        return f'{name} is a HEIC picture; pip install "fitme[heif]", or export it as JPEG'
+    if head[4:12] in (b"ftypavif", b"ftypavis") and "AVIF" not in Image.OPEN:
+        return f'{name} is an AVIF picture; pip install "pillow>=11.3", or export it as JPEG'
     if head.startswith((b"\xff\xd8\xff", b"\x89PNG", b"II*\0", b"MM\0*", b"RIFF")):
         return f"{name} is a damaged image; {GIVE} that other programs can open"
     return f"{name} is not an image fitme can read; {GIVE}"

@@ -16,6 +16,8 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
+from fitme.image.boxes import Nclx, read_nclx
+from fitme.image.code_points import curve, needs_conversion, space_name, to_srgb_primaries
 from fitme.image.color import srgb_to_linear
 from fitme.image.exif import EXIF_ORIENTATION, focal_length_px
 from fitme.image.icc import to_srgb
@@ -40,6 +42,8 @@ class Photo:
     notes: one line for each thing done to the file that a user may want to know.
     scale: pixels of `pixels` along a side for one pixel of the file: below 1 where it was too
         large to decode in full.
+    second: of a film that it is a picture of; `path` is then where it would lie beside the film.
+    inset: a part of it that is known finer than the rest.
     """
 
     path: Path
@@ -48,6 +52,13 @@ class Photo:
     was_gray: bool = False
     notes: tuple[str, ...] = ()
     scale: float = 1.0
+    second: float | None = None
+    inset: Inset | None = None
+
+    @property
+    def finest(self) -> int:
+        """Pixels of the finest part along a side for one pixel of `pixels`."""
+        return 1 if self.inset is None else self.inset.factor
 
     @property
     def height(self) -> int:
@@ -63,19 +74,17 @@ class Photo:
         """The pixels of a box, resampled to `size` = (width, height) if given.
 
         The box may stick out of the photo: what lies outside is black. Resampling is
-        antialiased (triangle filter) and in linear light. Raises ValueError if empty.
+        antialiased (triangle filter) and in linear light. Where `size` asks for more pixels than
+        there are, they are taken from the inset, if the box lies in it. Raises ValueError if empty.
         """
         if width < 1 or height < 1 or (size is not None and min(size) < 1):
             raise ValueError(f"crop must not be empty, got {width}x{height} to {size}")
-        x0, y0 = max(x, 0), max(y, 0)
-        x1, y1 = min(x + width, self.width), min(y + height, self.height)
-        if x0 >= x1 or y0 >= y1:
-            pixels = self.pixels.new_zeros(height, width, 3)
+        fine = self.inset
+        if fine and size and max(size) > width and fine.holds(x, y, width, height, self):
+            n = fine.factor
+            pixels = _piece(fine.pixels, (x - fine.x) * n, (y - fine.y) * n, width * n, height * n)
         else:
-            pixels = self.pixels[y0:y1, x0:x1]
-            pad = (x0 - x, x + width - x1, y0 - y, y + height - y1)
-            if any(pad):
-                pixels = F.pad(pixels, (0, 0, *pad))
+            pixels = _piece(self.pixels, x, y, width, height)
         new_width, new_height = size or (width, height)
         scale_x, scale_y = width / new_width, height / new_height
         to_photo = torch.tensor(
@@ -91,7 +100,26 @@ class Photo:
             pixels=_resample(self.pixels, width, height),
             focal_px=None if self.focal_px is None else self.focal_px * factor,
             scale=self.scale * factor,
+            inset=None,
         )
+
+
+@dataclass(frozen=True)
+class Inset:
+    """A part of a photo with `factor` pixels along a side for one of the photo's; its corner is at
+    (x, y) of those. pixels: [h, w, 3]."""
+
+    x: int
+    y: int
+    factor: int
+    pixels: Tensor
+
+    def holds(self, x: int, y: int, width: int, height: int, photo: Photo) -> bool:
+        """Whether what of a box is on the photo lies in the inset."""
+        right = self.x + self.pixels.shape[1] // self.factor
+        below = self.y + self.pixels.shape[0] // self.factor
+        across = max(x, 0) >= self.x and min(x + width, photo.width) <= right
+        return across and max(y, 0) >= self.y and min(y + height, photo.height) <= below
 
 
 @dataclass(frozen=True)
@@ -111,10 +139,12 @@ class Crop:
 def load_photo(path: str | Path, max_pixels: int = MAX_PIXELS) -> Photo:
     """Read a photo, upright, as linear RGB.
 
-    EXIF orientation is applied; an embedded ICC profile is converted to sRGB; CMYK, grey,
+    EXIF orientation is applied; an embedded ICC profile, or the colour space that a HEIC or AVIF
+    file states, is converted to sRGB (what is brighter than white becomes white); CMYK, grey,
     16-bit and palette pictures become RGB; transparent parts are laid over mid-grey
     (sRGB 0.5). 16-bit grey keeps its depth, 16-bit RGB PNG is read by Pillow with 8 bits.
-    Of a file with several pictures that is no animation (TIFF, MPO) the first is taken. A JPEG
+    Of a file with several pictures that is no animation (TIFF, MPO) the first is taken, of a
+    phone's the picture itself, without its depth and gain maps. A JPEG
     of more than `max_pixels` is decoded at half or a quarter of its size, with a note.
 
     Raises PhotoError, one line with file and cure: no such file, directory, not an image or
@@ -147,7 +177,7 @@ def _decode(image: Image.Image, path: Path, name: str, reduction: int) -> Photo:
             f"{name} is damaged or cut off; {GIVE} that other programs can open"
         ) from error
     try:
-        linear, notes = _to_linear_rgb(image)
+        linear, notes = to_linear_rgb(image, _stated_space(image, path))
     except (OSError, ValueError) as error:
         raise PhotoError(
             f"{name} has the colour mode {image.mode}, which cannot be converted; "
@@ -159,12 +189,28 @@ def _decode(image: Image.Image, path: Path, name: str, reduction: int) -> Photo:
         shown = "x".join(map(str, image.size))
         notes.append(f"{width}x{height} pixels are many: read at {fraction} its size, {shown}")
     was_gray = image.mode in _GRAY_MODES or _is_gray(linear)
-    pixels = _upright(torch.from_numpy(linear), orientation)
+    pixels = upright(torch.from_numpy(linear), orientation)
     return Photo(path, pixels, focal, was_gray, tuple(notes), 1 / reduction)
 
 
-def _to_linear_rgb(image: Image.Image) -> tuple[np.ndarray, list[str]]:
-    """[H, W, 3] float32 linear RGB of a decoded image, and notes."""
+def of_picture(image: Image.Image, path: Path, space: Nclx | None, second: float) -> Photo:
+    """A picture of a film, upright and decoded, whose codes are those of `space` or sRGB."""
+    linear, notes = to_linear_rgb(image, space)
+    pixels = torch.from_numpy(linear)
+    return Photo(path, pixels, None, _is_gray(linear), tuple(notes), second=second)
+
+
+def _stated_space(image: Image.Image, path: Path) -> Nclx | None:
+    """What other colour space than sRGB a HEIC or AVIF file states in numbers; a profile says more
+    than they do."""
+    if image.format not in ("AVIF", "HEIF") or image.info.get("icc_profile"):
+        return None
+    space = read_nclx(path)
+    return space if space is not None and needs_conversion(space) else None
+
+
+def to_linear_rgb(image: Image.Image, space: Nclx | None = None) -> tuple[np.ndarray, list[str]]:
+    """[H, W, 3] float32 linear RGB of a decoded image, in `space` if not in sRGB, and notes."""
     notes: list[str] = []
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
         gray = np.asarray(image, dtype=np.float32)
@@ -180,7 +226,10 @@ def _to_linear_rgb(image: Image.Image) -> tuple[np.ndarray, list[str]]:
         if alpha.min() == 1:
             alpha = None
     rgb = to_srgb(image, notes)
-    linear = _decode_table(np.asarray(rgb))
+    linear = _decode_table(np.asarray(rgb), None if space is None else curve(space))
+    if space is not None:
+        linear = to_srgb_primaries(linear, space)
+        notes.append(f"colour space {space_name(space)} converted to sRGB")
     if alpha is not None:
         notes.append("transparent parts laid over mid-grey")
         background = float(srgb_to_linear(torch.tensor(BACKGROUND)))
@@ -188,9 +237,11 @@ def _to_linear_rgb(image: Image.Image) -> tuple[np.ndarray, list[str]]:
     return linear, notes
 
 
-def _decode_table(rgb: np.ndarray) -> np.ndarray:
-    """uint8 sRGB to float32 linear by table, in slabs: indexing whole would need 8x memory."""
-    table = srgb_to_linear(torch.arange(256, dtype=torch.float64) / 255).float().numpy()
+def _decode_table(rgb: np.ndarray, table: np.ndarray | None = None) -> np.ndarray:
+    """uint8 (sRGB, or what the table [256] says) to float32 linear by table, in slabs: indexing
+    whole would need 8x memory."""
+    if table is None:
+        table = srgb_to_linear(torch.arange(256, dtype=torch.float64) / 255).float().numpy()
     linear = np.empty(rgb.shape, np.float32)
     for start in range(0, len(rgb), 256):
         linear[start : start + 256] = table[rgb[start : start + 256]]
@@ -203,7 +254,7 @@ def _is_gray(linear: np.ndarray) -> bool:
     return bool(np.ptp(sample, axis=2).max() <= _GRAY_TOLERANCE)
 
 
-def _upright(pixels: Tensor, orientation: int) -> Tensor:
+def upright(pixels: Tensor, orientation: int) -> Tensor:
     """Undo the EXIF orientation 1 to 8 of [H, W, 3]; other values count as 1."""
     if orientation in (5, 6, 7, 8):  # stored sideways: rows are the picture's columns
         pixels = pixels.transpose(0, 1)
@@ -212,6 +263,17 @@ def _upright(pixels: Tensor, orientation: int) -> Tensor:
     if orientation in (3, 4, 7, 8):
         pixels = pixels.flip(0)
     return pixels.contiguous()
+
+
+def _piece(pixels: Tensor, x: int, y: int, width: int, height: int) -> Tensor:
+    """A box of pixels [H, W, 3], black where it sticks out."""
+    x0, y0 = max(x, 0), max(y, 0)
+    x1, y1 = min(x + width, pixels.shape[1]), min(y + height, pixels.shape[0])
+    if x0 >= x1 or y0 >= y1:
+        return pixels.new_zeros(height, width, 3)
+    pad = (x0 - x, x + width - x1, y0 - y, y + height - y1)
+    inside = pixels[y0:y1, x0:x1]
+    return F.pad(inside, (0, 0, *pad)) if any(pad) else inside
 
 
 def _resample(pixels: Tensor, width: int, height: int) -> Tensor:

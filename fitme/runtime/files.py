@@ -35,6 +35,7 @@ OUTPUT_FILES = (
     "wrinkles.md",
     "wrinkles.js",
     "wrinkles_blender.py",
+    "skin_blender.py",
     "report.html",
     "render_*.png",
     "overlay_*.png",
@@ -43,6 +44,8 @@ OUTPUT_FILES = (
     "deformation.safetensors",
     "sheet.png",
     "thumb.jpg",
+    "hair_strands*",
+    "*_[0-9][0-9][0-9][0-9][0-9].[0-9][0-9]s.png",  # pictures of a film
     "[0-9][0-9][0-9]/render_*.png",
     "[0-9][0-9][0-9]/textures/*",
 )

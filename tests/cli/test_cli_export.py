@@ -60,6 +60,8 @@ class TestBadInput:
             (["--fbx"], "unity and unreal"),
             (["--expressions"], "obj"),
             (["--photo-expression", "4"], "photo 4"),
+            (["--skeleton", "biped"], "plain, mixamo"),
+            (["--preset", "vrm", "--skeleton", "plain"], "arms and legs"),
             (["--dense", "--lod", "1"], "leave --lod out"),
         ],
     )

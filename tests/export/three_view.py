@@ -49,7 +49,7 @@ camera.matrixWorldNeedsUpdate = true;
 const gltf = await new GLTFLoader().setMeshoptDecoder(MeshoptDecoder).parseAsync(bytes, "");
 scene.add(gltf.scene);
 const meshes = [];
-gltf.scene.traverse((o) => { if (o.isMesh) meshes.push(o); });
+gltf.scene.traverse((o) => { if (o.isMesh) meshes.push(o); o.frustumCulled = false; });
 const about = %(about)s;
 if (about) {
   const { loadWrinkles, addWrinkles } = await import("./wrinkles.js");
@@ -61,7 +61,16 @@ window.names = Object.fromEntries(
 window.materials = Object.fromEntries(meshes.map((m) => [m.name, {
   type: m.material.type, roughness: m.material.roughness, map: !!m.material.map,
   specular: m.material.specularColor?.toArray() }]));
+// Weights of morph targets, and of joints under "joint:NAME" what turns them: x, y, z in degrees.
+const rest = {};
 window.draw = (weights) => {
+  for (const [name, turn] of Object.entries(weights)) {
+    const joint = name.startsWith("joint:") && gltf.scene.getObjectByName(name.slice(6));
+    if (!joint) continue;
+    rest[name] ??= joint.quaternion.clone();
+    const angles = new THREE.Euler(...turn.map((angle) => angle * Math.PI / 180));
+    joint.quaternion.copy(rest[name]).multiply(new THREE.Quaternion().setFromEuler(angles));
+  }
   for (const mesh of meshes) for (const [name, weight] of Object.entries(weights)) {
     const index = mesh.morphTargetDictionary?.[name];
     if (index !== undefined) mesh.morphTargetInfluences[index] = weight;

@@ -15,6 +15,7 @@ from tests.packaging.installed import REPOSITORY, SOURCES, Installed, install_wh
 OPTIONAL = {
     "fitme.export.blender_fbx": "bpy",  # runs in Blender
     "fitme.export.wrinkles_blender": "bpy",
+    "fitme.export.skin_blender": "bpy",
     "fitme.export.hair_strands_blender": "bpy",
     "fitme.render.backends.nvdiffrast": "nvdiffrast",  # not on the package index
     # comes with torch's wheels for Linux, but not with those for the CPU alone

@@ -48,7 +48,7 @@ def likeness(avatar: Avatar, index: int, photo: Photo) -> tuple[float, float]:
     out = avatar.render(camera, avatar.photos[index].light, avatar.posed(index), hair=False)
     rgb = linear_to_srgb(out.color[0].clamp(0, 1))
     piece = photo.crop(left, top, wide, tall, (width, height))
-    small = replace(photo, pixels=piece.pixels)
+    small = replace(photo, pixels=piece.pixels, inset=None)
     moved = (outline - (left, top)) * (width / wide, height / tall)
     return compare(small, torch.cat([rgb, out.alpha[0]], -1), moved)
 

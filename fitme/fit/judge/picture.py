@@ -32,7 +32,13 @@ CUT = 0.02  # of the face's landmarks outside of the picture
 
 def picture_notes(photo: Photo, face: FaceLandmarks) -> list[Note]:
     """Everything that the photo and its landmarks alone say."""
-    found = [_faces(photo, face), _colour(photo), _size(face), _eyes(face), _cut(photo, face)]
+    found = [
+        _faces(photo, face),
+        _colour(photo),
+        _size(photo, face),
+        _eyes(face),
+        _cut(photo, face),
+    ]
     if face.size > TINY_PX:
         found.append(_blur(photo, face))
     return [Note(text, grade, kind) for kind, grade, text in filter(None, found)]
@@ -69,11 +75,12 @@ def _colour(photo: Photo) -> Found:
     return None
 
 
-def _size(face: FaceLandmarks) -> Found:
-    if face.size >= SMALL_PX:
+def _size(photo: Photo, face: FaceLandmarks) -> Found:
+    size = face.size * photo.finest
+    if size >= SMALL_PX:
         return None
-    text = f"the face is only {face.size:.0f} pixels large, better are 500 or more"
-    if face.size < TINY_PX:
+    text = f"the face is only {size:.0f} pixels large, better are 500 or more"
+    if size < TINY_PX:
         return "small", "warning", f"{text}: little of it is the person's own"
     return "small", "note", f"{text}: fine structure of the skin follows from the generator"
 
