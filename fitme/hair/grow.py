@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from fitme.hair import guides
 from fitme.hair.collision import LOW, STEP
 from fitme.hair.finish import arc_lengths, clump_of, cornrowed, curled, frizzed, gathered, taper
+from fitme.hair.hairline import hairline, own_hairline
 from fitme.hair.kernels_grow import SHOULDERS, grow_strands, push_out
-from fitme.hair.scalp import Roots, Scalp, draw_roots, hairline, scalp_of
+from fitme.hair.scalp import Roots, Scalp, draw_roots, scalp_of
 from fitme.hair.strands import Anchor, Kind, Strands
 from fitme.hair.styles import HairStyle
 from fitme.head.curves import smoothstep
@@ -38,8 +39,7 @@ def grow(head: HeadModel, style: HairStyle, seed: int, strands: int = 8000) -> S
     Strands stand for all of a head's hair whatever their number: fewer are wider.
     """
     scalp, random = scalp_of(head), np.random.default_rng(seed)
-    line = hairline(style.raised, style.recession, style.peak, style.low_nape)
-    edge = scalp.inside(line)
+    edge = scalp.inside(*_lines(style))
     density = _density(scalp, style, edge, random)
     share = float(density.sum() / max((edge > 0).sum(), 1))
     # a cropped head shows every hair: more and finer ones
@@ -66,6 +66,13 @@ def grow(head: HeadModel, style: HairStyle, seed: int, strands: int = 8000) -> S
     )  # fmt: skip
 
 
+def _lines(style: HairStyle) -> tuple[Floats, ...]:
+    """The hairline, or those of the left and the right."""
+    if style.hairline is not None:
+        return own_hairline(style.hairline, style.low_nape)
+    return (hairline(style.raised, style.recession, style.peak, style.low_nape),)
+
+
 def _density(scalp: Scalp, style: HairStyle, edge: Floats, random: np.random.Generator) -> Floats:
     """Share of hairs [V] that grow: inside the hairline, which is soft and uneven."""
     p = scalp.vertices
@@ -74,7 +81,6 @@ def _density(scalp: Scalp, style: HairStyle, edge: Floats, random: np.random.Gen
     # the front is the softest, the line around the ear sharp
     soft = EDGE * (1 - 0.5 * smoothstep(60, 75, scalp.azimuth))
     density = smoothstep(-0.5, 1.2, (edge + uneven) / soft)
-    density = density * (1 - smoothstep(0.15, 0.5, scalp.regions["ears"]))
     y, z = p[:, 1], p[:, 2]
     if style.tie != "none":  # what grows before the ears is too short for a tie
         before = (1 - smoothstep(82, 88, scalp.azimuth)) * (1 - smoothstep(0.035, 0.06, y))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from fitme.hair.hairline import own_hairline
+
 Tie = Literal["none", "pony", "bun", "braid", "braids", "cornrows"]
 
 
@@ -45,6 +47,9 @@ class HairStyle:
     recession: float = 0.15  # of the temples
     peak: float = 0.2  # widow's peak
     low_nape: float = 0.0  # metres
+    # A person's own line, which takes the place of raised, recession and peak: metres by which it
+    # lies further in, see `hairline.own_hairline`.
+    hairline: tuple[float, ...] | None = None
     thin_crown: float = 0.0
     bald: float = 0.0  # 1: a ring only
     fade: float = 0.0  # of the sides towards the ears and the nape
@@ -54,6 +59,8 @@ class HairStyle:
     def __post_init__(self) -> None:
         if min(self.top, self.sides, self.back, self.nape) <= 0 or self.clumps < 1:
             raise ValueError("lengths and the number of clumps must be positive")
+        if self.hairline is not None:
+            own_hairline(self.hairline, self.low_nape)
 
 
 @dataclass(frozen=True)

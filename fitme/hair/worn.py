@@ -21,6 +21,8 @@ Part = TypeVar("Part", HairStyle, BeardStyle, HairColor)
 
 STRANDS = 8000  # of the head: fine enough for pictures of 1024 px, grown in under two seconds
 BEARD_STRANDS = 4000
+# Fields that files of earlier versions have not: they keep their defaults.
+LATER = ("hairline", "bands")
 LARGEST = 1e4  # of any number in a file: beyond it nothing can be meant
 KEPT = 4  # grown heads that are kept
 
@@ -109,7 +111,7 @@ def _read(data: Mapping[str, Any], name: str, kind: type[Part]) -> Part | None:
     if not isinstance(values, Mapping):
         raise ValueError(f"hair: {name} is no object")
     known = {item.name: item.default for item in fields(kind)}
-    odd = sorted(values.keys() ^ known.keys())
+    odd = sorted((values.keys() | set(LATER) & known.keys()) ^ known.keys())
     if odd:
         raise ValueError(f"hair: {name}.{odd[0]} is missing or unknown")
     try:
@@ -126,6 +128,10 @@ def _value(name: str, value: Any, default: Any) -> Any:
         return value
     if value is None and default is None:
         return None
+    if name == "hairline":
+        if not isinstance(value, list | tuple):
+            raise ValueError("hairline is no list of numbers")
+        return tuple(_number("hairline", one) for one in value)
     if name == "dye":
         if not isinstance(value, list | tuple) or len(value) != 3:
             raise ValueError("dye is no list of three numbers")

@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 
 from fitme.fit.hair.beard import CHIN, beard_of
 from fitme.fit.hair.evidence import HairPhoto, SeenHair, look
+from fitme.fit.hair.line import own_line
 from fitme.fit.hair.score import LEAST_AREA
 from fitme.fit.hair.search import Found, Search
 from fitme.fit.hair.tone import pigments, wanted_albedo
 from fitme.hair import PRESETS, Hair, HairStyle
-from fitme.hair.scalp import hairline, scalp_of
+from fitme.hair.hairline import hairline
+from fitme.hair.scalp import scalp_of
 from fitme.head.model import HeadModel
 from fitme.runtime.notes import Note
 from fitme.segment.encoder import FaceEncoder
@@ -87,6 +89,8 @@ def _style(
         _below_mouth(one, _moved(head, photo, MOUTH))
         for photo, one in zip(photos, seen, strict=True)
     )
+    depths = [stage.depth for stage in search.stages]
+    search.hairline = own_line(scalp_of(head), search.vertices, seen, depths, fall > HARDLY)
     found = best_style(search, fall)
     unlike = UNLIKE if hair < COVERED else 1.0
     if found.cost > unlike * area / (area + LEAST_AREA):

@@ -68,8 +68,6 @@ QUANTITIES = (
     Quantity("volume", ("volume",), 0.45, 0.001, 0.07, True),
     Quantity("top", ("top",), 0.35, 0.003, 0.6, True),
     Quantity("sides", ("sides",), 0.4, 0.003, 0.6, True),
-    Quantity("raised", ("raised",), 0.007, -0.012, 0.035),
-    Quantity("recession", ("recession",), 0.25, 0.0, 1.0),
     Quantity("lift", ("lift",), 0.18, 0.05, 0.85),
     Quantity("swept_back", ("swept_back",), 0.35, 0.0, 1.0),
     Quantity("forward", ("forward",), 0.35, 0.0, 1.0),
@@ -114,6 +112,7 @@ class Search:
         ]
         self._wrong = [wrong_hair(one) for one in self.seen]
         self.tried, self.most = 0, most
+        self.hairline: tuple[float, ...] | None = None  # of all that is tried
 
     def strands(self, style: HairStyle) -> Strands:
         """Its strands on the mean head."""
@@ -135,7 +134,7 @@ class Search:
         """Presets, long ones at several lengths, parted ones on both sides; best first."""
         found = []
         for name in names:
-            for variant in _variants(PRESETS[name]):
+            for variant in _variants(replace(PRESETS[name], hairline=self.hairline)):
                 cost = self.cost(variant) + RARE.get(name, 0.0)
                 found.append(Found(variant, cost, name))
         return sorted(found, key=lambda one: one.cost)
