@@ -12,6 +12,7 @@ from fitme.hair.collision import LOW, STEP
 from fitme.hair.finish import arc_lengths, clump_of, cornrowed, curled, frizzed, gathered, taper
 from fitme.hair.hairline import hairline, own_hairline
 from fitme.hair.kernels_grow import SHOULDERS, grow_strands, push_out
+from fitme.hair.outline import stood_out
 from fitme.hair.scalp import Roots, Scalp, draw_roots, scalp_of
 from fitme.hair.strands import Anchor, Kind, Strands
 from fitme.hair.styles import HairStyle
@@ -22,6 +23,7 @@ Floats = NDArray[np.floating[Any]]
 
 TOTAL_WIDTH = 6.5  # metres: number of hairs (100,000) times their width (0.08 mm), less overlap
 SINGLE = 0.35  # width of a flyaway beside a strand that stands for a dozen hairs
+LOCK = 0.75  # of the tone of a strand: that of its clump, as locks are light and dark
 EDGE = 0.005  # metres over which a hairline fades in
 POINTS_STRAIGHT, POINTS_CURLY, POINTS_SHORT, POINTS_CROPPED = 20, 40, 10, 6
 
@@ -54,14 +56,16 @@ def grow(head: HeadModel, style: HairStyle, seed: int, strands: int = 8000) -> S
     inside = roots.of(scalp, edge)
     zone = guides.zones(roots, style, inside, random)
     paths, fine, side = _paths(scalp, style, roots, zone, inside, random)
-    points = _finished(scalp, style, roots, paths, side, random)
+    points, leader = _finished(scalp, style, roots, paths, side, random)
     width = 0.5 * TOTAL_WIDTH / (strands * more) * style.thickness * fine
     width = width * random.uniform(0.7, 1.3, count).astype(np.float32)
     long = points.shape[1] > POINTS_SHORT
     half = taper(width.astype(np.float32), points.shape[1], 0.25 if long else 0.45)
+    tone = random.standard_normal(count)
+    tone = LOCK * tone[leader] + np.sqrt(1 - LOCK**2) * random.standard_normal(count)
     return Strands(
-        points, half, roots.triangle, roots.barycentric,
-        random.standard_normal(count).astype(np.float32), np.full(count, int(Kind.HAIR), np.int32),
+        points, half, roots.triangle, roots.barycentric, tone.astype(np.float32),
+        np.full(count, int(Kind.HAIR), np.int32),
         scalp.collision.nearest_vertex(points), anchor_of(scalp),
     )  # fmt: skip
 
@@ -172,8 +176,9 @@ def _disc(count: int, style: HairStyle, random: np.random.Generator) -> Floats:
 def _finished(
     scalp: Scalp, style: HairStyle, roots: Roots, paths: Floats, side: Floats,
     random: np.random.Generator,
-) -> Floats:  # fmt: skip
-    """Paths [N,K,3] with clumps, curls and frizz, outside of the head."""
+) -> tuple[Floats, Floats]:  # fmt: skip
+    """Paths [N,K,3] with clumps, curls and frizz, outside of the head; and the strand [N] int
+    that leads each one's clump."""
     count = len(paths)
     leader = clump_of(roots.position, side, style.clumps, random)
     # the lines of a plait do not mix
@@ -203,6 +208,8 @@ def _finished(
     astray = random.random(count) < 0.08 * style.flyaways
     amount = np.where(astray, 0.006 if style.tie == "none" else 0.0015, amount)
     points = frizzed(points, arc, amount.astype(np.float32), random)
+    if style.outline is not None:
+        points = stood_out(points, arc, style.outline)
     points[:, 0] = roots.position
     points = np.ascontiguousarray(points, np.float32)
     # below the jaw hair may press into what it lies on, and tails keep their shape
@@ -211,4 +218,4 @@ def _finished(
         least = np.where(points[..., 2] < -0.09, -1.0, least)
     least = least.astype(np.float32)
     push_out(points, least, scalp.collision.distance, LOW, STEP)
-    return points
+    return points, leader

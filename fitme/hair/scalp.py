@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ Ints = NDArray[np.int32]
 AXIS_Z = 0.005  # metres, where the vertical axis of the chart stands
 FAR_OUTSIDE = 1.0  # metres
 MARGIN = 0.035  # metres outside of the usual hairline within which another one may run
+KEPT = 8  # hairlines whose distances are kept
 CROWN = np.array([0.0, 0.135, -0.040], np.float32)  # metres, the whorl
 
 
@@ -35,17 +36,23 @@ class Scalp:
     collision: Collision
     skull: Ints  # [S] vertices of the skin that follow the bone: those below the usual hair
     near_hair: Ints  # [H] vertices that any hairline could hold
+    _edges: dict[bytes, Floats] = field(default_factory=dict)  # those asked for last
 
     def inside(self, line: Floats, right: Floats | None = None) -> Floats:
         """Signed distance [V] metres from a hairline [L,2], see `inside_hairline`; FAR_OUTSIDE
         where no hair can grow. `right` is the line of the person's right, where it is another."""
-        edge = np.full(len(self.vertices), -FAR_OUTSIDE, np.float32)
-        near = self.near_hair
-        edge[near] = inside_hairline(self.vertices[near], self.azimuth[near], line)
-        if right is not None:
-            near = near[self.vertices[near, 0] < 0]
-            edge[near] = inside_hairline(self.vertices[near], self.azimuth[near], right)
-        return edge
+        key = line.tobytes() + (b"" if right is None else right.tobytes())
+        if key not in self._edges:
+            edge = np.full(len(self.vertices), -FAR_OUTSIDE, np.float32)
+            near = self.near_hair
+            edge[near] = inside_hairline(self.vertices[near], self.azimuth[near], line)
+            if right is not None:
+                near = near[self.vertices[near, 0] < 0]
+                edge[near] = inside_hairline(self.vertices[near], self.azimuth[near], right)
+            while len(self._edges) >= KEPT:
+                self._edges.pop(next(iter(self._edges)))
+            self._edges[key] = edge
+        return self._edges[key]
 
 
 _CACHE: dict[int, tuple[HeadModel, Scalp]] = {}  # the head is kept so that its id stays its own
@@ -91,7 +98,7 @@ class Roots:
     azimuth: Floats  # [N] degrees
 
     def take(self, chosen: NDArray[np.bool_]) -> Roots:
-        return Roots(*(getattr(self, field.name)[chosen] for field in fields(self)))
+        return Roots(*(getattr(self, name.name)[chosen] for name in fields(self)))
 
     def of(self, scalp: Scalp, per_vertex: Floats) -> Floats:
         """Values [V] of the head's vertices at the roots [N]."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from fitme.hair.hairline import own_hairline
+from fitme.hair.outline import ANGLES
 
 Tie = Literal["none", "pony", "bun", "braid", "braids", "cornrows"]
 
@@ -50,6 +51,9 @@ class HairStyle:
     # A person's own line, which takes the place of raised, recession and peak: metres by which it
     # lies further in, see `hairline.own_hairline`.
     hairline: tuple[float, ...] | None = None
+    # Metres by which hair stands further out than it would, seen from the front, by angle around
+    # the head, see `outline.stood_out`.
+    outline: tuple[float, ...] | None = None
     thin_crown: float = 0.0
     bald: float = 0.0  # 1: a ring only
     fade: float = 0.0  # of the sides towards the ears and the nape
@@ -61,6 +65,8 @@ class HairStyle:
             raise ValueError("lengths and the number of clumps must be positive")
         if self.hairline is not None:
             own_hairline(self.hairline, self.low_nape)
+        if self.outline is not None and len(self.outline) != len(ANGLES):
+            raise ValueError(f"outline: wanted {len(ANGLES)} numbers, got {len(self.outline)}")
 
 
 @dataclass(frozen=True)

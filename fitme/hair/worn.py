@@ -22,7 +22,7 @@ Part = TypeVar("Part", HairStyle, BeardStyle, HairColor)
 STRANDS = 8000  # of the head: fine enough for pictures of 1024 px, grown in under two seconds
 BEARD_STRANDS = 4000
 # Fields that files of earlier versions have not: they keep their defaults.
-LATER = ("hairline", "bands")
+LATER = ("hairline", "outline", "bands")
 LARGEST = 1e4  # of any number in a file: beyond it nothing can be meant
 KEPT = 4  # grown heads that are kept
 
@@ -128,10 +128,10 @@ def _value(name: str, value: Any, default: Any) -> Any:
         return value
     if value is None and default is None:
         return None
-    if name == "hairline":
+    if name in LATER:
         if not isinstance(value, list | tuple):
-            raise ValueError("hairline is no list of numbers")
-        return tuple(_number("hairline", one) for one in value)
+            raise ValueError(f"{name} is no list of numbers")
+        return tuple(_number(name, one) for one in value)
     if name == "dye":
         if not isinstance(value, list | tuple) or len(value) != 3:
             raise ValueError("dye is no list of three numbers")

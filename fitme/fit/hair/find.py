@@ -12,10 +12,13 @@ from numpy.typing import NDArray
 from fitme.fit.hair.beard import CHIN, beard_of
 from fitme.fit.hair.evidence import HairPhoto, SeenHair, look
 from fitme.fit.hair.line import own_line
+from fitme.fit.hair.match import Worn, matched
+from fitme.fit.hair.outline import with_outline
+from fitme.fit.hair.parting import parting
 from fitme.fit.hair.score import LEAST_AREA
 from fitme.fit.hair.search import Found, Search
 from fitme.fit.hair.tone import pigments, wanted_albedo
-from fitme.hair import PRESETS, Hair, HairStyle
+from fitme.hair import PRESETS, Hair, HairStyle, Kind, Strands
 from fitme.hair.hairline import hairline
 from fitme.hair.scalp import scalp_of
 from fitme.head.model import HeadModel
@@ -70,8 +73,16 @@ def find_hair(
     notes = [Note(said, kind="hair")]
     if style is None and beard is None:
         return None, notes
-    color = pigments(own, gray=all(photo.photo.was_gray for photo in photos))
-    return Hair(style, color, beard), notes
+    gray = all(photo.photo.was_gray for photo in photos)
+    hair = Hair(style, pigments(own, gray), beard)
+    if style is not None:
+        strands = [_posed(head, photo, hair) for photo in photos]
+        worn = [
+            Worn(one, lie, photo.light)
+            for one, lie, photo in zip(seen, strands, photos, strict=True)
+        ]
+        hair = replace(hair, color=matched(own, worn, gray))
+    return hair, notes
 
 
 def _style(
@@ -91,6 +102,7 @@ def _style(
     )
     depths = [stage.depth for stage in search.stages]
     search.hairline = own_line(scalp_of(head), search.vertices, seen, depths, fall > HARDLY)
+    search.part = parting(scalp_of(head), search.hairline, search.vertices, seen)
     found = best_style(search, fall)
     unlike = UNLIKE if hair < COVERED else 1.0
     if found.cost > unlike * area / (area + LEAST_AREA):
@@ -108,7 +120,9 @@ def best_style(search: Search, fall: float) -> Found:
     best = search.presets(names)[:STARTS]
     best = [one for one in best if one.cost < best[0].cost + CLOSE]
     best = sorted((search.descend(one, 1) for one in best), key=lambda one: one.cost)
-    found = search.descend(best[0], 3, 0.5)
+    found = with_outline(search, best[0])
+    found = search.descend(found, 3, 0.5)
+    found = with_outline(search, found)
     found.style = replace(found.style, flyaways=CALM * found.style.flyaways)
     return found
 
@@ -197,6 +211,11 @@ def _albedos(
         if albedo is not None:
             found.append(albedo)
     return found
+
+
+def _posed(head: HeadModel, photo: HairPhoto, hair: Hair) -> Strands:
+    """The strands of the head as they lie in a photo."""
+    return hair.strands(head, photo.vertices, count=SHADE_STRANDS).of_kind(Kind.HAIR)
 
 
 def _alike(first: Sequence[Floats], second: Sequence[Floats]) -> bool:

@@ -38,6 +38,7 @@ class Stage:
     camera: Camera
     depth: Floats  # [n,n] metres along the axis, inf where nothing is
     head: Floats  # [n,n] bool: the head itself
+    moved: Floats  # [4,3] from the mean head to this one, see `Strands.moved`
 
     def draw(self, strands: Strands) -> Silhouette:
         """The silhouette of strands that lie on the posed head."""
@@ -65,7 +66,7 @@ def make_stage(head: HeadModel, vertices: Floats, camera: Camera, strands: Stran
     balls = bust_points() @ strands.moved[:3] + strands.moved[3]
     matrix, intrinsics = _matrices(camera)
     nearest_balls(balls.astype(np.float32), BALL, matrix, intrinsics, depth)
-    return Stage(camera, depth, covered)
+    return Stage(camera, depth, covered, strands.moved)
 
 
 def bust_points() -> Floats:

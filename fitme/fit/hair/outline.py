@@ -1,0 +1,103 @@
+"""The outline of hair in the photos, as metres by which it stands out from a style's."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fitme.fit.hair.evidence import SeenHair
+from fitme.fit.hair.search import Found, Search
+from fitme.fit.hair.silhouette import Silhouette, Stage
+from fitme.hair.outline import ANGLES, MIDDLE
+from fitme.segment.labels import Label
+
+Floats = NDArray[np.floating[Any]]
+
+ROUNDS = 3
+LEAST, MOST = -0.012, 0.060  # metres
+STEP = 0.002  # metres between the samples of a ray
+LONGEST = 0.26  # metres
+KNOWN = 0.5  # share of a ray from the head outwards that a photo must show
+RIDGE = 1.5  # of a difference between neighbours, against what the photos show
+DEPTH = -0.01  # metres: z of the mean head at which the outline lies
+FROM_SIDE = 0.6  # cosine between the face and the camera from which its left and right are seen
+
+
+def with_outline(search: Search, found: Found) -> Found:
+    """The same style standing out as in the photos, if it fits better so."""
+    best, values = found, np.asarray(found.style.outline or np.zeros(len(ANGLES)), np.float64)
+    for _ in range(ROUNDS):
+        silhouettes = list(search.drawn(best.style))
+        missing = [
+            _missing(*one) for one in zip(search.seen, search.stages, silhouettes, strict=True)
+        ]
+        seen = [one for one in missing if np.isfinite(one).any()]
+        if not seen:
+            break
+        values = (values + _smooth(np.nanmean(seen, 0) if len(seen) > 1 else seen[0])).clip(
+            LEAST, MOST
+        )
+        outline = tuple(float(round(value, 5)) for value in values)
+        style = replace(best.style, outline=outline)
+        cost = search.cost(style) + found.cost - search.plain_cost(found.style)
+        if cost >= best.cost:
+            break
+        best = Found(style, cost, found.preset, found.steps)
+    return best
+
+
+def _missing(seen: SeenHair, stage: Stage, drawn: Silhouette) -> Floats:
+    """[A] metres by which a photo's hair goes on beyond the drawn one at ANGLES, NaN unseen."""
+    pose = stage.camera.world_to_camera[0].double().numpy() @ _homogeneous(stage.moved)
+    if -(pose[2, :3] @ [0.0, 0.0, 1.0]) / np.linalg.norm(pose[2, :3]) < FROM_SIDE:
+        return np.full(len(ANGLES), np.nan)
+    away = np.arange(0.03, LONGEST, STEP)
+    turn = np.radians(ANGLES)
+    ways = np.stack([np.sin(turn), np.cos(turn)], -1)
+    flat = MIDDLE + away[None, :, None] * ways[:, None]
+    points = np.concatenate([flat, np.full((*flat.shape[:2], 1), DEPTH)], -1)
+    at = points @ pose[:3, :3].T + pose[:3, 3]
+    image = at @ stage.camera.K[0].double().numpy().T
+    pixel = np.floor(image[..., :2] / image[..., 2:]).astype(np.int64)
+    size = len(seen.known)
+    inside = ((pixel >= 0) & (pixel < size)).all(-1)
+    x, y = pixel.clip(0, size - 1)[..., 0], pixel.clip(0, size - 1)[..., 1]
+    known = inside & (seen.known[y, x] > 0.5)
+    face = seen.label(Label.SKIN, Label.EARS, Label.BEARD)[y, x]
+    photo = known & (seen.hair[y, x] > 0.5)
+    own = (drawn.alpha[y, x] > 0.5) | stage.head[y, x]
+    result = np.full(len(ANGLES), np.nan)
+    for k in range(len(ANGLES)):
+        if not photo[k].any():
+            continue
+        # the outermost hair, and skin where hair ends inside of it
+        last = int(np.flatnonzero(photo[k]).max())
+        end = int(np.flatnonzero(own[k]).max()) if own[k].any() else 0
+        if not known[k, : min(max(last, end) + 3, len(away))].all():
+            continue
+        if face[k, last + 1 :].max(initial=0.0) > 0.5:
+            continue
+        result[k] = (last - end) * STEP
+    return result
+
+
+def _homogeneous(moved: Floats) -> Floats:
+    """[4,4] for columns of what `Strands.moved` [4,3] says for rows."""
+    matrix = np.eye(4)
+    matrix[:3] = moved.T
+    return matrix
+
+
+def _smooth(values: Floats) -> Floats:
+    """Values [A], NaN unseen, as the smoothest ones near them; unseen ones are as those of the
+    other side."""
+    values = np.where(np.isfinite(values), values, values[::-1])
+    weight = np.isfinite(values).astype(float)
+    count = len(values)
+    bend = np.diff(np.eye(count), axis=0)
+    matrix = np.diag(weight + 0.02) + RIDGE * bend.T @ bend * 0.25
+    solved: Floats = np.linalg.solve(matrix, weight * np.nan_to_num(values))
+    return solved
