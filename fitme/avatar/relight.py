@@ -87,7 +87,10 @@ def haired(
     if not avatar.hair:
         return out
     strands = avatar.hair.strands(avatar.geometry.head, vertices[0].detach().cpu().numpy())
-    return with_hair(out, strands, avatar.hair.color, camera, light, shadows)
+    return with_hair(
+        out, strands, avatar.hair.color, camera, light, vertices,
+        avatar.geometry.head.triangles, shadows,
+    )  # fmt: skip
 
 
 def render_view(

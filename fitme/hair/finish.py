@@ -12,6 +12,8 @@ from fitme.head.curves import smoothstep
 
 Floats = NDArray[np.floating[Any]]
 
+WAVES_BELOW = 20.0  # turns per metre below which curls are waves
+
 
 def arc_lengths(points: Floats) -> Floats:
     """Path length [N,K] metres from the root."""
@@ -60,7 +62,9 @@ def curled(
     across /= np.linalg.norm(across, axis=-1, keepdims=True) + 1e-6
     other = np.cross(across, along)
     angle = 2 * np.pi * turns[:, None] * arc + phase[:, None]
-    size = radius[:, None] * (1 - np.exp(-arc / 0.02))
+    # curls begin at the root, waves of long hair further down
+    onset = np.where(turns < WAVES_BELOW, 0.10, 0.02)[:, None]
+    size = radius[:, None] * (1 - np.exp(-((arc / onset) ** 1.5)))
     first, second = np.cos(angle) * size, np.sin(angle) * size * (1 - 0.65 * flat)
     start = np.cos(phase)[:, None] * size, np.sin(phase)[:, None] * size * (1 - 0.65 * flat)
     fade = np.exp(-arc / 0.01)

@@ -23,7 +23,9 @@ Floats = NDArray[np.floating[Any]]
 
 TOTAL_WIDTH = 6.5  # metres: number of hairs (100,000) times their width (0.08 mm), less overlap
 SINGLE = 0.35  # width of a flyaway beside a strand that stands for a dozen hairs
-LOCK = 0.75  # of the tone of a strand: that of its clump, as locks are light and dark
+FINER = 2.0  # of cropped hair: by how much more strands stand for it
+LOCK = 0.88  # of the tone of a strand: that of its clump, as locks are light and dark
+TONE = 1.8  # standard deviations of the tone: beyond, a lock looks bleached
 EDGE = 0.005  # metres over which a hairline fades in
 POINTS_STRAIGHT, POINTS_CURLY, POINTS_SHORT, POINTS_CROPPED = 20, 40, 10, 6
 
@@ -43,28 +45,29 @@ def grow(head: HeadModel, style: HairStyle, seed: int, strands: int = 8000) -> S
     scalp, random = scalp_of(head), np.random.default_rng(seed)
     edge = scalp.inside(*_lines(style))
     density = _density(scalp, style, edge, random)
+    finer = _finer(scalp, style)
     share = float(density.sum() / max((edge > 0).sum(), 1))
-    # a cropped head shows every hair: more and finer ones
-    more = 1 + 2 * guides.smooth_share(0.045, 0.012, 0.5 * (style.top + style.sides))
+    more = float((density * finer).sum() / max(float(density.sum()), 1e-6))
     count = max(int(strands * more * min(1.0, share + 0.15)), 16)
     if style.tie == "cornrows":
         roots = draw_roots(scalp, density, 2 * count, random)
         roots = roots.take(np.abs(guides.cornrow(roots.position)[1]) < 0.55)
         count = len(roots.position)
     else:
-        roots = draw_roots(scalp, density, count, random)
+        roots = draw_roots(scalp, density * finer, count, random)
     inside = roots.of(scalp, edge)
     zone = guides.zones(roots, style, inside, random)
     paths, fine, side = _paths(scalp, style, roots, zone, inside, random)
     points, leader = _finished(scalp, style, roots, paths, side, random)
-    width = 0.5 * TOTAL_WIDTH / (strands * more) * style.thickness * fine
+    width = 0.5 * TOTAL_WIDTH / strands * style.thickness * fine / roots.of(scalp, finer)
     width = width * random.uniform(0.7, 1.3, count).astype(np.float32)
     long = points.shape[1] > POINTS_SHORT
     half = taper(width.astype(np.float32), points.shape[1], 0.25 if long else 0.45)
     tone = random.standard_normal(count)
     tone = LOCK * tone[leader] + np.sqrt(1 - LOCK**2) * random.standard_normal(count)
     return Strands(
-        points, half, roots.triangle, roots.barycentric, tone.astype(np.float32),
+        points, half, roots.triangle, roots.barycentric,
+        tone.clip(-TONE, TONE).astype(np.float32),
         np.full(count, int(Kind.HAIR), np.int32),
         scalp.collision.nearest_vertex(points), anchor_of(scalp),
     )  # fmt: skip
@@ -75,6 +78,18 @@ def _lines(style: HairStyle) -> tuple[Floats, ...]:
     if style.hairline is not None:
         return own_hairline(style.hairline, style.low_nape)
     return (hairline(style.raised, style.recession, style.peak, style.low_nape),)
+
+
+def _finer(scalp: Scalp, style: HairStyle) -> Floats:
+    """[V] by how much more and finer the strands are where hair is cropped: there one sees every
+    hair, and not locks."""
+    p = scalp.vertices
+    top, height = smoothstep(0.070, 0.108, p[:, 1]), smoothstep(-0.03, 0.085, p[:, 1])
+    low = np.where(scalp.azimuth < 120, style.sides, 0.5 * (style.back + style.nape))
+    length = top * style.top + (1 - top) * low * (1 - 0.92 * style.fade * (1 - height))
+    if style.tie != "none":
+        length = np.maximum(length, 0.1)
+    return (1 + FINER * (1 - smoothstep(0.012, 0.045, length))).astype(np.float32)
 
 
 def _density(scalp: Scalp, style: HairStyle, edge: Floats, random: np.random.Generator) -> Floats:

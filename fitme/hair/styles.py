@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from fitme.hair.hairline import own_hairline
-from fitme.hair.outline import ANGLES
+from fitme.hair.outline import PLACES
 
 Tie = Literal["none", "pony", "bun", "braid", "braids", "cornrows"]
 
@@ -51,8 +51,8 @@ class HairStyle:
     # A person's own line, which takes the place of raised, recession and peak: metres by which it
     # lies further in, see `hairline.own_hairline`.
     hairline: tuple[float, ...] | None = None
-    # Metres by which hair stands further out than it would, seen from the front, by angle around
-    # the head, see `outline.stood_out`.
+    # Metres by which hair stands further out than it would, seen from the front, see
+    # `fitme.hair.outline`.
     outline: tuple[float, ...] | None = None
     thin_crown: float = 0.0
     bald: float = 0.0  # 1: a ring only
@@ -65,8 +65,8 @@ class HairStyle:
             raise ValueError("lengths and the number of clumps must be positive")
         if self.hairline is not None:
             own_hairline(self.hairline, self.low_nape)
-        if self.outline is not None and len(self.outline) != len(ANGLES):
-            raise ValueError(f"outline: wanted {len(ANGLES)} numbers, got {len(self.outline)}")
+        if self.outline is not None and len(self.outline) != len(PLACES):
+            raise ValueError(f"outline: wanted {len(PLACES)} numbers, got {len(self.outline)}")
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,8 @@ PRESETS: dict[str, HairStyle] = {
     ),
     "long_wavy": HairStyle(
         top=0.44, sides=0.38, back=0.36, nape=0.28, part=0.03, lift=0.35, volume=0.024, layers=0.3,
-        weight=0.9, face=0.4, curl_radius=0.010, curl_turns=11, clumps=120, tightness=0.65,
+        weight=0.9, face=0.4, curl_radius=0.010, curl_turns=11, curl_order=0.4,
+        clumps=120, tightness=0.65,
     ),
     "long_back": HairStyle(
         top=0.42, sides=0.36, back=0.36, nape=0.28, swept_back=0.8, tuck=0.8, lift=0.5,

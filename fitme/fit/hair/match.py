@@ -25,12 +25,13 @@ ROUNDS = 4  # of drawing and correcting
 # Of the luminance and of the hue beside it, log: of all hair, and of a band against it; beyond,
 # light and shadow are meant that the drawn hair has not.
 MOST_LIGHT, MOST_HUE = 1.0, 0.35
-BAND_LIGHT, BAND_HUE = 0.45, 0.12
+BAND_LIGHT, BAND_HUE = 0.3, 0.1
 DARK = 0.002  # linear radiance that is not told from black
 LONG = 0.10  # metres of the usual strand from which bands differ
 OWN = 0.45  # share of a pixel's light from which it counts for a band
 SMOOTH_PX = 4.0  # standard deviation of what is no lock but the light on hair
-CALMEST, WILDEST = 0.15, 0.5  # of the variation from strand to strand
+CALMEST, WILDEST = 0.15, 0.4  # of the variation from strand to strand
+SHORT_WILDEST = 0.25  # where there are no locks
 
 
 @dataclass(frozen=True)
@@ -49,12 +50,15 @@ def matched(wanted: Sequence[Floats], photos: Sequence[Worn], gray: bool = False
     depth = [np.full(one.seen.known.shape, np.inf, np.float32) for one in photos]
     where = [_bands(one, color, far) for one, far in zip(photos, depth, strict=True)]
     factors, variation = np.zeros((BANDS, 3)), color.variation
+    wildest = WILDEST if any(_long(one) for one in photos) else SHORT_WILDEST
     if not any(mask.any() for masks in where for mask in masks):
         return color
     for turn in range(ROUNDS):
         if turn == 1 and wanted:  # pigments that are nearer to begin with
             mean = factors.mean(0)
+            dyed = color.dyed > 0
             color = pigments([np.mean(wanted, 0) * np.exp(mean)], gray)
+            color = color if dyed else replace(color, dye=None, dyed=0.0)
             factors = factors - mean
         color = replace(color, bands=_flat(factors), variation=variation)
         missing, pixels, livelier = np.zeros((BANDS, 3)), np.zeros(BANDS), []
@@ -71,7 +75,7 @@ def matched(wanted: Sequence[Floats], photos: Sequence[Worn], gray: bool = False
                 livelier.append(_liveliness(one.seen.pixels, all_of) / _liveliness(own, all_of))
         factors = _bounded(factors + _filled(missing, pixels), gray)
         if livelier:
-            variation = float(np.clip(variation * np.mean(livelier), CALMEST, WILDEST))
+            variation = float(np.clip(variation * np.mean(livelier), CALMEST, wildest))
     return replace(color, bands=_flat(factors), variation=variation)
 
 
@@ -80,7 +84,7 @@ def _bands(one: Worn, color: HairColor, far: Floats) -> list[Mask]:
     inner = cv2.erode((one.seen.hair * one.seen.known).astype(np.float32), np.ones((3, 3)))
     sure = (inner > SURE) & (one.seen.pixels.max(-1) < 0.97)
     shares, albedo = band_shares(one.strands), color.albedo(one.strands)
-    if float(np.median(arc_lengths(one.strands.points)[:, -1])) < LONG:
+    if not _long(one):
         drawn = draw_hair(one.strands, albedo, one.seen.camera, one.light, far)
         mask = sure & (drawn.alpha > SURE)
         return [mask] * BANDS
@@ -93,6 +97,10 @@ def _bands(one: Worn, color: HairColor, far: Floats) -> list[Mask]:
     light = np.stack(each)
     share = light / np.maximum(light.sum(0), 1e-6)
     return [sure & (alpha > SURE) & (own > OWN) for own in share]
+
+
+def _long(one: Worn) -> bool:
+    return float(np.median(arc_lengths(one.strands.points)[:, -1])) > LONG
 
 
 def _filled(missing: Floats, pixels: Floats) -> Floats:
@@ -122,9 +130,10 @@ def _cut(factors: Floats, most_light: float, most_hue: float) -> Floats:
 
 
 def _usual(pixels: Floats) -> Floats:
-    """Mean log [3] of pixels [N,3]: glints, which are few and light, hardly count as one sees
-    a colour."""
-    usual: Floats = np.log(pixels.clip(0) + DARK).mean(0)
+    """Log colour [3] of pixels [N,3] as one sees it: as light as the mean log, for which glints
+    hardly count; of the hue of the mean, for which shadows hardly count."""
+    mean = np.log(pixels.mean(0).clip(0) + DARK)
+    usual: Floats = mean - mean.mean() + np.log(pixels.clip(0) + DARK).mean()
     return usual
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from fitme.fit.hair.evidence import SeenHair
 from fitme.fit.hair.search import Found, Search
 from fitme.fit.hair.silhouette import Silhouette, Stage
-from fitme.hair.outline import ANGLES, MIDDLE
+from fitme.hair.outline import PLACES, rays
 from fitme.segment.labels import Label
 
 Floats = NDArray[np.floating[Any]]
@@ -19,7 +19,7 @@ Floats = NDArray[np.floating[Any]]
 ROUNDS = 3
 LEAST, MOST = -0.012, 0.060  # metres
 STEP = 0.002  # metres between the samples of a ray
-LONGEST = 0.26  # metres
+LONGEST = 0.22  # metres
 KNOWN = 0.5  # share of a ray from the head outwards that a photo must show
 RIDGE = 1.5  # of a difference between neighbours, against what the photos show
 DEPTH = -0.01  # metres: z of the mean head at which the outline lies
@@ -28,7 +28,7 @@ FROM_SIDE = 0.6  # cosine between the face and the camera from which its left an
 
 def with_outline(search: Search, found: Found) -> Found:
     """The same style standing out as in the photos, if it fits better so."""
-    best, values = found, np.asarray(found.style.outline or np.zeros(len(ANGLES)), np.float64)
+    best, values = found, np.asarray(found.style.outline or np.zeros(len(PLACES)), np.float64)
     for _ in range(ROUNDS):
         silhouettes = list(search.drawn(best.style))
         missing = [
@@ -50,14 +50,12 @@ def with_outline(search: Search, found: Found) -> Found:
 
 
 def _missing(seen: SeenHair, stage: Stage, drawn: Silhouette) -> Floats:
-    """[A] metres by which a photo's hair goes on beyond the drawn one at ANGLES, NaN unseen."""
+    """[P] metres by which a photo's hair goes on beyond the drawn one at PLACES, NaN unseen."""
     pose = stage.camera.world_to_camera[0].double().numpy() @ _homogeneous(stage.moved)
     if -(pose[2, :3] @ [0.0, 0.0, 1.0]) / np.linalg.norm(pose[2, :3]) < FROM_SIDE:
-        return np.full(len(ANGLES), np.nan)
+        return np.full(len(PLACES), np.nan)
     away = np.arange(0.03, LONGEST, STEP)
-    turn = np.radians(ANGLES)
-    ways = np.stack([np.sin(turn), np.cos(turn)], -1)
-    flat = MIDDLE + away[None, :, None] * ways[:, None]
+    flat = rays(away)
     points = np.concatenate([flat, np.full((*flat.shape[:2], 1), DEPTH)], -1)
     at = points @ pose[:3, :3].T + pose[:3, 3]
     image = at @ stage.camera.K[0].double().numpy().T
@@ -69,8 +67,8 @@ def _missing(seen: SeenHair, stage: Stage, drawn: Silhouette) -> Floats:
     face = seen.label(Label.SKIN, Label.EARS, Label.BEARD)[y, x]
     photo = known & (seen.hair[y, x] > 0.5)
     own = (drawn.alpha[y, x] > 0.5) | stage.head[y, x]
-    result = np.full(len(ANGLES), np.nan)
-    for k in range(len(ANGLES)):
+    result = np.full(len(PLACES), np.nan)
+    for k in range(len(PLACES)):
         if not photo[k].any():
             continue
         # the outermost hair, and skin where hair ends inside of it
@@ -92,7 +90,7 @@ def _homogeneous(moved: Floats) -> Floats:
 
 
 def _smooth(values: Floats) -> Floats:
-    """Values [A], NaN unseen, as the smoothest ones near them; unseen ones are as those of the
+    """Values [P], NaN unseen, as the smoothest ones near them; unseen ones are as those of the
     other side."""
     values = np.where(np.isfinite(values), values, values[::-1])
     weight = np.isfinite(values).astype(float)

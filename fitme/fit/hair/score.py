@@ -25,7 +25,7 @@ COURSE = 0.12  # weight of hair that runs another way, for hair that runs across
 WAVES = 0.4  # weight of hair that is more or less wavy, for the difference of `_waves`
 # `_waves` of hair that is straight, by what else photos show (two photos); and mean coherence of
 # the photo's course below which waves are noise
-NOISE, UNSURE = 0.04, (0.60, 0.75)
+NOISE, UNSURE = 0.06, (0.60, 0.75)
 FINE_PX, WAVE_PX = 1.0, 4.0  # standard deviations of what is one course, and of its surroundings
 INNER, FEW = 0.6, 200  # of hair in a pixel, and number of such pixels, that waves are looked for in
 LEAST_AREA = 0.04  # of the window: cropped heads are not judged by a handful of pixels
