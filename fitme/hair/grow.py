@@ -9,7 +9,17 @@ from numpy.typing import NDArray
 
 from fitme.hair import guides
 from fitme.hair.collision import LOW, STEP
-from fitme.hair.finish import arc_lengths, clump_of, cornrowed, curled, frizzed, gathered, taper
+from fitme.hair.finish import (
+    arc_lengths,
+    clump_of,
+    cornrowed,
+    curled,
+    frizzed,
+    gathered,
+    strayed,
+    taper,
+)
+from fitme.hair.gravity import UPRIGHT, Down
 from fitme.hair.hairline import hairline, own_hairline
 from fitme.hair.kernels_grow import SHOULDERS, grow_strands, push_out
 from fitme.hair.outline import stood_out
@@ -26,6 +36,7 @@ SINGLE = 0.35  # width of a flyaway beside a strand that stands for a dozen hair
 FINER = 2.0  # of cropped hair: by how much more strands stand for it
 LOCK = 0.88  # of the tone of a strand: that of its clump, as locks are light and dark
 TONE = 1.8  # standard deviations of the tone: beyond, a lock looks bleached
+LONG = 0.1  # metres from which hair falls over the ears
 EDGE = 0.005  # metres over which a hairline fades in
 POINTS_STRAIGHT, POINTS_CURLY, POINTS_SHORT, POINTS_CROPPED = 20, 40, 10, 6
 
@@ -37,8 +48,10 @@ def anchor_of(scalp: Scalp) -> Anchor:
     )  # fmt: skip
 
 
-def grow(head: HeadModel, style: HairStyle, seed: int, strands: int = 8000) -> Strands:
-    """`strands` hairs of the head in this style on the mean shape of `head`.
+def grow(
+    head: HeadModel, style: HairStyle, seed: int, strands: int = 8000, down: Down = UPRIGHT
+) -> Strands:
+    """`strands` hairs of the head in this style on the mean shape of `head`, falling along `down`.
 
     Strands stand for all of a head's hair whatever their number: fewer are wider.
     """
@@ -57,7 +70,7 @@ def grow(head: HeadModel, style: HairStyle, seed: int, strands: int = 8000) -> S
         roots = draw_roots(scalp, density * finer, count, random)
     inside = roots.of(scalp, edge)
     zone = guides.zones(roots, style, inside, random)
-    paths, fine, side = _paths(scalp, style, roots, zone, inside, random)
+    paths, fine, side = _paths(scalp, style, roots, zone, inside, down, random)
     points, leader = _finished(scalp, style, roots, paths, side, random)
     width = 0.5 * TOTAL_WIDTH / strands * style.thickness * fine / roots.of(scalp, finer)
     width = width * random.uniform(0.7, 1.3, count).astype(np.float32)
@@ -115,7 +128,7 @@ def _density(scalp: Scalp, style: HairStyle, edge: Floats, random: np.random.Gen
 
 def _paths(
     scalp: Scalp, style: HairStyle, roots: Roots, zone: guides.Zones, inside: Floats,
-    random: np.random.Generator,
+    down: Down, random: np.random.Generator,
 ) -> tuple[Floats, Floats, Floats]:  # fmt: skip
     """Grown paths [N,K,3], relative widths [N], and the side of the parting [N]."""
     count = len(roots.position)
@@ -165,9 +178,10 @@ def _paths(
         many = POINTS_CURLY
     out = np.empty((count, many, 3), np.float32)
     grow_strands(
-        *_arrays(roots.position, start, length, height, bend, fall, hold, hem, turn),
+        *_arrays(roots.position, start, length, height, bend, fall), np.array(down, np.float32),
+        *_arrays(hold, hem, turn),
         np.maximum(0.015, 1.2 * height).astype(np.float32), tie.astype(np.int32), ties, lines,
-        disc, reach.astype(np.float32), scalp.collision.soft if float(length.max()) > 0.1
+        disc, reach.astype(np.float32), scalp.collision.soft if float(length.max()) > LONG
         else scalp.collision.distance, LOW, STEP, out,
     )  # fmt: skip
     fine = 0.55 + 0.45 * smoothstep(-0.002, 0.012, inside)
@@ -200,6 +214,8 @@ def _finished(
     tightness = style.tightness if style.tie in ("none", "pony") else 0.0
     points = gathered(paths, leader, tightness, random)
     arc = arc_lengths(points)
+    if style.tie == "none":
+        points = strayed(points, arc, leader, random)
     if style.tie == "cornrows":
         outward = scalp.collision.at(points)[1]
         on_head = (points[..., 2:] > -0.10) & (points[..., 1:2] > -0.02)
@@ -232,5 +248,22 @@ def _finished(
     if style.tie != "none":
         least = np.where(points[..., 2] < -0.09, -1.0, least)
     least = least.astype(np.float32)
-    push_out(points, least, scalp.collision.distance, LOW, STEP)
-    return points, leader
+    long = style.tie == "none" and float(arc[:, -1].max()) > LONG
+    grid = scalp.collision.soft if long else scalp.collision.distance
+    push_out(points, least, grid, LOW, STEP)
+    return points if long or style.tie != "none" else _off_the_ears(scalp, points), leader
+
+
+def _off_the_ears(scalp: Scalp, points: Floats) -> Floats:
+    """Short hair [N,K,3] cut where it would come to lie on an ear."""
+    nearest = scalp.collision.nearest_vertex(points)
+    on_ear = scalp.on_ear[nearest] & (nearest >= 0)
+    on_ear[:, :2] = False
+    cut = np.flatnonzero(on_ear.any(1))
+    many = points.shape[1]
+    for strand in cut:
+        last = int(on_ear[strand].argmax()) - 1
+        at = np.linspace(0, last, many)
+        own = points[strand]
+        points[strand] = np.stack([np.interp(at, np.arange(many), own[:, c]) for c in range(3)], -1)
+    return points

@@ -20,6 +20,7 @@ Ints = NDArray[np.int32]
 AXIS_Z = 0.005  # metres, where the vertical axis of the chart stands
 FAR_OUTSIDE = 1.0  # metres
 MARGIN = 0.035  # metres outside of the usual hairline within which another one may run
+EAR = -0.003  # metres from the usual hairline
 KEPT = 8  # hairlines whose distances are kept
 CROWN = np.array([0.0, 0.135, -0.040], np.float32)  # metres, the whorl
 
@@ -36,6 +37,7 @@ class Scalp:
     collision: Collision
     skull: Ints  # [S] vertices of the skin that follow the bone: those below the usual hair
     near_hair: Ints  # [H] vertices that any hairline could hold
+    on_ear: NDArray[np.bool_]  # [V] the ears themselves, without the skin that hair grows on
     _edges: dict[bytes, Floats] = field(default_factory=dict)  # those asked for last
 
     def inside(self, line: Floats, right: Floats | None = None) -> Floats:
@@ -83,7 +85,7 @@ def _build(head: HeadModel) -> Scalp:
     )
     return Scalp(
         vertices, normals, skin.numpy().astype(np.int32), azimuth, regions,
-        build_collision(head, normals), skull, near,
+        build_collision(head, normals), skull, near, (regions["ears"] > 0.5) & (edge < EAR),
     )  # fmt: skip
 
 

@@ -119,6 +119,11 @@ PRESETS: dict[str, HairStyle] = {
         top=0.07, sides=0.03, back=0.035, nape=0.012, fringe=0.055, fringe_width=45, forward=0.6,
         lift=0.5, volume=0.018, layers=0.3, clumps=220, tightness=0.65,
     ),
+    "short_curly": HairStyle(
+        top=0.075, sides=0.025, back=0.03, nape=0.012, forward=0.2, lift=0.7, volume=0.016,
+        weight=0.3, hold=0.2, fade=0.3, clumps=420, tightness=0.75, curl_radius=0.005,
+        curl_turns=38, curl_order=0.15, frizz=0.3, layers=0.35,
+    ),
     "side_part": HairStyle(
         top=0.075, sides=0.025, back=0.03, nape=0.012, part=0.03, swept_back=0.35, lift=0.5,
         volume=0.014, hold=0.5, fade=0.3, clumps=200, tightness=0.5,

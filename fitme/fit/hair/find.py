@@ -19,6 +19,7 @@ from fitme.fit.hair.score import LEAST_AREA
 from fitme.fit.hair.search import Found, Search
 from fitme.fit.hair.tone import pigments, wanted_albedo
 from fitme.hair import PRESETS, Hair, HairStyle, Kind, Strands
+from fitme.hair.gravity import down_of
 from fitme.hair.hairline import hairline
 from fitme.hair.scalp import scalp_of
 from fitme.head.model import HeadModel
@@ -76,7 +77,7 @@ def find_hair(
     gray = all(photo.photo.was_gray for photo in photos)
     hair = Hair(style, pigments(own, gray), beard)
     if style is not None:
-        strands = [_posed(head, photo, hair) for photo in photos]
+        strands = [_posed(head, photo, hair).of_kind(Kind.HAIR) for photo in photos]
         worn = [
             Worn(one, lie, photo.light)
             for one, lie, photo in zip(seen, strands, photos, strict=True)
@@ -206,7 +207,7 @@ def _albedos(
         bare = BARE_CROPPED * float(np.exp(-max(length - 0.005, 0.0) / BARE_LENGTH))
     found = []
     for photo, one in zip(photos, seen, strict=True):
-        strands = worn.strands(head, photo.vertices, count=SHADE_STRANDS)
+        strands = _posed(head, photo, worn)
         albedo = wanted_albedo(one, strands, photo.light, label, bare)
         if albedo is not None:
             found.append(albedo)
@@ -214,8 +215,9 @@ def _albedos(
 
 
 def _posed(head: HeadModel, photo: HairPhoto, hair: Hair) -> Strands:
-    """The strands of the head as they lie in a photo."""
-    return hair.strands(head, photo.vertices, count=SHADE_STRANDS).of_kind(Kind.HAIR)
+    """Hair and beard as they lie in a photo."""
+    down = down_of(photo.camera)
+    return hair.strands(head, photo.vertices, count=SHADE_STRANDS, down=down)
 
 
 def _alike(first: Sequence[Floats], second: Sequence[Floats]) -> bool:

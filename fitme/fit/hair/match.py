@@ -24,7 +24,7 @@ Mask = NDArray[np.bool_]
 ROUNDS = 4  # of drawing and correcting
 # Of the luminance and of the hue beside it, log: of all hair, and of a band against it; beyond,
 # light and shadow are meant that the drawn hair has not.
-MOST_LIGHT, MOST_HUE = 1.0, 0.35
+MOST_LIGHT, MOST_HUE = 1.0, 0.25
 BAND_LIGHT, BAND_HUE = 0.3, 0.1
 DARK = 0.002  # linear radiance that is not told from black
 LONG = 0.10  # metres of the usual strand from which bands differ

@@ -17,7 +17,8 @@ from fitme.segment.labels import Label
 Floats = NDArray[np.floating[Any]]
 
 ROUNDS = 3
-LEAST, MOST = -0.012, 0.060  # metres
+LEAST, MOST, MOST_LOW = -0.012, 0.060, 0.020  # metres; the last below the ears, where ends fly
+LOW = 120.0  # place from which hair is below the ears
 STEP = 0.002  # metres between the samples of a ray
 LONGEST = 0.22  # metres
 KNOWN = 0.5  # share of a ray from the head outwards that a photo must show
@@ -37,9 +38,8 @@ def with_outline(search: Search, found: Found) -> Found:
         seen = [one for one in missing if np.isfinite(one).any()]
         if not seen:
             break
-        values = (values + _smooth(np.nanmean(seen, 0) if len(seen) > 1 else seen[0])).clip(
-            LEAST, MOST
-        )
+        most = np.where(np.abs(PLACES) > LOW, MOST_LOW, MOST)
+        values = (values + _smooth(np.nanmean(seen, 0))).clip(LEAST, most)
         outline = tuple(float(round(value, 5)) for value in values)
         style = replace(best.style, outline=outline)
         cost = search.cost(style) + found.cost - search.plain_cost(found.style)

@@ -23,9 +23,9 @@ WRONG = {
 UNTOLD = 0.2  # where the photo says nothing: hair may be there, but not for nothing
 COURSE = 0.12  # weight of hair that runs another way, for hair that runs across
 WAVES = 0.4  # weight of hair that is more or less wavy, for the difference of `_waves`
-# `_waves` of hair that is straight, by what else photos show (two photos); and mean coherence of
-# the photo's course below which waves are noise
-NOISE, UNSURE = 0.06, (0.60, 0.75)
+# `_waves` of straight hair in photos beyond that of drawn hair: where their course is of coherence
+# CLEAR, and how that grows with less of it (four photos); below UNSURE[0] nothing is told.
+NOISE, CLEAR, NOISIER, UNSURE = 0.035, 0.86, 0.5, (0.50, 0.65)
 FINE_PX, WAVE_PX = 1.0, 4.0  # standard deviations of what is one course, and of its surroundings
 INNER, FEW = 0.6, 200  # of hair in a pixel, and number of such pixels, that waves are looked for in
 LEAST_AREA = 0.04  # of the window: cropped heads are not judged by a handful of pixels
@@ -47,8 +47,9 @@ def wanted_waves(seen: SeenHair) -> tuple[float, float]:
     if inner.sum() < FEW:
         return 0.0, 0.0
     sure = float(np.linalg.norm(seen.course, axis=-1)[inner].mean())
-    waves = float(_waves(seen.course, hair)[inner].mean()) - NOISE
-    return waves, float(np.clip((sure - UNSURE[0]) / (UNSURE[1] - UNSURE[0]), 0, 1))
+    waves = float(_waves(seen.course, hair)[inner].mean())
+    waves -= NOISE + NOISIER * max(CLEAR - sure, 0.0)
+    return max(waves, 0.0), float(np.clip((sure - UNSURE[0]) / (UNSURE[1] - UNSURE[0]), 0, 1))
 
 
 def _waves(course: Floats, hair: Floats) -> Floats:

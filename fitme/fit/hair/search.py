@@ -14,6 +14,7 @@ from fitme.fit.hair.evidence import SeenHair
 from fitme.fit.hair.score import mismatch, wanted_waves, wrong_hair
 from fitme.fit.hair.silhouette import Silhouette, Stage, make_stage
 from fitme.hair import PRESETS, HairStyle, Strands, grow
+from fitme.hair.gravity import down_of
 from fitme.head.model import HeadModel
 
 Floats = NDArray[np.floating[Any]]
@@ -26,7 +27,7 @@ LENGTHS = ("top", "sides", "back", "nape")
 # cannot tell from a more common one. By eye on the 23 photos.
 RARE = {
     "braids": 0.06, "cornrows": 0.12, "afro": 0.03, "ring": 0.02, "pony_tail": 0.02, "bun": 0.015,
-    "curly": 0.02, "eye_sweep": 0.03, "receding": 0.01, "quiff": 0.005,
+    "curly": 0.02, "eye_sweep": 0.03, "receding": 0.01, "quiff": 0.005, "short_curly": 0.01,
 }  # fmt: skip
 LONG = 0.15  # metres of the sides: such styles are tried at several lengths
 SCALES = (0.65, 1.3)
@@ -112,13 +113,14 @@ class Search:
         ]
         self._wrong = [wrong_hair(one) for one in self.seen]
         self._waves = [wanted_waves(one) for one in self.seen]
+        self.down = down_of(seen[0].camera)  # the first photo's, whose hair hangs so
         self.part: float | None = None  # of what is parted at all
         self.tried, self.most = 0, most
         self.hairline: tuple[float, ...] | None = None  # of all that is tried
 
     def strands(self, style: HairStyle) -> Strands:
         """Its strands on the mean head."""
-        return grow(self.head, style, SEED, STRANDS)
+        return grow(self.head, style, SEED, STRANDS, self.down)
 
     def drawn(self, style: HairStyle) -> Iterator[Silhouette]:
         """The silhouette in each window."""
