@@ -74,9 +74,7 @@ def curled(
     return (points + first[..., None] * across + second[..., None] * other).astype(np.float32)
 
 
-def strayed(
-    points: Floats, arc: Floats, leader: Floats, random: np.random.Generator
-) -> Floats:
+def strayed(points: Floats, arc: Floats, leader: Floats, random: np.random.Generator) -> Floats:
     """Points [N,K,3] of which each lock bends a little in its own way, more so towards the end."""
     way = random.standard_normal((len(points), 2, 3))[leader]
     far = smoothstep(STRAYS_FROM, STRAYS_FULL, arc)[..., None]

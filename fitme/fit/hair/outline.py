@@ -21,8 +21,9 @@ LEAST, MOST, MOST_LOW = -0.012, 0.060, 0.020  # metres; the last below the ears,
 LOW = 120.0  # place from which hair is below the ears
 STEP = 0.002  # metres between the samples of a ray
 LONGEST = 0.22  # metres
-KNOWN = 0.5  # share of a ray from the head outwards that a photo must show
-RIDGE = 1.5  # of a difference between neighbours, against what the photos show
+# Weights of a difference between neighbours, and of standing out where no photo shows it, against
+# what the photos show
+RIDGE, UNSEEN = 0.375, 0.02
 DEPTH = -0.01  # metres: z of the mean head at which the outline lies
 FROM_SIDE = 0.6  # cosine between the face and the camera from which its left and right are seen
 
@@ -35,11 +36,12 @@ def with_outline(search: Search, found: Found) -> Found:
         missing = [
             _missing(*one) for one in zip(search.seen, search.stages, silhouettes, strict=True)
         ]
-        seen = [one for one in missing if np.isfinite(one).any()]
-        if not seen:
+        known = np.isfinite(missing)
+        if not known.any():
             break
+        mean = np.where(known, missing, 0).sum(0) / np.maximum(known.sum(0), 1)
         most = np.where(np.abs(PLACES) > LOW, MOST_LOW, MOST)
-        values = (values + _smooth(np.nanmean(seen, 0))).clip(LEAST, most)
+        values = (values + _smooth(mean, known.any(0))).clip(LEAST, most)
         outline = tuple(float(round(value, 5)) for value in values)
         style = replace(best.style, outline=outline)
         cost = search.cost(style) + found.cost - search.plain_cost(found.style)
@@ -89,13 +91,13 @@ def _homogeneous(moved: Floats) -> Floats:
     return matrix
 
 
-def _smooth(values: Floats) -> Floats:
-    """Values [P], NaN unseen, as the smoothest ones near them; unseen ones are as those of the
+def _smooth(values: Floats, known: NDArray[np.bool_]) -> Floats:
+    """Values [P] as the smoothest ones near those that are known; others are as those of the
     other side."""
-    values = np.where(np.isfinite(values), values, values[::-1])
-    weight = np.isfinite(values).astype(float)
-    count = len(values)
-    bend = np.diff(np.eye(count), axis=0)
-    matrix = np.diag(weight + 0.02) + RIDGE * bend.T @ bend * 0.25
-    solved: Floats = np.linalg.solve(matrix, weight * np.nan_to_num(values))
-    return solved
+    mirrored = ~known & known[::-1]
+    values = np.where(mirrored, values[::-1], values)
+    weight = (known | mirrored).astype(float)
+    bend = np.diff(np.eye(len(values)), axis=0)
+    matrix = np.diag(weight + UNSEEN) + RIDGE * bend.T @ bend
+    smooth: Floats = np.linalg.solve(matrix, weight * values)
+    return smooth
