@@ -21,6 +21,7 @@ from torch import Tensor
 from fitme.avatar.hair import with_hair
 from fitme.detail.wrinkles import Wrinkles, dressed
 from fitme.hair import Hair
+from fitme.hair.gravity import UPRIGHT, down_of
 from fitme.head.geometry import Geometry
 from fitme.head.mesh import head_mesh
 from fitme.head.view import View, head_rotation
@@ -83,11 +84,22 @@ def haired(
     avatar: Drawable, out: RenderOutput, camera: Camera, light: Light, vertices: Tensor,
     shadows: bool = False,
 ) -> RenderOutput:  # fmt: skip
-    """A render of the bare head, posed as `vertices` [1,V,3], with its hair if it has some."""
+    """A render of the bare head, posed as `vertices` [1,V,3], with its hair if it has some. In a
+    photo's own view hair hangs as it did there, from any other as on an upright head."""
     if not avatar.hair:
         return out
-    strands = avatar.hair.strands(avatar.geometry.head, vertices[0].detach().cpu().numpy())
-    return with_hair(out, strands, avatar.hair.color, camera, light, shadows)
+    pose = camera.world_to_camera.cpu()
+    own = any(
+        torch.allclose(pose, seen.view.camera().world_to_camera.cpu(), atol=1e-5)
+        for seen in avatar.photos
+    )
+    posed = vertices[0].detach().cpu().numpy()
+    down = down_of(camera) if own else UPRIGHT
+    strands = avatar.hair.strands(avatar.geometry.head, posed, down=down)
+    return with_hair(
+        out, strands, avatar.hair.color, camera, light, vertices,
+        avatar.geometry.head.triangles, shadows,
+    )  # fmt: skip
 
 
 def render_view(

@@ -9,11 +9,9 @@ import torch
 
 from fitme.export.content import Exportable, on_cpu, skin_of
 from fitme.hair import Kind
-from fitme.hair.cover import cover, root_albedo
+from fitme.hair.cover import PAINTED, cover, root_albedo
 from fitme.reflectance.atlas import bake_vertex_field
 from fitme.render import Material
-
-PAINTED = 0.85  # share of the hair's colour in the albedo of the skin that hair hides
 
 
 def scalp_skin(avatar: Exportable) -> Material:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from fitme.hair import guides
 from fitme.hair.collision import LOW, STEP
 from fitme.hair.finish import arc_lengths, clump_of, curled, frizzed, gathered, taper
+from fitme.hair.gravity import UPRIGHT
 from fitme.hair.grow import anchor_of
 from fitme.hair.kernels_grow import grow_strands, push_out
 from fitme.hair.scalp import Scalp, draw_roots, scalp_of
@@ -117,7 +118,7 @@ def grow_beard(head: HeadModel, style: BeardStyle, seed: int, strands: int = 400
     out = np.empty((count, many, 3), np.float32)
     values = (
         p, start, length, 0.25 * length * random.random(count), 20.0 * comb, 12.0 * long,
-        zero, zero - 1, 6.0 * style.frizz * noise, zero + 0.01,
+        np.array(UPRIGHT), zero, zero - 1, 6.0 * style.frizz * noise, zero + 0.01,
     )  # fmt: skip
     grow_strands(
         *(np.ascontiguousarray(value, np.float32) for value in values),

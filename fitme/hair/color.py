@@ -23,8 +23,10 @@ EUMELANIN = np.array([0.419, 0.697, 1.37])
 PHEOMELANIN = np.array([0.187, 0.4, 1.05])
 GREY = np.array([0.48, 0.465, 0.435])  # linear albedo of hair without pigment
 DEPTH = 2.0  # factor of the root of the absorption
+LIGHTEST = 0.95  # of any albedo
 FLOOR = 0.006  # of the albedo: black hair reflects this much
 DARKER = {Kind.BEARD: 1.1, Kind.BROW: 1.6, Kind.LASH: 3.0}  # pigment beside that of the head
+BANDS = 4  # places from root to tip whose colour can be given
 TIP_ARC = 0.12  # metres from the root to where tips have lightened by most of it
 
 
@@ -40,6 +42,12 @@ class HairColor:
     light_tips: float = 0.15
     dye: tuple[float, float, float] | None = None  # linear albedo
     dyed: float = 0.0  # share of strands
+    # Factors of the albedo of hair on the head, R, G, B of the root and so on to the tip
+    bands: tuple[float, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if self.bands is not None and len(self.bands) != 3 * BANDS:
+            raise ValueError(f"bands: wanted {3 * BANDS} factors, got {len(self.bands)}")
 
     def plain(self) -> Floats:
         """The linear albedo [3] of the average strand without grey or dye."""
@@ -68,7 +76,21 @@ class HairColor:
         if self.dye is not None:
             dyed = (draws[:, 1] < self.dyed)[:, None] * out
             colour = colour + dyed[..., None] * (np.array(self.dye) - colour)
+        if self.bands is not None:
+            own = (strands.kind == Kind.HAIR)[:, None, None]
+            share = band_shares(strands)
+            factor = share @ np.asarray(self.bands, np.float32).reshape(BANDS, 3)
+            colour = np.where(own, colour * factor, colour).clip(0, LIGHTEST)
         return colour.astype(np.float32)
+
+
+def band_shares(strands: Strands) -> Floats:
+    """[N,K,BANDS]: how much each band, evenly spaced from root to tip, counts at each point."""
+    steps = np.sqrt((np.diff(strands.points, axis=1) ** 2).sum(-1))
+    arc = np.concatenate([np.zeros_like(steps[:, :1]), np.cumsum(steps, 1)], 1)
+    at = arc / np.maximum(arc[:, -1:], 1e-6) * (BANDS - 1)
+    shares: Floats = (1 - np.abs(at[..., None] - np.arange(BANDS))).clip(0, 1).astype(np.float32)
+    return shares
 
 
 def _hashed(tone: Floats) -> Floats:

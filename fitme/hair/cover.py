@@ -13,6 +13,7 @@ from fitme.hair.strands import Strands
 Floats = NDArray[np.floating[Any]]
 
 FULL = 0.35  # of the usual density where nothing of the skin is left to see
+PAINTED = 0.85  # share of the hair's colour in the albedo of the skin that hair hides
 SHADE = 0.55  # factor of the hair's albedo: between the roots it is dark
 ROUNDS = 2  # in which a vertex takes on half of what its neighbours have: roots are dots
 

@@ -18,6 +18,7 @@ from fitme.render.light import Light
 
 Floats = NDArray[np.floating[Any]]
 
+FINER = 2  # hair is drawn this many times as large, as it is thin and edges cut it
 SKY = np.array([[0.0, 1.0, 0.3], [0.0, 0.3, 1.0]], np.float32)  # where ambient light comes from
 
 
@@ -30,6 +31,7 @@ class Undressed:
     depth: Floats  # [H,W] metres along the camera's axis, inf where nothing is
     position: Floats  # [H,W,3] metres in the world
     lamps: Floats  # [H,W] share of the light that comes from lamps rather than all around
+    fine: Floats  # [FINER*H,FINER*W]: depth in finer pixels, and of what else hides hair
 
 
 class Scene(Protocol):
@@ -68,12 +70,25 @@ def dress(
     """The scene with hair before and behind it, and the hair alone; camera and light of batch 1.
     Of the hair's shadow on the scene only the share `shade` is drawn."""
     share = 1 - shade * (1 - light_through([strands], scene, light))
-    drawn = draw_hair(strands, color, camera, light, scene.depth)
-    cover = drawn.alpha[..., None]
+    height, width = scene.depth.shape
+    fine = camera.resized(FINER * height, FINER * width)
+    drawn = draw_hair(strands, color, fine, light, scene.fine)
+    # of the scene's own part of a pixel hair hides what it hides of that part's finer pixels
+    solid = np.isfinite(scene.fine)
+    part = _reduced(solid.astype(np.float32))
+    hidden = _reduced(drawn.alpha * solid) / np.maximum(part, 1e-6)
+    left = np.where(part > 0, 1 - hidden, 1.0)[..., None]
+    cover, radiance = _reduced(drawn.alpha), _reduced(drawn.radiance)
     shaded = scene.color * share[..., None]
-    alpha = np.asarray(1.0 - (1.0 - scene.alpha) * (1.0 - cover), np.float32)
-    whole = replace(
-        scene, color=shaded * (1 - cover) + drawn.radiance,
-        alpha=alpha,
-    )  # fmt: skip
-    return whole, drawn
+    alpha = np.minimum(scene.alpha * left + cover[..., None], 1.0).astype(np.float32)
+    whole = replace(scene, color=(shaded * left + radiance).astype(np.float32), alpha=alpha)
+    return whole, HairImage(radiance, cover, drawn.depth[::FINER, ::FINER])
+
+
+def _reduced(values: Floats) -> Floats:
+    """Means [H,W,...] of FINER x FINER pixels."""
+    total: Floats = np.zeros((values.shape[0] // FINER, *values.shape[1:]), np.float32)[:, ::FINER]
+    for y in range(FINER):
+        for x in range(FINER):
+            total = total + values[y::FINER, x::FINER]
+    return (total * np.float32(1 / FINER**2)).astype(np.float32)

@@ -12,6 +12,10 @@ from fitme.head.curves import smoothstep
 
 Floats = NDArray[np.floating[Any]]
 
+# Metres by which locks bend aside, and of arc over which they come to
+STRAYS, STRAYS_FROM, STRAYS_FULL = 0.008, 0.06, 0.35
+WAVES_BELOW = 20.0  # turns per metre below which curls are waves
+
 
 def arc_lengths(points: Floats) -> Floats:
     """Path length [N,K] metres from the root."""
@@ -60,12 +64,23 @@ def curled(
     across /= np.linalg.norm(across, axis=-1, keepdims=True) + 1e-6
     other = np.cross(across, along)
     angle = 2 * np.pi * turns[:, None] * arc + phase[:, None]
-    size = radius[:, None] * (1 - np.exp(-arc / 0.02))
+    # curls begin at the root, waves of long hair further down
+    onset = np.where(turns < WAVES_BELOW, 0.10, 0.02)[:, None]
+    size = radius[:, None] * (1 - np.exp(-((arc / onset) ** 1.5)))
     first, second = np.cos(angle) * size, np.sin(angle) * size * (1 - 0.65 * flat)
     start = np.cos(phase)[:, None] * size, np.sin(phase)[:, None] * size * (1 - 0.65 * flat)
     fade = np.exp(-arc / 0.01)
     first, second = first - fade * start[0], second - fade * start[1]
     return (points + first[..., None] * across + second[..., None] * other).astype(np.float32)
+
+
+def strayed(points: Floats, arc: Floats, leader: Floats, random: np.random.Generator) -> Floats:
+    """Points [N,K,3] of which each lock bends a little in its own way, more so towards the end."""
+    way = random.standard_normal((len(points), 2, 3))[leader]
+    far = smoothstep(STRAYS_FROM, STRAYS_FULL, arc)[..., None]
+    later = smoothstep(0.0, 1.0, arc / np.maximum(arc[:, -1:], 1e-6))[..., None]
+    bent = STRAYS * far * (way[:, :1] * (1 - later) + way[:, 1:] * later)
+    return (points + bent * [1.0, 0.3, 0.6]).astype(np.float32)
 
 
 def frizzed(points: Floats, arc: Floats, amount: Floats, random: np.random.Generator) -> Floats:

@@ -9,9 +9,21 @@ from numpy.typing import NDArray
 
 from fitme.hair import guides
 from fitme.hair.collision import LOW, STEP
-from fitme.hair.finish import arc_lengths, clump_of, cornrowed, curled, frizzed, gathered, taper
+from fitme.hair.finish import (
+    arc_lengths,
+    clump_of,
+    cornrowed,
+    curled,
+    frizzed,
+    gathered,
+    strayed,
+    taper,
+)
+from fitme.hair.gravity import UPRIGHT, Down
+from fitme.hair.hairline import hairline, own_hairline
 from fitme.hair.kernels_grow import SHOULDERS, grow_strands, push_out
-from fitme.hair.scalp import Roots, Scalp, draw_roots, hairline, scalp_of
+from fitme.hair.outline import stood_out
+from fitme.hair.scalp import Roots, Scalp, draw_roots, scalp_of
 from fitme.hair.strands import Anchor, Kind, Strands
 from fitme.hair.styles import HairStyle
 from fitme.head.curves import smoothstep
@@ -21,6 +33,10 @@ Floats = NDArray[np.floating[Any]]
 
 TOTAL_WIDTH = 6.5  # metres: number of hairs (100,000) times their width (0.08 mm), less overlap
 SINGLE = 0.35  # width of a flyaway beside a strand that stands for a dozen hairs
+FINER = 2.0  # of cropped hair: by how much more strands stand for it
+LOCK = 0.88  # of the tone of a strand: that of its clump, as locks are light and dark
+TONE = 1.8  # standard deviations of the tone: beyond, a lock looks bleached
+LONG = 0.1  # metres from which hair falls over the ears
 EDGE = 0.005  # metres over which a hairline fades in
 POINTS_STRAIGHT, POINTS_CURLY, POINTS_SHORT, POINTS_CROPPED = 20, 40, 10, 6
 
@@ -32,38 +48,61 @@ def anchor_of(scalp: Scalp) -> Anchor:
     )  # fmt: skip
 
 
-def grow(head: HeadModel, style: HairStyle, seed: int, strands: int = 8000) -> Strands:
-    """`strands` hairs of the head in this style on the mean shape of `head`.
+def grow(
+    head: HeadModel, style: HairStyle, seed: int, strands: int = 8000, down: Down = UPRIGHT
+) -> Strands:
+    """`strands` hairs of the head in this style on the mean shape of `head`, falling along `down`.
 
     Strands stand for all of a head's hair whatever their number: fewer are wider.
     """
     scalp, random = scalp_of(head), np.random.default_rng(seed)
-    line = hairline(style.raised, style.recession, style.peak, style.low_nape)
-    edge = scalp.inside(line)
+    edge = scalp.inside(*_lines(style))
     density = _density(scalp, style, edge, random)
+    finer = _finer(scalp, style)
     share = float(density.sum() / max((edge > 0).sum(), 1))
-    # a cropped head shows every hair: more and finer ones
-    more = 1 + 2 * guides.smooth_share(0.045, 0.012, 0.5 * (style.top + style.sides))
+    more = float((density * finer).sum() / max(float(density.sum()), 1e-6))
     count = max(int(strands * more * min(1.0, share + 0.15)), 16)
     if style.tie == "cornrows":
         roots = draw_roots(scalp, density, 2 * count, random)
         roots = roots.take(np.abs(guides.cornrow(roots.position)[1]) < 0.55)
         count = len(roots.position)
     else:
-        roots = draw_roots(scalp, density, count, random)
+        roots = draw_roots(scalp, density * finer, count, random)
     inside = roots.of(scalp, edge)
     zone = guides.zones(roots, style, inside, random)
-    paths, fine, side = _paths(scalp, style, roots, zone, inside, random)
-    points = _finished(scalp, style, roots, paths, side, random)
-    width = 0.5 * TOTAL_WIDTH / (strands * more) * style.thickness * fine
+    paths, fine, side = _paths(scalp, style, roots, zone, inside, down, random)
+    points, leader = _finished(scalp, style, roots, paths, side, random)
+    width = 0.5 * TOTAL_WIDTH / strands * style.thickness * fine / roots.of(scalp, finer)
     width = width * random.uniform(0.7, 1.3, count).astype(np.float32)
     long = points.shape[1] > POINTS_SHORT
     half = taper(width.astype(np.float32), points.shape[1], 0.25 if long else 0.45)
+    tone = random.standard_normal(count)
+    tone = LOCK * tone[leader] + np.sqrt(1 - LOCK**2) * random.standard_normal(count)
     return Strands(
         points, half, roots.triangle, roots.barycentric,
-        random.standard_normal(count).astype(np.float32), np.full(count, int(Kind.HAIR), np.int32),
+        tone.clip(-TONE, TONE).astype(np.float32),
+        np.full(count, int(Kind.HAIR), np.int32),
         scalp.collision.nearest_vertex(points), anchor_of(scalp),
     )  # fmt: skip
+
+
+def _lines(style: HairStyle) -> tuple[Floats, ...]:
+    """The hairline, or those of the left and the right."""
+    if style.hairline is not None:
+        return own_hairline(style.hairline, style.low_nape)
+    return (hairline(style.raised, style.recession, style.peak, style.low_nape),)
+
+
+def _finer(scalp: Scalp, style: HairStyle) -> Floats:
+    """[V] by how much more and finer the strands are where hair is cropped: there one sees every
+    hair, and not locks."""
+    p = scalp.vertices
+    top, height = smoothstep(0.070, 0.108, p[:, 1]), smoothstep(-0.03, 0.085, p[:, 1])
+    low = np.where(scalp.azimuth < 120, style.sides, 0.5 * (style.back + style.nape))
+    length = top * style.top + (1 - top) * low * (1 - 0.92 * style.fade * (1 - height))
+    if style.tie != "none":
+        length = np.maximum(length, 0.1)
+    return (1 + FINER * (1 - smoothstep(0.012, 0.045, length))).astype(np.float32)
 
 
 def _density(scalp: Scalp, style: HairStyle, edge: Floats, random: np.random.Generator) -> Floats:
@@ -74,7 +113,6 @@ def _density(scalp: Scalp, style: HairStyle, edge: Floats, random: np.random.Gen
     # the front is the softest, the line around the ear sharp
     soft = EDGE * (1 - 0.5 * smoothstep(60, 75, scalp.azimuth))
     density = smoothstep(-0.5, 1.2, (edge + uneven) / soft)
-    density = density * (1 - smoothstep(0.15, 0.5, scalp.regions["ears"]))
     y, z = p[:, 1], p[:, 2]
     if style.tie != "none":  # what grows before the ears is too short for a tie
         before = (1 - smoothstep(82, 88, scalp.azimuth)) * (1 - smoothstep(0.035, 0.06, y))
@@ -90,7 +128,7 @@ def _density(scalp: Scalp, style: HairStyle, edge: Floats, random: np.random.Gen
 
 def _paths(
     scalp: Scalp, style: HairStyle, roots: Roots, zone: guides.Zones, inside: Floats,
-    random: np.random.Generator,
+    down: Down, random: np.random.Generator,
 ) -> tuple[Floats, Floats, Floats]:  # fmt: skip
     """Grown paths [N,K,3], relative widths [N], and the side of the parting [N]."""
     count = len(roots.position)
@@ -140,9 +178,10 @@ def _paths(
         many = POINTS_CURLY
     out = np.empty((count, many, 3), np.float32)
     grow_strands(
-        *_arrays(roots.position, start, length, height, bend, fall, hold, hem, turn),
+        *_arrays(roots.position, start, length, height, bend, fall), np.array(down, np.float32),
+        *_arrays(hold, hem, turn),
         np.maximum(0.015, 1.2 * height).astype(np.float32), tie.astype(np.int32), ties, lines,
-        disc, reach.astype(np.float32), scalp.collision.soft if float(length.max()) > 0.1
+        disc, reach.astype(np.float32), scalp.collision.soft if float(length.max()) > LONG
         else scalp.collision.distance, LOW, STEP, out,
     )  # fmt: skip
     fine = 0.55 + 0.45 * smoothstep(-0.002, 0.012, inside)
@@ -166,14 +205,17 @@ def _disc(count: int, style: HairStyle, random: np.random.Generator) -> Floats:
 def _finished(
     scalp: Scalp, style: HairStyle, roots: Roots, paths: Floats, side: Floats,
     random: np.random.Generator,
-) -> Floats:  # fmt: skip
-    """Paths [N,K,3] with clumps, curls and frizz, outside of the head."""
+) -> tuple[Floats, Floats]:  # fmt: skip
+    """Paths [N,K,3] with clumps, curls and frizz, outside of the head; and the strand [N] int
+    that leads each one's clump."""
     count = len(paths)
     leader = clump_of(roots.position, side, style.clumps, random)
     # the lines of a plait do not mix
     tightness = style.tightness if style.tie in ("none", "pony") else 0.0
     points = gathered(paths, leader, tightness, random)
     arc = arc_lengths(points)
+    if style.tie == "none":
+        points = strayed(points, arc, leader, random)
     if style.tie == "cornrows":
         outward = scalp.collision.at(points)[1]
         on_head = (points[..., 2:] > -0.10) & (points[..., 1:2] > -0.02)
@@ -197,6 +239,8 @@ def _finished(
     astray = random.random(count) < 0.08 * style.flyaways
     amount = np.where(astray, 0.006 if style.tie == "none" else 0.0015, amount)
     points = frizzed(points, arc, amount.astype(np.float32), random)
+    if style.outline is not None:
+        points = stood_out(points, arc, style.outline)
     points[:, 0] = roots.position
     points = np.ascontiguousarray(points, np.float32)
     # below the jaw hair may press into what it lies on, and tails keep their shape
@@ -204,5 +248,22 @@ def _finished(
     if style.tie != "none":
         least = np.where(points[..., 2] < -0.09, -1.0, least)
     least = least.astype(np.float32)
-    push_out(points, least, scalp.collision.distance, LOW, STEP)
+    long = style.tie == "none" and float(arc[:, -1].max()) > LONG
+    grid = scalp.collision.soft if long else scalp.collision.distance
+    push_out(points, least, grid, LOW, STEP)
+    return points if long or style.tie != "none" else _off_the_ears(scalp, points), leader
+
+
+def _off_the_ears(scalp: Scalp, points: Floats) -> Floats:
+    """Short hair [N,K,3] cut where it would come to lie on an ear."""
+    nearest = scalp.collision.nearest_vertex(points)
+    on_ear = scalp.on_ear[nearest] & (nearest >= 0)
+    on_ear[:, :2] = False
+    cut = np.flatnonzero(on_ear.any(1))
+    many = points.shape[1]
+    for strand in cut:
+        last = int(on_ear[strand].argmax()) - 1
+        at = np.linspace(0, last, many)
+        own = points[strand]
+        points[strand] = np.stack([np.interp(at, np.arange(many), own[:, c]) for c in range(3)], -1)
     return points

@@ -69,15 +69,16 @@ def push_out(points, least, grid, low, step):
 
 @kernel
 def grow_strands(
-    root, comb, length, height, bend, gravity, hold, hem, turn, rise,
+    root, comb, length, height, bend, gravity, down, hold, hem, turn, rise,
     tie, ties, tails, disc, reach, grid, low, step, out,
 ):  # fmt: skip
     """Paths of N strands, resampled by arc length into out [N,K,3].
 
     root, comb [N,3]: where each starts and along what; length [N] metres; height [N] metres above
     the skin that it comes to lie at, after about `rise` [N] metres; bend [N,3] per metre: turned
-    by towards its lie; gravity, hold [N]: how fast it falls (per metre) and how much of the way
-    back to the head a flying strand is drawn (per step); hem [N]: height below which it is cut;
+    by towards its lie; gravity, hold [N]: how fast it falls along down [3] (per metre) and how much
+    of the way back to the head a flying strand is drawn (per step); hem [N]: height below which it
+    is cut;
     turn [N,3] per metre: what else pulls. tie [N]: -1, or the row of ties [M,3] it is drawn to,
     whence it follows tails [M,G,P,3] (G lines of P points; disc [N,4]: line, two offsets in
     metres, 0) over its share reach [N].
@@ -99,9 +100,9 @@ def grow_strands(
         for s in range(steps):
             arc = (s + 1) * ds
             fade = math.exp(-arc / 0.05)
-            ax = bend[n, 0] * fade + turn[n, 0]
-            ay = bend[n, 1] * fade + turn[n, 1] - gravity[n]
-            az = bend[n, 2] * fade + turn[n, 2]
+            ax = bend[n, 0] * fade + turn[n, 0] + gravity[n] * down[0]
+            ay = bend[n, 1] * fade + turn[n, 1] + gravity[n] * down[1]
+            az = bend[n, 2] * fade + turn[n, 2] + gravity[n] * down[2]
             if tied:
                 tx, ty, tz = ties[tie[n], 0] - px, ties[tie[n], 1] - py, ties[tie[n], 2] - pz
                 far = math.sqrt(tx * tx + ty * ty + tz * tz) + 1e-9

@@ -1,14 +1,8 @@
-"""Where hair grows: the hairline as a closed line around the head, and roots drawn inside it.
-
-The line is drawn in a chart of the mean head: azimuth around the vertical axis through the skull
-(0 at the face, 180 degrees at the nape) times SKULL_RADIUS, and height y. Its usual course was set
-by eye on the template: a third of the face above the brows, the corner at the temple, the
-sideburn before the ear, around the ear, and down to the nape.
-"""
+"""Where hair grows: the mean head as hair needs it, and roots drawn inside a hairline."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -16,25 +10,19 @@ import torch
 from numpy.typing import NDArray
 
 from fitme.hair.collision import Collision, build_collision
+from fitme.hair.hairline import hairline, inside_hairline
 from fitme.head.model import HeadModel
 from fitme.render.geometry import vertex_normals
 
 Floats = NDArray[np.floating[Any]]
 Ints = NDArray[np.int32]
 
-SKULL_RADIUS = 0.078  # metres of the chart per radian of azimuth, the skull's at the temples
 AXIS_Z = 0.005  # metres, where the vertical axis of the chart stands
 FAR_OUTSIDE = 1.0  # metres
 MARGIN = 0.035  # metres outside of the usual hairline within which another one may run
+EAR = -0.003  # metres from the usual hairline
+KEPT = 8  # hairlines whose distances are kept
 CROWN = np.array([0.0, 0.135, -0.040], np.float32)  # metres, the whorl
-
-# azimuth in degrees, height in metres
-HAIRLINE = (
-    (0, 0.1050), (12, 0.1055), (24, 0.1045), (34, 0.1010), (43, 0.0940), (49, 0.0850),
-    (53, 0.0740), (57, 0.0640), (63, 0.0540), (68, 0.0420), (70, 0.0260), (71, 0.0100),
-    (79, 0.0080), (80, 0.0300), (84, 0.0520), (100, 0.0600), (116, 0.0480), (124, 0.0220),
-    (127, -0.0040), (133, -0.0280), (147, -0.0420), (163, -0.0450), (180, -0.0480),
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -49,14 +37,24 @@ class Scalp:
     collision: Collision
     skull: Ints  # [S] vertices of the skin that follow the bone: those below the usual hair
     near_hair: Ints  # [H] vertices that any hairline could hold
+    on_ear: NDArray[np.bool_]  # [V] the ears themselves, without the skin that hair grows on
+    _edges: dict[bytes, Floats] = field(default_factory=dict)  # those asked for last
 
-    def inside(self, line: Floats) -> Floats:
+    def inside(self, line: Floats, right: Floats | None = None) -> Floats:
         """Signed distance [V] metres from a hairline [L,2], see `inside_hairline`; FAR_OUTSIDE
-        where no hair can grow."""
-        edge = np.full(len(self.vertices), -FAR_OUTSIDE, np.float32)
-        near = self.near_hair
-        edge[near] = inside_hairline(self.vertices[near], self.azimuth[near], line)
-        return edge
+        where no hair can grow. `right` is the line of the person's right, where it is another."""
+        key = line.tobytes() + (b"" if right is None else right.tobytes())
+        if key not in self._edges:
+            edge = np.full(len(self.vertices), -FAR_OUTSIDE, np.float32)
+            near = self.near_hair
+            edge[near] = inside_hairline(self.vertices[near], self.azimuth[near], line)
+            if right is not None:
+                near = near[self.vertices[near, 0] < 0]
+                edge[near] = inside_hairline(self.vertices[near], self.azimuth[near], right)
+            while len(self._edges) >= KEPT:
+                self._edges.pop(next(iter(self._edges)))
+            self._edges[key] = edge
+        return self._edges[key]
 
 
 _CACHE: dict[int, tuple[HeadModel, Scalp]] = {}  # the head is kept so that its id stays its own
@@ -87,45 +85,8 @@ def _build(head: HeadModel) -> Scalp:
     )
     return Scalp(
         vertices, normals, skin.numpy().astype(np.int32), azimuth, regions,
-        build_collision(head, normals), skull, near,
+        build_collision(head, normals), skull, near, (regions["ears"] > 0.5) & (edge < EAR),
     )  # fmt: skip
-
-
-def hairline(raised: float, recession: float, peak: float, low_nape: float) -> Floats:
-    """The line [L,2] in chart metres: raised by `raised` metres at the front, drawn back at the
-    temples by `recession` 0..1, with a widow's `peak` 0..1, the nape lower by `low_nape` metres."""
-    line = np.array(HAIRLINE, np.float32)
-    a, y = line[:, 0].copy(), line[:, 1].copy()
-    front = np.clip((60 - a) / 20, 0, 1)
-    y += raised * front
-    corner = np.exp(-(((a - 40) / 15) ** 2))
-    y += 0.026 * recession * corner
-    side = np.clip((a - 40) / 8, 0, 1) * np.clip((70 - a) / 8, 0, 1)
-    a += 5 * recession * side
-    y -= 0.008 * peak * np.exp(-((a / 9) ** 2))
-    y -= low_nape * np.clip((a - 128) / 15, 0, 1)
-    return np.stack([np.radians(a) * SKULL_RADIUS, y], -1).astype(np.float32)
-
-
-def inside_hairline(vertices: Floats, azimuth: Floats, line: Floats) -> Floats:
-    """Signed distance [V] metres of the mean head's vertices [V,3] with their azimuth [V] from the
-    hairline [L,2], positive inside, measured in the chart."""
-    chart = np.stack([np.radians(azimuth) * SKULL_RADIUS, vertices[:, 1]], -1)
-    first, last = line[0], line[-1]
-    beyond = np.array([[last[0] + 0.1, last[1]], [last[0] + 0.1, 0.5], [-0.1, 0.5]], np.float32)
-    left = np.array([[-0.1, first[1]]], np.float32)
-    ring = np.concatenate([line, beyond, left])
-    a, b = ring, np.roll(ring, -1, 0)
-    away = np.full(len(chart), 1.0, np.float32)
-    crossings = np.zeros(len(chart), np.int32)
-    for p, q in zip(a, b, strict=True):
-        edge = q - p
-        along = ((chart - p) @ edge / (edge @ edge + 1e-12)).clip(0, 1)
-        away = np.minimum(away, np.linalg.norm(chart - p - along[:, None] * edge, axis=1))
-        spans = (p[1] > chart[:, 1]) != (q[1] > chart[:, 1])
-        cut = p[0] + (chart[:, 1] - p[1]) * edge[0] / (edge[1] if edge[1] else 1e-9)
-        crossings += spans & (chart[:, 0] < cut)
-    return np.where(crossings % 2 == 1, away, -away).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -139,7 +100,7 @@ class Roots:
     azimuth: Floats  # [N] degrees
 
     def take(self, chosen: NDArray[np.bool_]) -> Roots:
-        return Roots(*(getattr(self, field.name)[chosen] for field in fields(self)))
+        return Roots(*(getattr(self, name.name)[chosen] for name in fields(self)))
 
     def of(self, scalp: Scalp, per_vertex: Floats) -> Floats:
         """Values [V] of the head's vertices at the roots [N]."""

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from fitme.hair.hairline import own_hairline
+from fitme.hair.outline import PLACES
+
 Tie = Literal["none", "pony", "bun", "braid", "braids", "cornrows"]
 
 
@@ -45,6 +48,12 @@ class HairStyle:
     recession: float = 0.15  # of the temples
     peak: float = 0.2  # widow's peak
     low_nape: float = 0.0  # metres
+    # A person's own line, which takes the place of raised, recession and peak: metres by which it
+    # lies further in, see `hairline.own_hairline`.
+    hairline: tuple[float, ...] | None = None
+    # Metres by which hair stands further out than it would, seen from the front, see
+    # `fitme.hair.outline`.
+    outline: tuple[float, ...] | None = None
     thin_crown: float = 0.0
     bald: float = 0.0  # 1: a ring only
     fade: float = 0.0  # of the sides towards the ears and the nape
@@ -54,6 +63,10 @@ class HairStyle:
     def __post_init__(self) -> None:
         if min(self.top, self.sides, self.back, self.nape) <= 0 or self.clumps < 1:
             raise ValueError("lengths and the number of clumps must be positive")
+        if self.hairline is not None:
+            own_hairline(self.hairline, self.low_nape)
+        if self.outline is not None and len(self.outline) != len(PLACES):
+            raise ValueError(f"outline: wanted {len(PLACES)} numbers, got {len(self.outline)}")
 
 
 @dataclass(frozen=True)
@@ -106,6 +119,11 @@ PRESETS: dict[str, HairStyle] = {
         top=0.07, sides=0.03, back=0.035, nape=0.012, fringe=0.055, fringe_width=45, forward=0.6,
         lift=0.5, volume=0.018, layers=0.3, clumps=220, tightness=0.65,
     ),
+    "short_curly": HairStyle(
+        top=0.075, sides=0.025, back=0.03, nape=0.012, forward=0.2, lift=0.7, volume=0.016,
+        weight=0.3, hold=0.2, fade=0.3, clumps=420, tightness=0.75, curl_radius=0.005,
+        curl_turns=38, curl_order=0.15, frizz=0.3, layers=0.35,
+    ),
     "side_part": HairStyle(
         top=0.075, sides=0.025, back=0.03, nape=0.012, part=0.03, swept_back=0.35, lift=0.5,
         volume=0.014, hold=0.5, fade=0.3, clumps=200, tightness=0.5,
@@ -132,7 +150,8 @@ PRESETS: dict[str, HairStyle] = {
     ),
     "long_wavy": HairStyle(
         top=0.44, sides=0.38, back=0.36, nape=0.28, part=0.03, lift=0.35, volume=0.024, layers=0.3,
-        weight=0.9, face=0.4, curl_radius=0.010, curl_turns=11, clumps=120, tightness=0.65,
+        weight=0.9, face=0.4, curl_radius=0.010, curl_turns=11, curl_order=0.4,
+        clumps=120, tightness=0.65,
     ),
     "long_back": HairStyle(
         top=0.42, sides=0.36, back=0.36, nape=0.28, swept_back=0.8, tuck=0.8, lift=0.5,

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from fitme.hair.beard import grow_beard
 from fitme.hair.color import HairColor
+from fitme.hair.gravity import UPRIGHT, Down
 from fitme.hair.grow import grow
 from fitme.hair.strands import Strands
 from fitme.hair.styles import BeardStyle, HairStyle, Tie
@@ -19,8 +20,10 @@ from fitme.head.model import HeadModel
 Floats = NDArray[np.floating[Any]]
 Part = TypeVar("Part", HairStyle, BeardStyle, HairColor)
 
-STRANDS = 8000  # of the head: fine enough for pictures of 1024 px, grown in under two seconds
+STRANDS = 12000  # of the head: fine enough for pictures of 1024 px, grown in two seconds
 BEARD_STRANDS = 4000
+# Fields that files of earlier versions have not: they keep their defaults.
+LATER = ("hairline", "outline", "bands")
 LARGEST = 1e4  # of any number in a file: beyond it nothing can be meant
 KEPT = 4  # grown heads that are kept
 
@@ -37,17 +40,19 @@ class Hair:
     def __bool__(self) -> bool:
         return self.style is not None or self.beard is not None
 
-    def strands(self, head: HeadModel, vertices: Floats, *, count: int = STRANDS) -> Strands:
+    def strands(
+        self, head: HeadModel, vertices: Floats, *, count: int = STRANDS, down: Down = UPRIGHT
+    ) -> Strands:
         """Its strands on a head with `vertices` [V,3], metres, of any shape and expression; they
-        grow once per head and follow it from then on.
+        grow once per head and way `down` that they fall, and follow it from then on.
 
         Raises ValueError where there is no hair at all.
         """
         if not self:
             raise ValueError("a head without hair has no strands")
-        key = (id(head), self, count, vertices.tobytes())
+        key = (id(head), self, count, down, vertices.tobytes())
         if key not in _POSED:
-            posed = _grown(self, head, count).on(vertices)
+            posed = _grown(self, head, count, down).on(vertices)
             _make_room(_POSED)
             _POSED[key] = (head, posed)
         return _POSED[key][1]
@@ -78,8 +83,8 @@ class Hair:
 
 # Strands on the mean head and on posed ones, those asked for last; the head is kept with them so
 # that its id stays its own.
-_CACHE: dict[tuple[int, Hair, int], tuple[HeadModel, Strands]] = {}
-_POSED: dict[tuple[int, Hair, int, bytes], tuple[HeadModel, Strands]] = {}
+_CACHE: dict[tuple[int, Hair, int, Down], tuple[HeadModel, Strands]] = {}
+_POSED: dict[tuple[int, Hair, int, Down, bytes], tuple[HeadModel, Strands]] = {}
 
 
 def _make_room(cache: dict[Any, Any]) -> None:
@@ -87,13 +92,13 @@ def _make_room(cache: dict[Any, Any]) -> None:
         cache.pop(next(iter(cache)))
 
 
-def _grown(hair: Hair, head: HeadModel, count: int) -> Strands:
+def _grown(hair: Hair, head: HeadModel, count: int, down: Down) -> Strands:
     """The strands on the mean shape of the head; those asked for last are kept."""
-    key = (id(head), hair, count)
+    key = (id(head), hair, count, down)
     if key not in _CACHE:
         parts = []
         if hair.style is not None:
-            parts.append(grow(head, hair.style, hair.seed, count))
+            parts.append(grow(head, hair.style, hair.seed, count, down))
         if hair.beard is not None:
             parts.append(grow_beard(head, hair.beard, hair.seed, BEARD_STRANDS))
         _make_room(_CACHE)
@@ -109,7 +114,7 @@ def _read(data: Mapping[str, Any], name: str, kind: type[Part]) -> Part | None:
     if not isinstance(values, Mapping):
         raise ValueError(f"hair: {name} is no object")
     known = {item.name: item.default for item in fields(kind)}
-    odd = sorted(values.keys() ^ known.keys())
+    odd = sorted((values.keys() | set(LATER) & known.keys()) ^ known.keys())
     if odd:
         raise ValueError(f"hair: {name}.{odd[0]} is missing or unknown")
     try:
@@ -126,6 +131,10 @@ def _value(name: str, value: Any, default: Any) -> Any:
         return value
     if value is None and default is None:
         return None
+    if name in LATER:
+        if not isinstance(value, list | tuple):
+            raise ValueError(f"{name} is no list of numbers")
+        return tuple(_number(name, one) for one in value)
     if name == "dye":
         if not isinstance(value, list | tuple) or len(value) != 3:
             raise ValueError("dye is no list of three numbers")

@@ -11,11 +11,17 @@ from numpy.typing import NDArray
 
 from fitme.fit.hair.beard import CHIN, beard_of
 from fitme.fit.hair.evidence import HairPhoto, SeenHair, look
+from fitme.fit.hair.line import own_line
+from fitme.fit.hair.match import Worn, matched
+from fitme.fit.hair.outline import with_outline
+from fitme.fit.hair.parting import parting
 from fitme.fit.hair.score import LEAST_AREA
 from fitme.fit.hair.search import Found, Search
 from fitme.fit.hair.tone import pigments, wanted_albedo
-from fitme.hair import PRESETS, Hair, HairStyle
-from fitme.hair.scalp import hairline, scalp_of
+from fitme.hair import PRESETS, Hair, HairStyle, Kind, Strands
+from fitme.hair.gravity import down_of
+from fitme.hair.hairline import hairline
+from fitme.hair.scalp import scalp_of
 from fitme.head.model import HeadModel
 from fitme.runtime.notes import Note
 from fitme.segment.encoder import FaceEncoder
@@ -68,8 +74,16 @@ def find_hair(
     notes = [Note(said, kind="hair")]
     if style is None and beard is None:
         return None, notes
-    color = pigments(own, gray=all(photo.photo.was_gray for photo in photos))
-    return Hair(style, color, beard), notes
+    gray = all(photo.photo.was_gray for photo in photos)
+    hair = Hair(style, pigments(own, gray), beard)
+    if style is not None:
+        strands = [_posed(head, photo, hair).of_kind(Kind.HAIR) for photo in photos]
+        worn = [
+            Worn(one, lie, photo.light)
+            for one, lie, photo in zip(seen, strands, photos, strict=True)
+        ]
+        hair = replace(hair, color=matched(own, worn, gray))
+    return hair, notes
 
 
 def _style(
@@ -87,6 +101,9 @@ def _style(
         _below_mouth(one, _moved(head, photo, MOUTH))
         for photo, one in zip(photos, seen, strict=True)
     )
+    depths = [stage.depth for stage in search.stages]
+    search.hairline = own_line(scalp_of(head), search.vertices, seen, depths, fall > HARDLY)
+    search.part = parting(scalp_of(head), search.hairline, search.vertices, seen)
     found = best_style(search, fall)
     unlike = UNLIKE if hair < COVERED else 1.0
     if found.cost > unlike * area / (area + LEAST_AREA):
@@ -104,7 +121,9 @@ def best_style(search: Search, fall: float) -> Found:
     best = search.presets(names)[:STARTS]
     best = [one for one in best if one.cost < best[0].cost + CLOSE]
     best = sorted((search.descend(one, 1) for one in best), key=lambda one: one.cost)
-    found = search.descend(best[0], 3, 0.5)
+    found = with_outline(search, best[0])
+    found = search.descend(found, 3, 0.5)
+    found = with_outline(search, found)
     found.style = replace(found.style, flyaways=CALM * found.style.flyaways)
     return found
 
@@ -188,11 +207,17 @@ def _albedos(
         bare = BARE_CROPPED * float(np.exp(-max(length - 0.005, 0.0) / BARE_LENGTH))
     found = []
     for photo, one in zip(photos, seen, strict=True):
-        strands = worn.strands(head, photo.vertices, count=SHADE_STRANDS)
+        strands = _posed(head, photo, worn)
         albedo = wanted_albedo(one, strands, photo.light, label, bare)
         if albedo is not None:
             found.append(albedo)
     return found
+
+
+def _posed(head: HeadModel, photo: HairPhoto, hair: Hair) -> Strands:
+    """Hair and beard as they lie in a photo."""
+    down = down_of(photo.camera)
+    return hair.strands(head, photo.vertices, count=SHADE_STRANDS, down=down)
 
 
 def _alike(first: Sequence[Floats], second: Sequence[Floats]) -> bool:

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fitme.fit.hair.evidence import SeenHair
-from fitme.fit.hair.score import mismatch, wrong_hair
+from fitme.fit.hair.score import mismatch, wanted_waves, wrong_hair
 from fitme.fit.hair.silhouette import Silhouette, Stage, make_stage
 from fitme.hair import PRESETS, HairStyle, Strands, grow
+from fitme.hair.gravity import down_of
 from fitme.head.model import HeadModel
 
 Floats = NDArray[np.floating[Any]]
@@ -26,7 +27,7 @@ LENGTHS = ("top", "sides", "back", "nape")
 # cannot tell from a more common one. By eye on the 23 photos.
 RARE = {
     "braids": 0.06, "cornrows": 0.12, "afro": 0.03, "ring": 0.02, "pony_tail": 0.02, "bun": 0.015,
-    "curly": 0.02, "eye_sweep": 0.03, "receding": 0.01, "quiff": 0.005,
+    "curly": 0.02, "eye_sweep": 0.03, "receding": 0.01, "quiff": 0.005, "short_curly": 0.01,
 }  # fmt: skip
 LONG = 0.15  # metres of the sides: such styles are tried at several lengths
 SCALES = (0.65, 1.3)
@@ -68,12 +69,10 @@ QUANTITIES = (
     Quantity("volume", ("volume",), 0.45, 0.001, 0.07, True),
     Quantity("top", ("top",), 0.35, 0.003, 0.6, True),
     Quantity("sides", ("sides",), 0.4, 0.003, 0.6, True),
-    Quantity("raised", ("raised",), 0.007, -0.012, 0.035),
-    Quantity("recession", ("recession",), 0.25, 0.0, 1.0),
     Quantity("lift", ("lift",), 0.18, 0.05, 0.85),
     Quantity("swept_back", ("swept_back",), 0.35, 0.0, 1.0),
     Quantity("forward", ("forward",), 0.35, 0.0, 1.0),
-    Quantity("part", ("part",), 0.018, -0.05, 0.05, when=_parted),
+    Quantity("part", ("part",), 0.012, -0.05, 0.05, when=_parted),
     Quantity("hem", ("hem",), 0.02, -0.3, 0.0, when=lambda s: s.hem is not None),
     Quantity("back", ("back", "nape"), 0.35, 0.003, 0.6, True),
     Quantity("face", ("face",), 0.3, 0.0, 1.0, when=_long),
@@ -113,11 +112,15 @@ class Search:
             for points, one in zip(self.vertices, self.seen, strict=True)
         ]
         self._wrong = [wrong_hair(one) for one in self.seen]
+        self._waves = [wanted_waves(one) for one in self.seen]
+        self.down = down_of(seen[0].camera)  # the first photo's, whose hair hangs so
+        self.part: float | None = None  # of what is parted at all
         self.tried, self.most = 0, most
+        self.hairline: tuple[float, ...] | None = None  # of all that is tried
 
     def strands(self, style: HairStyle) -> Strands:
         """Its strands on the mean head."""
-        return grow(self.head, style, SEED, STRANDS)
+        return grow(self.head, style, SEED, STRANDS, self.down)
 
     def drawn(self, style: HairStyle) -> Iterator[Silhouette]:
         """The silhouette in each window."""
@@ -126,19 +129,29 @@ class Search:
             yield stage.draw(strands.on(points))
 
     def cost(self, style: HairStyle) -> float:
-        """Mean mismatch over the photos."""
+        """Mean mismatch over the photos, counted as a trial."""
         self.tried += 1
-        each = zip(self.seen, self._wrong, self.drawn(style), strict=True)
+        return self.plain_cost(style)
+
+    def plain_cost(self, style: HairStyle) -> float:
+        """Mean mismatch over the photos."""
+        each = zip(self.seen, self._wrong, self.drawn(style), self._waves, strict=True)
         return float(np.mean([mismatch(*one) for one in each]))
 
     def presets(self, names: Iterable[str] = PRESETS) -> list[Found]:
         """Presets, long ones at several lengths, parted ones on both sides; best first."""
         found = []
         for name in names:
-            for variant in _variants(PRESETS[name]):
+            for variant in _variants(self._known(PRESETS[name]), self.part is None):
                 cost = self.cost(variant) + RARE.get(name, 0.0)
                 found.append(Found(variant, cost, name))
         return sorted(found, key=lambda one: one.cost)
+
+    def _known(self, style: HairStyle) -> HairStyle:
+        """The style with what the photos show outright."""
+        if self.part is not None and style.part is not None and style.tie == "none":
+            style = replace(style, part=self.part, fringe_sweep=_toward(style, self.part))
+        return replace(style, hairline=self.hairline)
 
     def descend(self, start: Found, rounds: int, size: float = 1.0) -> Found:
         """Steps along each quantity as long as they help; half as far in each later round."""
@@ -174,8 +187,8 @@ class Search:
         return Found(style, cost, best.preset, steps) if cost < best.cost else None
 
 
-def _variants(style: HairStyle) -> Iterator[HairStyle]:
-    """The style at several lengths, and its mirror image where it has a side."""
+def _variants(style: HairStyle, mirrored: bool) -> Iterator[HairStyle]:
+    """The style at several lengths; `mirrored`: and its mirror image where it has a side."""
     scaled = [style]
     if style.sides > LONG and style.tie == "none":
         for scale in SCALES:
@@ -184,7 +197,12 @@ def _variants(style: HairStyle) -> Iterator[HairStyle]:
             scaled.append(replace(style, **longer, hem=hem))
     for one in scaled:
         yield one
-        if one.part or one.fringe_sweep:
+        if mirrored and (one.part or one.fringe_sweep):
             yield replace(
                 one, part=None if one.part is None else -one.part, fringe_sweep=-one.fringe_sweep
             )
+
+
+def _toward(style: HairStyle, part: float) -> float:
+    """The sweep of a fringe away from a parting."""
+    return -float(np.sign(part)) * abs(style.fringe_sweep)

@@ -9,18 +9,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from fitme.fit.hair.kernels import nearest_balls, splat
+from fitme.fit.hair.kernels import splat
 from fitme.hair import Strands
-from fitme.hair.collision import BUST
+from fitme.hair.bust import before_bust
 from fitme.head.model import HeadModel
-from fitme.render.backends.registry import get_backend
-from fitme.render.camera import FAR, NEAR, Camera
+from fitme.render.camera import Camera
+from fitme.render.depth import depth_of
 
 Floats = NDArray[np.floating[Any]]
 
 BIAS = 0.004  # metres behind the skin that hair still counts: skin lies on it in coarse pixels
 OPACITY = 0.9  # of a strand across its own width
-BALL = 0.007  # metres, radius and half the distance of the balls that make up the bust
 
 
 @dataclass(frozen=True)
@@ -38,6 +37,7 @@ class Stage:
     camera: Camera
     depth: Floats  # [n,n] metres along the axis, inf where nothing is
     head: Floats  # [n,n] bool: the head itself
+    moved: Floats  # [4,3] from the mean head to this one, see `Strands.moved`
 
     def draw(self, strands: Strands) -> Silhouette:
         """The silhouette of strands that lie on the posed head."""
@@ -54,41 +54,10 @@ class Stage:
 
 def make_stage(head: HeadModel, vertices: Floats, camera: Camera, strands: Strands) -> Stage:
     """The window with a head of vertices [V,3] and the bust that moves along with `strands`."""
-    backend = get_backend(None, "cpu")
-    clip = camera.to_clip(torch.from_numpy(vertices)[None].float())
-    size = (camera.height, camera.width)
-    flat = backend.depth(clip, head.triangles.cpu().int(), size)[0].double().numpy()
-    near, far = NEAR, FAR
-    own = 2 * far * near / (far + near - np.where(np.isfinite(flat), flat, 0) * (far - near))
-    depth = np.where(np.isfinite(flat), own, np.inf).astype(np.float32)
-    covered = np.isfinite(depth)
-    balls = bust_points() @ strands.moved[:3] + strands.moved[3]
-    matrix, intrinsics = _matrices(camera)
-    nearest_balls(balls.astype(np.float32), BALL, matrix, intrinsics, depth)
-    return Stage(camera, depth, covered)
-
-
-def bust_points() -> Floats:
-    """Points [N,3] on the capsules of `fitme.hair.collision.BUST`, in the mean head's frame."""
-    points = []
-    for start, end, first, last in BUST:
-        a, b = np.array(start), np.array(end)
-        axis = b - a
-        long = float(np.linalg.norm(axis))
-        along = axis / long
-        across = np.cross(along, [0.0, 0.0, 1.0])
-        across /= np.linalg.norm(across)
-        other = np.cross(along, across)
-        for t in np.arange(-first, long + last, 1.4 * BALL):
-            s = np.clip(t / long, 0, 1)
-            radius = first + (last - first) * s
-            beyond = max(-t, t - long, 0.0)
-            ring = np.sqrt(max(radius**2 - beyond**2, 0.0))
-            turn = np.arange(0, 2 * np.pi, max(1.4 * BALL / max(ring, BALL), 0.05))
-            circle = np.cos(turn)[:, None] * across + np.sin(turn)[:, None] * other
-            points.append(a + t * along + ring * circle)
-    half = np.concatenate(points)
-    return np.concatenate([half, half * [-1, 1, 1]]).astype(np.float32)
+    depth = depth_of(torch.from_numpy(vertices)[None].float(), head.triangles, camera)
+    return Stage(
+        camera, before_bust(depth, strands.moved, camera), np.isfinite(depth), strands.moved
+    )
 
 
 def _matrices(camera: Camera) -> tuple[Floats, Floats]:

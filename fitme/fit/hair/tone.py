@@ -51,10 +51,10 @@ def wanted_albedo(
         where = (inner > SURE) & (seen.pixels.max(-1) < 0.97)
         if where.sum() < FEW:
             return None
-        drawn = [_middle(one.radiance[one.alpha > SURE]) for one in shown]
+        drawn = [middle(one.radiance[one.alpha > SURE]) for one in shown]
     else:
-        drawn = [_middle(one.radiance[where]) for one in shown]
-    photo = _middle(seen.pixels[where])
+        drawn = [middle(one.radiance[where]) for one in shown]
+    photo = middle(seen.pixels[where])
     skin = seen.pixels[(seen.labels[Label.SKIN] * seen.known) > SURE]
     if bare > 0 and len(skin) >= FEW:
         photo = np.maximum(photo - bare * np.median(skin, 0), LEAST_LEFT * photo) / (1 - bare)
@@ -65,7 +65,7 @@ def wanted_albedo(
     return np.exp(np.array(found))
 
 
-def _middle(values: Floats) -> Floats:
+def middle(values: Floats) -> Floats:
     """Mean [3] of colours [N,3] whose luminance is neither among the highest nor the lowest."""
     light = values.mean(-1)
     low, high = np.percentile(light, TRIMMED)

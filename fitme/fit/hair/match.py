@@ -1,0 +1,150 @@
+"""Hair's colour from root to tip, and how much its locks differ, corrected until hair that is
+drawn over the photos is as light there as theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from fitme.fit.hair.evidence import SeenHair
+from fitme.fit.hair.tone import FEW, SURE, pigments
+from fitme.hair import HairColor, Strands, draw_hair
+from fitme.hair.color import BANDS, band_shares
+from fitme.hair.finish import arc_lengths
+from fitme.render.light import Light
+
+Floats = NDArray[np.floating[Any]]
+Mask = NDArray[np.bool_]
+
+ROUNDS = 4  # of drawing and correcting
+# Of the luminance and of the hue beside it, log: of all hair, and of a band against it; beyond,
+# light and shadow are meant that the drawn hair has not.
+MOST_LIGHT, MOST_HUE = 1.0, 0.25
+BAND_LIGHT, BAND_HUE = 0.3, 0.1
+DARK = 0.002  # linear radiance that is not told from black
+LONG = 0.10  # metres of the usual strand from which bands differ
+OWN = 0.45  # share of a pixel's light from which it counts for a band
+SMOOTH_PX = 4.0  # standard deviation of what is no lock but the light on hair
+CALMEST, WILDEST = 0.15, 0.4  # of the variation from strand to strand
+SHORT_WILDEST = 0.25  # where there are no locks
+
+
+@dataclass(frozen=True)
+class Worn:
+    """The hair as it lies in one photo."""
+
+    seen: SeenHair
+    strands: Strands
+    light: Light
+
+
+def matched(wanted: Sequence[Floats], photos: Sequence[Worn], gray: bool = False) -> HairColor:
+    """The colour with pigments, bands and a variation by which hair looks as in the photos, from
+    a first guess of the albedos [3] that they want; `gray`: by its lightness alone."""
+    color = pigments(wanted, gray)
+    depth = [np.full(one.seen.known.shape, np.inf, np.float32) for one in photos]
+    where = [_bands(one, color, far) for one, far in zip(photos, depth, strict=True)]
+    factors, variation = np.zeros((BANDS, 3)), color.variation
+    wildest = WILDEST if any(_long(one) for one in photos) else SHORT_WILDEST
+    if not any(mask.any() for masks in where for mask in masks):
+        return color
+    for turn in range(ROUNDS):
+        if turn == 1 and wanted:  # pigments that are nearer to begin with
+            mean = factors.mean(0)
+            dyed = color.dyed > 0
+            color = pigments([np.mean(wanted, 0) * np.exp(mean)], gray)
+            color = color if dyed else replace(color, dye=None, dyed=0.0)
+            factors = factors - mean
+        color = replace(color, bands=_flat(factors), variation=variation)
+        missing, pixels, livelier = np.zeros((BANDS, 3)), np.zeros(BANDS), []
+        for one, far, masks in zip(photos, depth, where, strict=True):
+            drawn = draw_hair(one.strands, color, one.seen.camera, one.light, far)
+            own = drawn.radiance / np.maximum(drawn.alpha[..., None], 0.1)
+            for band, mask in enumerate(masks):
+                if mask.sum() >= FEW:
+                    ratio = _usual(one.seen.pixels[mask]) - _usual(own[mask])
+                    missing[band] += ratio * mask.sum()
+                    pixels[band] += mask.sum()
+            all_of = np.any(masks, 0)
+            if all_of.sum() >= 4 * FEW:
+                livelier.append(_liveliness(one.seen.pixels, all_of) / _liveliness(own, all_of))
+        factors = _bounded(factors + _filled(missing, pixels), gray)
+        if livelier:
+            variation = float(np.clip(variation * np.mean(livelier), CALMEST, wildest))
+    return replace(color, bands=_flat(factors), variation=variation)
+
+
+def _bands(one: Worn, color: HairColor, far: Floats) -> list[Mask]:
+    """BANDS masks [n,n]: where the photo shows hair for sure, and drawn hair is of one band."""
+    inner = cv2.erode((one.seen.hair * one.seen.known).astype(np.float32), np.ones((3, 3)))
+    sure = (inner > SURE) & (one.seen.pixels.max(-1) < 0.97)
+    shares, albedo = band_shares(one.strands), color.albedo(one.strands)
+    if not _long(one):
+        drawn = draw_hair(one.strands, albedo, one.seen.camera, one.light, far)
+        mask = sure & (drawn.alpha > SURE)
+        return [mask] * BANDS
+    each, alpha = [], np.zeros(0)
+    for band in range(BANDS):
+        part = np.ascontiguousarray(albedo * shares[..., band : band + 1])
+        drawn = draw_hair(one.strands, part, one.seen.camera, one.light, far)
+        each.append(drawn.radiance.sum(-1))
+        alpha = drawn.alpha
+    light = np.stack(each)
+    share = light / np.maximum(light.sum(0), 1e-6)
+    return [sure & (alpha > SURE) & (own > OWN) for own in share]
+
+
+def _long(one: Worn) -> bool:
+    return float(np.median(arc_lengths(one.strands.points)[:, -1])) > LONG
+
+
+def _filled(missing: Floats, pixels: Floats) -> Floats:
+    """Mean log ratios [BANDS,3]; bands that are not seen follow those that are."""
+    known = pixels >= FEW
+    if not known.any():
+        return np.zeros((BANDS, 3))
+    mean = missing[known] / pixels[known][:, None]
+    at = np.flatnonzero(known)
+    return np.stack([np.interp(np.arange(BANDS), at, mean[:, c]) for c in range(3)], -1)
+
+
+def _bounded(factors: Floats, gray: bool) -> Floats:
+    """Log factors [BANDS,3] that no light can be the reason of."""
+    whole = factors.mean(0, keepdims=True)
+    return _cut(whole, MOST_LIGHT, 0 if gray else MOST_HUE) + _cut(
+        factors - whole, BAND_LIGHT, 0 if gray else BAND_HUE
+    )
+
+
+def _cut(factors: Floats, most_light: float, most_hue: float) -> Floats:
+    """Log factors [...,3] within limits of luminance and of hue."""
+    light = factors.mean(-1, keepdims=True)
+    hue = (factors - light).clip(-most_hue, most_hue)
+    cut: Floats = light.clip(-most_light, most_light) + hue
+    return cut
+
+
+def _usual(pixels: Floats) -> Floats:
+    """Log colour [3] of pixels [N,3] as one sees it: as light as the mean log, for which glints
+    hardly count; of the hue of the mean, for which shadows hardly count."""
+    mean = np.log(pixels.mean(0).clip(0) + DARK)
+    usual: Floats = mean - mean.mean() + np.log(pixels.clip(0) + DARK).mean()
+    return usual
+
+
+def _flat(factors: Floats) -> tuple[float, ...]:
+    return tuple(float(round(value, 4)) for value in np.exp(factors).ravel())
+
+
+def _liveliness(pixels: Floats, where: Mask) -> float:
+    """Standard deviation of log luminance from lock to lock, of pixels [n,n,3]."""
+    light = np.log(pixels.mean(-1).clip(0) + 0.01).astype(np.float32)
+    inside = where.astype(np.float32)
+    around = cv2.GaussianBlur(light * inside, (0, 0), SMOOTH_PX)
+    around /= np.maximum(cv2.GaussianBlur(inside, (0, 0), SMOOTH_PX), 1e-3)
+    return max(float(np.std((light - around)[where])), 1e-3)
