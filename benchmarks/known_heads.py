@@ -30,7 +30,6 @@ from fitme.models.train.synth_parameters import NAMES, draw_parameters
 from fitme.models.train.synthesizer import Synthesizer
 from fitme.reflectance.generated import generated_materials
 from fitme.reflectance.regions import AtlasRegions
-from fitme.render import render
 from fitme.render.camera import Camera, focal_from_fov, intrinsics, rigid
 from fitme.render.light import Light, fibonacci_sphere
 
