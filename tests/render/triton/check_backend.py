@@ -29,6 +29,7 @@ from fitme.render.backends.triton import antialias, geometry
 from fitme.render.backends.triton.backend import TritonBackend
 from fitme.render.camera import Camera, perspective
 from fitme.render.light import Light
+from fitme.render.shading import Surface
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 CPU, TRITON = CpuBackend(), TritonBackend(DEVICE)
@@ -223,6 +224,63 @@ class TestAntialias:
         for tri in (head(6, 8).triangles, fan, fan[:1]):
             wanted = torch.from_numpy(edge_neighbors(tri.numpy(), int(tri.max()) + 1))
             assert torch.equal(antialias.edge_neighbors(tri.to(DEVICE)).cpu(), wanted)
+
+
+class TestShade:
+    """Also roughness and cosines beyond what they are clamped to, and points seen from behind."""
+
+    @pytest.mark.parametrize(
+        ("eyes", "suns", "bulbs", "bumpy", "veiled", "channels"),
+        [(1, 2, 1, True, True, 1), (2, 1, 2, True, False, 3), (2, 0, 0, False, True, 1)],
+    )
+    @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+    def test_same_radiance_and_gradients(
+        self,
+        eyes: int,
+        suns: int,
+        bulbs: int,
+        bumpy: bool,
+        veiled: bool,
+        channels: int,
+        dtype: torch.dtype,
+    ) -> None:
+        count = 150
+
+        def normal(*shape: int, seed: int) -> Tensor:
+            generator = torch.Generator().manual_seed(seed)
+            return torch.randn(*shape, generator=generator, dtype=dtype)
+
+        names = ["position", "normal", "tangent", "bump", "albedo", "specular", "roughness"]
+        values = [
+            0.1 * normal(count, 3, seed=1),
+            normal(count, 3, seed=2),
+            normal(count, 3, seed=3),
+            normal(count, 3, seed=4) * 0.3 + torch.tensor([0.0, 0, 1]),
+            noise(count, 3, seed=5, dtype=dtype),
+            0.1 * noise(count, channels, seed=6, dtype=dtype),
+            noise(count, 1, seed=7, dtype=dtype) * 1.2,
+            noise(count, 1, seed=8, dtype=dtype),
+            normal(eyes, 3, seed=9),
+            normal(eyes, 9, 3, seed=10) * 0.3,
+            torch.nn.functional.normalize(normal(eyes, suns, 3, seed=11), dim=-1),
+            noise(eyes, suns, 3, seed=12, dtype=dtype),
+            normal(eyes, bulbs, 3, seed=13),
+            noise(eyes, bulbs, 3, seed=14, dtype=dtype),
+        ]
+        sign = torch.where(noise(count, 1, seed=15) > 0.5, 1.0, -1.0).to(dtype)
+        image = (torch.arange(count) * eyes // count).long()
+
+        def run(ops: Backend, *leaves: Tensor, sign: Tensor, image: Tensor) -> tuple[Tensor, ...]:
+            points = dict(zip(names, leaves, strict=False))
+            if not bumpy:
+                points["bump"] = None
+            occlusion = leaves[7] if veiled else None
+            surface = Surface(**points, sign=sign, occlusion=occlusion, image=image)
+            unused = sum((leaf.sum() for leaf in leaves), leaves[0].new_zeros(())) * 0
+            found = ops.shade(surface, tuple(leaves[9:]), leaves[8])
+            return (found[0] + unused, *found[1:])
+
+        compare(run, *(value.requires_grad_() for value in values), sign=sign, image=image)
 
 
 class TestGeometry:

@@ -18,9 +18,11 @@ from torch import Tensor
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource, compile
 
+from fitme.render.backends.base import Backend
 from fitme.render.backends.triton import backend as triton_backend
 from fitme.render.backends.triton import launch as launching
 from fitme.render.backends.triton import texture
+from fitme.render.shading import Surface
 from tests.render.triton.kernels import modules_that_launch
 
 POINTERS = {
@@ -88,7 +90,28 @@ def run_operations(size: tuple[int, int]) -> None:
     out = ops.antialias(color, rast, clip, tri)
     normals = ops.vertex_normals(clip[..., :3], tri)
     tangents = ops.uv_tangents(clip[..., :3], tri, torch.rand(4, 2), tri)
-    (out.sum() + normals.sum() + tangents.sum() + wide.sum()).backward()
+    shaded = sum(run_shading(ops, size[0] * size[1], *flags) for flags in ((True, 3), (False, 1)))
+    (out.sum() + shaded + normals.sum() + tangents.sum() + wide.sum()).backward()
+
+
+def run_shading(ops: Backend, count: int, everything: bool, channels: int) -> Tensor:
+    """Points of two images with a light of each kind."""
+    vector, number = torch.rand(count, 3), torch.rand(count, 1)
+    surface = Surface(
+        position=vector,
+        normal=vector,
+        tangent=vector if everything else None,
+        sign=number,
+        bump=vector if everything else None,
+        albedo=vector.requires_grad_(),
+        specular=torch.rand(count, channels),
+        roughness=number,
+        occlusion=number if everything else None,
+        image=torch.zeros(count, dtype=torch.int64),
+    )
+    lamp, sky = torch.rand(2, 1, 3), torch.rand(2, 9, 3).requires_grad_(everything)
+    diffuse, specular, normal = ops.shade(surface, (sky, lamp, lamp, lamp, lamp), lamp[:, 0])
+    return (diffuse + specular + normal).sum()
 
 
 def main() -> None:

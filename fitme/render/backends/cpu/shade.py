@@ -33,7 +33,7 @@ def shade_points(
 
 
 # places among the arguments of _Shade; the kernels take three of them as [N], not [N,1]
-_SIGN, _ROUGHNESS, _OCCLUSION, _IMAGE = 3, 7, 8, 9
+_TANGENT, _SIGN, _BUMP, _ROUGHNESS, _OCCLUSION, _IMAGE = 2, 3, 4, 7, 8, 9
 _COLUMNS = (_SIGN, _ROUGHNESS, _OCCLUSION)
 _PER_IMAGE = 10  # eye, sh, directions, colors, positions, intensities follow
 
@@ -79,6 +79,8 @@ class _Shade(torch.autograd.Function):
             else torch.empty_like(inputs[k], memory_format=torch.contiguous_format)
             for k in wanted
         }
+        if inputs[_TANGENT] is not None and inputs[_BUMP] is None:
+            per_point[_TANGENT].zero_()  # without a normal map nothing depends on it
         per_image = inputs[_PER_IMAGE:]
         summed = [torch.zeros(CHUNKS, *value.shape, dtype=torch.float64) for value in per_image]
         with_light = any(ctx.needs_input_grad[_PER_IMAGE + 1 :])

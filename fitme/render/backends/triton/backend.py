@@ -8,10 +8,11 @@ from contextlib import AbstractContextManager
 import torch
 from torch import Tensor
 
-from fitme.render import maps, stages
+from fitme.render import maps, shading, stages
 from fitme.render.backends.base import Backend
 from fitme.render.backends.triton import antialias, geometry, raster, texture
 from fitme.render.backends.triton.launch import INTERPRETED, reporting
+from fitme.render.backends.triton.shade import shade_points
 from fitme.render.checks import as_int32, check_batch, check_clip, check_color, check_triangles
 from fitme.render.scene import Material
 from fitme.runtime.progress import Progress
@@ -89,3 +90,8 @@ class TritonBackend(Backend):
             if value.shape[0] not in (1, batch):
                 raise ValueError(f"{name} has batch {value.shape[0]}, wanted 1 or {batch}")
         return texture.sample_maps(textures, uv, footprint, image)
+
+    def shade(
+        self, surface: shading.Surface, light: shading.LightTensors, eye: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        return shade_points(surface, light, eye)
