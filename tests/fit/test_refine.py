@@ -54,19 +54,29 @@ class TestMirrored:
         detail = torch.randn(4, 6, 3, generator=torch.Generator().manual_seed(0))
         seen = torch.ones(4, 6)
         seen[:, :2] = 0
-        found = mirrored(detail, seen)
+        found = mirrored(detail, seen, torch.ones_like(seen))
         torch.testing.assert_close(found[:, 2:], detail[:, 2:])
         torch.testing.assert_close(found[:, :2], detail.flip(1)[:, :2])
+
+    def test_bare_skin_shares_its_grain_and_not_its_moles(self) -> None:
+        detail, seen = torch.full((1, 2, 3), -0.01), torch.tensor([[0.0, 1.0]])
+        seen, none = seen.repeat(2, 1), torch.zeros(2, 2)
+        detail = torch.cat([detail, torch.full((1, 2, 3), -0.6)])
+        found = mirrored(detail, seen, none)[:, 0, 0]
+        assert float(found[0]) == pytest.approx(-0.01, abs=1e-3)
+        assert float(found[1]) > -0.1
 
     def test_what_neither_side_shows_stays(self) -> None:
         detail, seen = torch.ones(4, 6, 3), torch.ones(4, 6)
         seen[:, [0, 5]] = 0
-        assert float(mirrored(detail, seen)[:, [0, 5]].abs().max()) == 0
+        assert float(mirrored(detail, seen, torch.ones_like(seen))[:, [0, 5]].abs().max()) == 0
 
     def test_fades_from_one_into_the_other(self) -> None:
         detail, seen = torch.ones(1, 4, 3), torch.tensor([[0.25, 1.0, 1.0, 1.0]])
         detail[:, 3] = 3.0
-        assert float(mirrored(detail, seen)[0, 0, 0]) == pytest.approx(0.25 + 0.75 * 3)
+        assert float(mirrored(detail, seen, torch.ones_like(seen))[0, 0, 0]) == pytest.approx(
+            0.25 + 0.75 * 3
+        )
 
 
 def at_texels(mask: Tensor) -> Tensor:

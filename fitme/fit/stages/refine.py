@@ -37,6 +37,7 @@ COLOUR = (0.5, 1.0)  # share of that: coloured light varies more than skin at th
 FULL = (0.5, 0.2)  # weight at which a texel takes all of its detail; of skin and lips, brows, lids
 RIM = 1 / 340  # of the atlas: where detail fades before what is not seen; twice cost 0.1 dB
 PASSES = 2  # what is between texels and pixels is left over from the first
+GRAIN = 0.08  # log ratios of bare skin that its mirror image may share
 OWN = 0.95  # how much less what is no bare skin says about the light's errors
 OPEN = (0.55, 0.75)  # ambient visibility: deeper in creases darkness is shadow, not pigment
 RELIEF_COARSE = 1 / 50  # of the crop: coarser shading is the mesh's and the light's
@@ -103,7 +104,7 @@ def refine(session: Session, state: FitState, maps: ReflectanceMaps) -> Reflecta
         coarse = _blurred(wanted.movedim(-1, 0), round(HAIRS * texels)).movedim(0, -1)
         detail = limited(coarse, marked, painted)
         detail = detail + limited(wanted - coarse, marked, painted, LIGHTER[1])
-        albedo = maps.diffuse_albedo * mirrored(detail, confidence).exp()
+        albedo = maps.diffuse_albedo * mirrored(detail, confidence, marked).exp()
         albedo = albedo.clamp(0.002, 0.9)
     return ReflectanceMaps(albedo, maps.specular_albedo, maps.normal)
 
@@ -165,12 +166,15 @@ def limited(fine: Tensor, marked: Tensor, painted: Tensor, lighter: float = LIGH
     return bound * (grey / bound).tanh() + chroma
 
 
-def mirrored(detail: Tensor, confidence: Tensor) -> Tensor:
+def mirrored(detail: Tensor, confidence: Tensor, marked: Tensor) -> Tensor:
     """Log ratios [R,R,3] as far as they are sure, [R,R] in 0..1; where they are not, the mirror
-    image's as far as it is: the two sides of a face are alike."""
+    image's as far as it is: the two sides of a face are alike. Of bare skin, which is not `marked`
+    [R,R], grain but neither shadows nor moles."""
     own = detail * confidence[..., None]
-    other = (1 - confidence) * confidence.flip(1)
-    return own + detail.flip(1) * other[..., None]
+    other = detail.flip(1)
+    grain = GRAIN * (other / GRAIN).tanh()
+    other = torch.lerp(grain, other, marked[..., None])
+    return own + other * ((1 - confidence) * confidence.flip(1))[..., None]
 
 
 def unhidden(visible: Tensor) -> Tensor:
