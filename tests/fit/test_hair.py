@@ -11,10 +11,17 @@ import torch
 from fitme.fit.hair.beard import CHIN, beard_of
 from fitme.fit.hair.evidence import PIXELS, SeenHair, only_of_the_head
 from fitme.fit.hair.find import best_style
-from fitme.fit.hair.search import Search
+from fitme.fit.hair.line import own_line
+from fitme.fit.hair.match import Worn, matched
+from fitme.fit.hair.outline import with_outline
+from fitme.fit.hair.parting import parting
+from fitme.fit.hair.search import Found, Search
 from fitme.fit.hair.tone import pigments, wanted_albedo
 from fitme.fit.settings import FitSettings, override
 from fitme.hair import PRESETS, HairColor, HairStyle, draw_hair
+from fitme.hair.hairline import KNOTS
+from fitme.hair.outline import PLACES
+from fitme.hair.scalp import scalp_of
 from fitme.head.model import HeadModel, load_head
 from fitme.head.view import head_rotation
 from fitme.render.camera import Camera
@@ -65,6 +72,44 @@ class TestSearch:
         assert both > 0.85
 
 
+class TestOwn:
+    def test_a_known_hairline(self, head: HeadModel, camera: Camera) -> None:
+        offsets = np.zeros((2, KNOTS))
+        offsets[:, :6] = 0.02
+        style = replace(PRESETS["buzz"], hairline=tuple(offsets.ravel().tolist()), fade=0.0)
+        seen, search = photo_of(head, camera, style)
+        depths = [search.stages[0].depth]
+        line = own_line(scalp_of(head), search.vertices, [seen], depths, long=False)
+        found = np.array(line).reshape(2, KNOTS)
+        # a buzz cut begins thinly
+        assert found[:, :4].min() > 0.012 and found[:, :4].max() < 0.034
+        assert np.abs(found[:, 9:]).max() < 0.008
+
+    @pytest.mark.parametrize("part", [0.02, -0.01])
+    def test_a_known_parting(self, head: HeadModel, camera: Camera, part: float) -> None:
+        seen, search = photo_of(head, camera, PRESETS["long_straight"])
+        top = torch.tensor([[[part, 0.125, 0.06]]])
+        right = np.arange(PIXELS) + 0.5 > float(camera.project(top)[0, 0, 0])
+        course = np.zeros_like(seen.course)
+        course[..., 1] = np.where(right, 0.9, -0.9)  # down to either side
+        seen = replace(seen, course=course)
+        found = parting(scalp_of(head), (0.0,) * (2 * KNOTS), search.vertices, [seen])
+        assert found == pytest.approx(part, abs=0.011)
+
+    def test_hair_combed_forward_has_no_parting(self, head: HeadModel, camera: Camera) -> None:
+        seen, search = photo_of(head, camera, PRESETS["fringe_crop"])
+        assert parting(scalp_of(head), (0.0,) * (2 * KNOTS), search.vertices, [seen]) is None
+
+    def test_a_known_outline(self, head: HeadModel, camera: Camera) -> None:
+        wide = tuple(np.where(PLACES > 0, 0.02, 0.0).tolist())
+        _, search = photo_of(head, camera, replace(PRESETS["bob"], outline=wide))
+        plain = Found(PRESETS["bob"], search.cost(PRESETS["bob"]), "bob")
+        found = with_outline(search, plain)
+        assert found.cost < 0.6 * plain.cost and found.style.outline is not None
+        sides = [np.mean(found.style.outline[k : k + 3]) for k in (4, 13)]
+        assert sides[1] > sides[0] + 0.008
+
+
 class TestEvidence:
     def test_other_hair_says_nothing(self) -> None:
         labels = np.zeros((len(Label), 60, 60), np.float32)
@@ -95,6 +140,19 @@ class TestTone:
         where = drawn.alpha > 0.9
         ratio = np.log(again.radiance[where].mean(0) / drawn.radiance[where].mean(0))
         assert np.abs(ratio).max() < 0.3
+
+    def test_known_bands(self, head: HeadModel, camera: Camera) -> None:
+        seen, search = photo_of(head, camera, PRESETS["long_straight"])
+        strands, light = search.strands(PRESETS["long_straight"]), Light.preset("studio")
+        dark_roots = (0.7, 0.7, 0.7, 0.9, 0.9, 0.9, 1.2, 1.2, 1.2, 1.3, 1.3, 1.3)
+        drawn = draw_hair(strands, HairColor(1.5, 0.5, bands=dark_roots), camera, light)
+        photo = Worn(replace(seen, pixels=drawn.radiance), strands, light)
+        color = matched([HairColor(1.5, 0.5).plain()], [photo])
+        assert color.bands is not None and color.bands[1] < 0.75 * color.bands[-2]
+        again = draw_hair(strands, color, camera, light)
+        where = drawn.alpha > 0.9
+        ratio = np.log(again.radiance[where].mean(0) / drawn.radiance[where].mean(0))
+        assert np.abs(ratio).max() < 0.15
 
     def test_green_hair_is_dyed(self) -> None:
         color = pigments([np.array([0.05, 0.3, 0.1])])

@@ -21,6 +21,7 @@ from fitme.hair import (
     grow_brows,
     grow_lashes,
 )
+from fitme.hair.gravity import UPRIGHT
 from fitme.hair.scalp import scalp_of
 from fitme.head.geometry import Geometry
 from fitme.head.model import HeadModel, load_head
@@ -56,6 +57,20 @@ class TestGrow:
         face = (root[:, 2] > 0.075) & (root[:, 1] < 0.085)
         assert face.mean() < 0.002
         assert np.abs(np.sort(root[:, 0]).mean()) < 0.003
+
+    def test_short_hair_leaves_ears_free(self, head: HeadModel) -> None:
+        hair = grow(head, PRESETS["side_part"], 2, 2000)
+        scalp = scalp_of(head)
+        nearest = scalp.collision.nearest_vertex(hair.points[:, 2:])
+        on_ear = scalp.on_ear[nearest] & (nearest >= 0)
+        assert on_ear.mean() < 0.01
+
+    def test_hair_of_a_tilted_head_hangs_down(self, head: HeadModel) -> None:
+        tips = [
+            grow(head, PRESETS["long_straight"], 2, 400, down).points[:, -1, 0].mean()
+            for down in (UPRIGHT, (0.5, -0.866, 0.0))
+        ]
+        assert tips[1] > tips[0] + 0.02
 
     def test_same_seed_same_hair(self, head: HeadModel) -> None:
         one, two, other = (grow(head, PRESETS["curly"], seed, 300) for seed in (3, 3, 4))

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from fitme.hair import PRESETS, BeardStyle, Hair, HairColor
+from fitme.hair.color import BANDS
+from fitme.hair.hairline import KNOTS
+from fitme.hair.outline import PLACES
 from fitme.head.model import HeadModel, load_head
 
 WORN = Hair(
@@ -56,6 +60,18 @@ class TestHair:
             data["style"] |= change
             with pytest.raises(ValueError, match="missing or unknown"):
                 Hair.from_dict(data)
+
+    def test_own_line_outline_and_bands_come_back(self) -> None:
+        style = replace(
+            PRESETS["crop"], hairline=(0.01,) * (2 * KNOTS), outline=(0.002,) * len(PLACES)
+        )
+        hair = Hair(style, HairColor(bands=(1.0, 0.9, 0.8) * BANDS))
+        assert Hair.from_dict(json.loads(json.dumps(hair.to_dict()))) == hair
+
+    def test_files_without_them_are_read(self) -> None:
+        data = json.loads(json.dumps(WORN.to_dict()))
+        del data["style"]["hairline"], data["style"]["outline"], data["color"]["bands"]
+        assert Hair.from_dict(data) == WORN
 
     def test_grows_once_and_follows(self, head: HeadModel) -> None:
         hair, mean = Hair(PRESETS["crop"]), head.mean.numpy()

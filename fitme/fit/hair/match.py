@@ -24,7 +24,7 @@ Mask = NDArray[np.bool_]
 ROUNDS = 4  # of drawing and correcting
 # Of the luminance and of the hue beside it, log: of all hair, and of a band against it; beyond,
 # light and shadow are meant that the drawn hair has not.
-MOST_LIGHT, MOST_HUE = 1.0, 0.25
+MOST_DARK, MOST_LIGHT, MOST_HUE = 0.4, 1.0, 0.4
 BAND_LIGHT, BAND_HUE = 0.3, 0.1
 DARK = 0.002  # linear radiance that is not told from black
 LONG = 0.10  # metres of the usual strand from which bands differ
@@ -116,16 +116,16 @@ def _filled(missing: Floats, pixels: Floats) -> Floats:
 def _bounded(factors: Floats, gray: bool) -> Floats:
     """Log factors [BANDS,3] that no light can be the reason of."""
     whole = factors.mean(0, keepdims=True)
-    return _cut(whole, MOST_LIGHT, 0 if gray else MOST_HUE) + _cut(
-        factors - whole, BAND_LIGHT, 0 if gray else BAND_HUE
+    return _cut(whole, (-MOST_DARK, MOST_LIGHT), 0 if gray else MOST_HUE) + _cut(
+        factors - whole, (-BAND_LIGHT, BAND_LIGHT), 0 if gray else BAND_HUE
     )
 
 
-def _cut(factors: Floats, most_light: float, most_hue: float) -> Floats:
+def _cut(factors: Floats, lights: tuple[float, float], most_hue: float) -> Floats:
     """Log factors [...,3] within limits of luminance and of hue."""
     light = factors.mean(-1, keepdims=True)
     hue = (factors - light).clip(-most_hue, most_hue)
-    cut: Floats = light.clip(-most_light, most_light) + hue
+    cut: Floats = light.clip(*lights) + hue
     return cut
 
 

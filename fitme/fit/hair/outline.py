@@ -18,6 +18,8 @@ Floats = NDArray[np.floating[Any]]
 
 ROUNDS = 3
 LEAST, MOST, MOST_LOW = -0.012, 0.060, 0.020  # metres; the last below the ears, where ends fly
+# Cropped sides stand out by no more: labels take what is behind an ear for hair
+SHORT, BESIDE, MOST_SHORT = 0.04, 60.0, 0.006
 LOW = 120.0  # place from which hair is below the ears
 STEP = 0.002  # metres between the samples of a ray
 LONGEST = 0.22  # metres
@@ -41,6 +43,8 @@ def with_outline(search: Search, found: Found) -> Found:
             break
         mean = np.where(known, missing, 0).sum(0) / np.maximum(known.sum(0), 1)
         most = np.where(np.abs(PLACES) > LOW, MOST_LOW, MOST)
+        if found.style.sides < SHORT:
+            most = np.where(np.abs(PLACES) > BESIDE, MOST_SHORT, most)
         values = (values + _smooth(mean, known.any(0))).clip(LEAST, most)
         outline = tuple(float(round(value, 5)) for value in values)
         style = replace(best.style, outline=outline)
