@@ -25,7 +25,7 @@ SETTINGS = override(
     },
 )  # fmt: skip
 # What a stage looks up once in the middle of its steps: the whites of the eyes, what is not skin.
-ONCE = ("eyes.py", "trust.py", "observation.py", "constants.py")
+ONCE = ("eyes.py", "trust.py", "highlights.py", "observation.py", "constants.py")
 
 
 @pytest.fixture(scope="module")
