@@ -53,11 +53,11 @@ class TestHairline:
 
 class TestOutline:
     def test_moves_outwards_on_its_side(self) -> None:
-        points = np.array([[[0.09, 0.0, 0.0]], [[-0.09, 0.0, 0.0]], [[0.0, 0.15, 0.0]]])
-        arc = np.full((3, 1), 0.1)
+        points = np.array([[[0.09, 0.0, 0.0]], [[-0.09, 0.0, 0.0]], [[0.0, 0.15, 0.0]]], np.float32)
+        arc = np.full((3, 1), 0.1, np.float32)
         moved = stood_out(points, arc, np.where(PLACES > 40, 0.02, 0.0).tolist())
         np.testing.assert_allclose(moved[0, 0], [0.11, 0.0, 0.0], atol=1e-6)
         np.testing.assert_allclose(moved[1:], points[1:], atol=1e-6)
         np.testing.assert_allclose(
-            stood_out(points, 0 * arc, [0.02] * len(PLACES)), points, atol=1e-6
+            stood_out(points, np.zeros_like(arc), [0.02] * len(PLACES)), points, atol=1e-6
         )

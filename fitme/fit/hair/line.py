@@ -110,10 +110,10 @@ def _best(left: Floats, right: Floats, steps: Floats) -> Floats:
         cost = second.min(1) + own
         came.append((from_left, from_right))
     cost = cost + np.where(np.eye(len(steps)) > 0, 0, np.inf)
-    a, b = np.unravel_index(int(cost.argmin()), cost.shape)
-    places = [(int(a), int(b))]
+    end = np.unravel_index(int(cost.argmin()), cost.shape)
+    places = [(int(end[0]), int(end[1]))]
     for from_left, from_right in reversed(came):
         a, b = places[-1]
-        right_before = int(from_right[a, b])
-        places.append((int(from_left[a, right_before]), right_before))
+        before = int(from_right[a, b])
+        places.append((int(from_left[a, before]), before))
     return steps[np.array(places[::-1]).T]
