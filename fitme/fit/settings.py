@@ -82,7 +82,7 @@ class Descent(_Checked):
     # Adam's beta 2: gradients of a render change faster than the usual 0.999 remembers
     curvature: float = _share(0.95)
     final_rate: float = _share(0.1)  # of the first, at the last step
-    # On a GPU: record steps that do the same, and replay them; on an H100 that is 3 to 4 times as fast
+    # On a GPU: record steps that do the same, and replay them; 3 to 4 times as fast on an H100
     graphs: bool = True
 
     def rate_share(self, step: int, steps: int) -> float:
