@@ -141,7 +141,9 @@ def fit_request(
         settings=request.settings, progress=progress, log=log,
     )  # fmt: skip
     notes = [replace(note, photo=k) for k, index in enumerate(kept) for note in by_photo[index]]
-    notes += fitted.session.notes + judge_avatar(fitted.avatar, fitted.photos, progress)
+    with log.stage("judge"):
+        judged = judge_avatar(fitted.avatar, fitted.photos, progress)
+    notes += fitted.session.notes + judged
     run = RunInfo(
         fitme=installed_version() or "unknown",
         versions={"python": platform.python_version(), "torch": torch.__version__},
@@ -176,7 +178,8 @@ def fit_faces(
     observations, identity = observed(seen, aligned)
     observations = as_aligned(observations, head, identity.to(head.device))
     session = Session(models, observations, settings, progress)
-    state = start(session, identity.to(head.device))
+    with log.stage("start"):
+        state = start(session, identity.to(head.device))
     for stage in stages(session.settings):
         with log.stage(stage.name):
             log.history[stage.name] = stage.run(session, state)
