@@ -181,12 +181,12 @@ class TestLight:
 
 
 class TestShadows:
-    """On wherever a light was given, off for the photo's own, and as told."""
+    """On wherever a light was given, as the photo's own light says (None), and as told."""
 
     def test_default(self, avatar: Avatar, monkeypatch: pytest.MonkeyPatch) -> None:
-        cast: list[bool] = []
+        cast: list[bool | None] = []
 
-        def render(*args: object, shadows: bool = False) -> None:
+        def render(*args: object, shadows: bool | None = False) -> None:
             cast.append(shadows)
 
         monkeypatch.setattr("fitme.avatar.relight.render", render)
@@ -196,7 +196,7 @@ class TestShadows:
             avatar.render_view(20, light=light, shadows=wanted)
         bare.render_view(20)
         avatar.render_photo()
-        assert cast == [True, False, False, True, True, False]
+        assert cast == [True, None, False, True, True, None]
 
     def test_the_nose_shades_an_eye(self, avatar: Avatar) -> None:
         """The light comes from the picture's right: above the tip only what lies left of the

@@ -37,7 +37,7 @@ class TestNeutralHead:
             avatar_of(head, regions, one, torch.zeros(1, 1))
             for one in (maps, replace(maps, diffuse_albedo=0.8 * skin))
         )
-        rest = head.mean[None]
+        rest = true.neutral()
         camera = portrait_camera(rest, 10.0, 0.0, 25.0)
         known = KnownHead("a", Path("a.jpg"), true, rest, rest, camera, Light.preset("studio"))
         same, darker = (neutral_numbers(avatar, regions, known) for avatar in (true, dark))

@@ -67,8 +67,9 @@ def test_known_head_is_found_again(head: HeadModel, aligner: Aligner) -> None:
         difference = (head.shape(code) - head.shape(identity))[0, face]
         return float((difference - difference.mean(0)).norm(dim=1).mean())
 
-    # 478 points do not fix 90 coefficients: the prior keeps a part of the mean head.
-    assert shape_error(found.identity) < 0.7 * shape_error(torch.zeros_like(identity))
+    # 478 points do not fix 90 coefficients: the prior keeps a part of the mean head. The lips that
+    # are seen overlap (`LipSeam`), those that are aligned do not.
+    assert shape_error(found.identity) < 0.75 * shape_error(torch.zeros_like(identity))
 
 
 def test_closed_mouth_stays_closed(head: HeadModel, aligner: Aligner) -> None:

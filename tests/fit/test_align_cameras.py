@@ -48,7 +48,7 @@ def test_mean_head_of_a_whole_picture(head: HeadModel, aligner: Aligner, name: s
     found = aligner.align(shot.face(head, mean), *shot.size)
     view = shot.view(head)
     assert off(float(found.view.focal), shot.focal) < 1.5
-    assert float(found.identity.norm()) < 1.0  # truth: 0
+    assert float(found.identity.norm()) < 1.1  # truth: 0, but for lips that overlap
     wanted, got = (axis_angle_to_matrix(v.rotation)[0] for v in (view, found.view))
     assert degrees_between(wanted, got) < 4.0 and found.error < 0.003
 

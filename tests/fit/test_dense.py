@@ -190,8 +190,8 @@ class TestTerms:
         camera = session.camera(placed.state, placed.crops)
         points = placed.crops.in_photo(camera.project(placed.vertices))
         nothing = Contour(1.0, 0.02, edges, sides, triangles, (points[0, :0],), torch.ones(1))
-        rim = nothing._rim(points[0])
-        truth = replace(nothing, observed=(rim[::5],), scale=torch.tensor([60.0]))
+        rim = nothing._nearest(points[0], points[0][edges].mean(1)[::40])
+        truth = replace(nothing, observed=(rim,), scale=torch.tensor([60.0]))
         mean = self.step(session, torch.zeros_like(identity))
         assert float(truth(placed)) < 1e-3  # of a pixel, between edges
         assert float(truth(mean)) > 0.02
