@@ -15,6 +15,7 @@ from fitme.hair import HairColor, Kind, Strands
 from fitme.hair.bust import before_bust
 from fitme.hair.cover import PAINTED, cover, root_albedo
 from fitme.hair.dress import FINER, Undressed, dress
+from fitme.hair.kept import kept_with
 from fitme.render import RenderOutput
 from fitme.render.camera import Camera
 from fitme.render.depth import depth_of
@@ -49,7 +50,8 @@ def with_hair(
         depth = before_bust(depth, strands.moved, fine, PRESSED)
     scene = replace(scene, fine=depth)
     scene = replace(scene, color=scene.color + rooted(out, strands, color, triangles))
-    whole, _ = dress(scene, strands, color, camera, light.to("cpu"), shade)
+    albedo = kept_with(strands, color, lambda: color.albedo(strands))
+    whole, _ = dress(scene, strands, albedo, camera, light.to("cpu"), shade)
     made = (torch.from_numpy(part)[None].to(out.color) for part in (whole.color, whole.alpha))
     return replace(out, **dict(zip(("color", "alpha"), made, strict=True)))
 
@@ -58,10 +60,11 @@ def rooted(out: RenderOutput, strands: Strands, color: HairColor, triangles: Ten
     """[H,W,3]: what changes of a render of batch 1 where roots hide the skin between them."""
     height, width = out.rast.shape[1:3]
     change = np.zeros((height * width, 3), np.float32)
-    own = strands.of_kind(Kind.HAIR)
-    if len(own) == 0 or len(out.pixels) == 0:
+    if len(out.pixels) == 0:
         return change.reshape(height, width, 3)
-    share = PAINTED * cover(own)
+    share, root = kept_with(strands, ("roots", color), lambda: _roots(strands, color))
+    if root is None:
+        return change.reshape(height, width, 3)
     corners = share[triangles.cpu().numpy()][out.face_points.cpu().numpy()]
     weight = out.rast[0, ..., :2].reshape(-1, 2)[out.pixels].cpu().numpy()
     weight = np.concatenate([weight, 1 - weight.sum(1, keepdims=True)], 1)
@@ -70,10 +73,18 @@ def rooted(out: RenderOutput, strands: Strands, color: HairColor, triangles: Ten
         part.detach().cpu().numpy()
         for part in (out.diffuse_points, out.specular_points, out.albedo_points)
     )
-    root = root_albedo(own, color)
     ratio = root / np.maximum(albedo, DARKEST)
     change[out.pixels.cpu().numpy()] = at * (diffuse * (ratio - 1) - specular)
     return change.reshape(height, width, 3)
+
+
+def _roots(strands: Strands, color: HairColor) -> tuple[Floats, Floats | None]:
+    """How far roots hide the skin at each vertex [V], and the albedo [3] that it has there; None
+    of that without hair on the head."""
+    own = strands.of_kind(Kind.HAIR)
+    if len(own) == 0:
+        return np.zeros(0, np.float32), None
+    return PAINTED * cover(own), root_albedo(own, color)
 
 
 def undressed(out: RenderOutput, camera: Camera, light: Light) -> Undressed:

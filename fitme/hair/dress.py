@@ -64,7 +64,7 @@ def light_through(strands: Sequence[Strands], scene: Scene, light: Light) -> Flo
 
 
 def dress(
-    scene: Undressed, strands: Strands, color: HairColor, camera: Camera, light: Light,
+    scene: Undressed, strands: Strands, color: HairColor | Floats, camera: Camera, light: Light,
     shade: float = 1.0,
 ) -> tuple[Undressed, HairImage]:  # fmt: skip
     """The scene with hair before and behind it, and the hair alone; camera and light of batch 1.
