@@ -125,7 +125,9 @@ class Session:
     @torch.no_grad()
     def cast(self, state: FitState, vertices: Tensor) -> None:
         """From now on the heads, vertices [P,V,3], keep the state's lamps from themselves as they
-        do with the lamps and shapes of now."""
+        do with the lamps and shapes of now; nothing where the settings leave shadows out."""
+        if not self.settings.invert.shadow_every:
+            return
         lamps = state.frames.light().directions
         ops, triangles = get_backend(None, vertices.device), as_int32(self.head.triangles)
         found = vertex_visibility(ops, vertices, triangles, lamps)

@@ -25,8 +25,7 @@ def finished_maps(
     the photos' expressions add to them."""
     highest = session.generator.config.resolution
     texels = min(1 << max(6, (size - 1).bit_length()), highest)
-    if session.settings.invert.shadow_every:
-        session.cast(state, state.posed(session.head))
+    session.cast(state, state.posed(session.head))
     maps, own = session.maps(session.w(state), texels), session.own_w_maps(state, texels)
     maps = settle_unseen(session, state, maps, own)
     if session.settings.refine.on:

@@ -36,8 +36,7 @@ class TuneStage:
         crops = session.crops(settings.pixels)
         trusted = masks_of(state.frames.trusted, crops.size)
         vertices, camera = state.posed(session.head), session.camera(state, crops)
-        if session.settings.invert.shadow_every:
-            session.cast(state, vertices)
+        session.cast(state, vertices)
         if settings.wplus:
             layers = state.person.layers.expand(-1, generator.config.w_count, -1)
             state.person.layers = layers.clone()
