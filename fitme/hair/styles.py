@@ -136,6 +136,10 @@ PRESETS: dict[str, HairStyle] = {
         top=0.07, sides=0.015, back=0.02, nape=0.008, swept_back=0.6, lift=0.85, volume=0.012,
         weight=0.2, hold=0.25, fade=0.6, clumps=250, tightness=0.6,
     ),
+    "short_bob": HairStyle(
+        top=0.15, sides=0.10, back=0.10, nape=0.04, hem=-0.02, part=0.03, fringe=0.0, lift=0.45,
+        volume=0.030, layers=0.2, weight=0.75, face=0.2, clumps=220,
+    ),
     "bob": HairStyle(
         top=0.24, sides=0.20, back=0.17, nape=0.08, hem=-0.062, part=0.02, fringe=0.0, lift=0.25,
         volume=0.020, layers=0.12, weight=0.9, face=0.35,

@@ -11,6 +11,7 @@ import torch
 from fitme.fit.hair.beard import CHIN, beard_of
 from fitme.fit.hair.evidence import PIXELS, SeenHair, only_of_the_head
 from fitme.fit.hair.find import best_style
+from fitme.fit.hair.fringe import fringe_of
 from fitme.fit.hair.line import own_line
 from fitme.fit.hair.match import Worn, matched
 from fitme.fit.hair.outline import with_outline
@@ -99,6 +100,28 @@ class TestOwn:
     def test_hair_combed_forward_has_no_parting(self, head: HeadModel, camera: Camera) -> None:
         seen, search = photo_of(head, camera, PRESETS["fringe_crop"])
         assert parting(scalp_of(head), (0.0,) * (2 * KNOTS), search.vertices, [seen]) is None
+
+    @pytest.mark.parametrize("sweep", [0.9, -0.9])
+    def test_a_known_fringe(self, head: HeadModel, camera: Camera, sweep: float) -> None:
+        style = replace(PRESETS["fringe_bob"], fringe=0.065, fringe_sweep=sweep)
+        seen, search = photo_of(head, camera, style)
+        found = fringe_of(scalp_of(head), search.vertices, [seen], [search.stages[0].depth])
+        assert found is not None
+        assert found.length == pytest.approx(0.065, abs=0.025) and found.width > 30
+        assert np.sign(found.sweep) == np.sign(sweep)
+        # hair that is parted is combed away from the parting
+        search.fringe = found
+        parted = [one.style for one in search.presets(["short_bob"])]
+        assert parted
+        assert all((one.part or 0) * sweep < 0 < one.fringe_sweep * sweep for one in parted)
+
+    @pytest.mark.parametrize("name", ["crop", "swept_back", "long_straight"])
+    def test_hair_that_leaves_the_forehead_free(
+        self, head: HeadModel, camera: Camera, name: str
+    ) -> None:
+        seen, search = photo_of(head, camera, PRESETS[name])
+        depths = [search.stages[0].depth]
+        assert fringe_of(scalp_of(head), search.vertices, [seen], depths) is None
 
     def test_a_known_outline(self, head: HeadModel, camera: Camera) -> None:
         wide = tuple(np.where(PLACES > 0, 0.02, 0.0).tolist())

@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from fitme.fit.hair.beard import CHIN, beard_of
 from fitme.fit.hair.evidence import HairPhoto, SeenHair, look
+from fitme.fit.hair.fringe import fringe_of
 from fitme.fit.hair.line import own_line
 from fitme.fit.hair.match import Worn, matched
 from fitme.fit.hair.outline import with_outline
 from fitme.fit.hair.parting import parting
 from fitme.fit.hair.score import LEAST_AREA
-from fitme.fit.hair.search import Found, Search
+from fitme.fit.hair.search import Found, Search, may_hang
 from fitme.fit.hair.tone import pigments, wanted_albedo
 from fitme.hair import PRESETS, Hair, HairStyle, Kind, Strands
 from fitme.hair.gravity import down_of
@@ -102,7 +103,9 @@ def _style(
         for photo, one in zip(photos, seen, strict=True)
     )
     depths = [stage.depth for stage in search.stages]
-    search.hairline = own_line(scalp_of(head), search.vertices, seen, depths, fall > HARDLY)
+    search.fringe = fringe_of(scalp_of(head), search.vertices, seen, depths)
+    falls = fall > HARDLY or search.fringe is not None
+    search.hairline = own_line(scalp_of(head), search.vertices, seen, depths, falls)
     search.part = parting(scalp_of(head), search.hairline, search.vertices, seen)
     found = best_style(search, fall)
     unlike = UNLIKE if hair < COVERED else 1.0
@@ -118,6 +121,8 @@ def best_style(search: Search, fall: float) -> Found:
     """The best of the presets that can be meant where `fall` square metres of hair are seen below
     the mouth, after descent."""
     names = [name for name, style in PRESETS.items() if _may_be(style, fall)]
+    if search.fringe is not None:
+        names = [name for name in names if may_hang(PRESETS[name])]
     best = search.presets(names)[:STARTS]
     best = [one for one in best if one.cost < best[0].cost + CLOSE]
     best = sorted((search.descend(one, 1) for one in best), key=lambda one: one.cost)

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from fitme.fit.hair.evidence import SeenHair
+from fitme.fit.hair.onhead import shown_on_head
 from fitme.hair.hairline import KNOTS, REACH, SKULL_RADIUS, hairline, inward
 from fitme.hair.scalp import Scalp
-from fitme.segment.labels import Label
 
 Floats = NDArray[np.floating[Any]]
 
@@ -20,8 +20,6 @@ STEP = 0.0025  # metres between the places that are tried for a knot
 LOW, HIGH = float(REACH[:, 0].min()), float(REACH[:, 1].max())
 ASIDE = (-0.004, 0.0, 0.004)  # metres along the line of the samples that a knot looks at
 NEAREST = 0.006  # metres of the chart within which a vertex stands for a sample
-FACING = (0.15, 0.45)  # cosine towards the camera over which a vertex comes to count
-HIDDEN = 0.006  # metres behind what is seen there from which a vertex is hidden
 # Hair that is seen outside of the usual line, where hair is long: it falls there, and does not
 # grow there.
 FALLEN = 0.08
@@ -40,26 +38,12 @@ def own_line(
     side of the head, or else the usual line."""
     skin, hair = np.zeros(len(scalp.vertices)), np.zeros(len(scalp.vertices))
     for points, one, depth in zip(vertices, seen, depths, strict=True):
-        shown = _shown(scalp, points, one, depth)
+        shown = shown_on_head(scalp, points, one, depth)
         skin += shown[0] / len(seen)
         hair += shown[1] / len(seen)
     steps = np.arange(round(LOW / STEP), round(HIGH / STEP) + 1) * STEP
     each = [_costs(scalp, side, skin, hair, steps, long) for side in (1.0, -1.0)]
     return tuple(float(value) for value in _best(each[0], each[1], steps).ravel())
-
-
-def _shown(scalp: Scalp, points: Floats, seen: SeenHair, depth: Floats) -> tuple[Floats, Floats]:
-    """How surely [V] a photo shows skin, and hair, at each vertex; zeros where it is not seen."""
-    pose = seen.camera.world_to_camera[0].double().numpy()
-    at = points @ pose[:3, :3].T + pose[:3, 3]
-    toward = -((scalp.normals @ pose[:3, :3].T) * at).sum(-1) / np.linalg.norm(at, axis=-1)
-    flat = at @ seen.camera.K[0].double().numpy().T
-    pixel = np.floor(flat[:, :2] / np.maximum(flat[:, 2:], 1e-6)).astype(np.int64)
-    inside = ((pixel >= 0) & (pixel < len(seen.known))).all(-1)
-    x, y = pixel.clip(0, len(seen.known) - 1).T
-    sure = np.clip((toward - FACING[0]) / (FACING[1] - FACING[0]), 0, 1) * inside
-    sure = sure * (at[:, 2] < depth[y, x] + HIDDEN) * seen.known[y, x]
-    return sure * seen.labels[Label.SKIN, y, x], sure * seen.labels[Label.HAIR, y, x]
 
 
 def _costs(

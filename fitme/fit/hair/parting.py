@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fitme.fit.hair.evidence import SeenHair
+from fitme.fit.hair.onhead import in_window, lean_on_head
 from fitme.hair.hairline import own_hairline
 from fitme.hair.scalp import Scalp
 
@@ -51,15 +52,6 @@ def parting(
 def _lean(points: Floats, normals: Floats, seen: SeenHair) -> tuple[Floats, Floats]:
     """How far hair at N points leans to the person's left, -1..1 times its weight, and the
     weight, 0 where none is seen."""
-    pose = seen.camera.world_to_camera[0].double().numpy()
-    at = points @ pose[:3, :3].T + pose[:3, 3]
-    toward = -((normals @ pose[:3, :3].T) * at).sum(-1) / np.linalg.norm(at, axis=-1)
-    flat = at @ seen.camera.K[0].double().numpy().T
-    pixel = np.floor(flat[:, :2] / np.maximum(flat[:, 2:], 1e-6)).astype(np.int64)
-    inside = ((pixel >= 0) & (pixel < len(seen.known))).all(-1)
-    x, y = pixel.clip(0, len(seen.known) - 1).T
+    x, y, inside, toward, _ = in_window(points, normals, seen)
     weight = (inside & (toward > FACING)) * seen.hair[y, x] * seen.known[y, x]
-    course = seen.course[y, x]
-    up = pose[:2, 1]  # the head's own axis in the picture
-    roll = 2 * np.arctan2(up[0], -up[1])
-    return weight * (course[:, 1] * np.cos(roll) - course[:, 0] * np.sin(roll)), weight
+    return weight * lean_on_head(points, normals, seen), weight

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fitme.fit.hair.evidence import SeenHair
+from fitme.fit.hair.fringe import Fringe
 from fitme.fit.hair.score import mismatch, wanted_waves, wrong_hair
 from fitme.fit.hair.silhouette import Silhouette, Stage, make_stage
 from fitme.hair import PRESETS, HairStyle, Strands, grow
@@ -32,6 +33,7 @@ RARE = {
 }  # fmt: skip
 LONG = 0.15  # metres of the sides: such styles are tried at several lengths
 SCALES = (0.65, 1.3)
+SHORTEST = 0.03  # metres of the hair on top from which some of it hangs over a forehead
 STRAY = 0.006  # cost of a step away from a preset, grows with its square
 
 
@@ -118,6 +120,7 @@ class Search:
         self.part: float | None = None  # of what is parted at all
         self.tried, self.most = 0, most
         self.hairline: tuple[float, ...] | None = None  # of all that is tried
+        self.fringe: Fringe | None = None  # of all that can hang over the forehead
 
     def strands(self, style: HairStyle) -> Strands:
         """Its strands on the mean head."""
@@ -143,15 +146,28 @@ class Search:
         """Presets, long ones at several lengths, parted ones on both sides; best first."""
         found = []
         for name in names:
-            for variant in _variants(self._known(PRESETS[name]), self.part is None):
+            for variant in _variants(self._known(PRESETS[name]), not self._sided):
                 cost = self.cost(variant) + RARE.get(name, 0.0)
                 found.append(Found(variant, cost, name))
         return sorted(found, key=lambda one: one.cost)
 
+    @property
+    def _sided(self) -> bool:
+        """Whether the photos show to which side hair is combed."""
+        return self.part is not None or (self.fringe is not None and self.fringe.sweep != 0)
+
     def _known(self, style: HairStyle) -> HairStyle:
         """The style with what the photos show outright."""
-        if self.part is not None and style.part is not None and style.tie == "none":
-            style = replace(style, part=self.part, fringe_sweep=_toward(style, self.part))
+        part, fringe = self.part, self.fringe
+        if part is not None and style.part is not None and style.tie == "none":
+            style = replace(style, part=part, fringe_sweep=_away(style.fringe_sweep, part))
+        if fringe is not None and may_hang(style):
+            sweep = fringe.sweep if part is None else _away(fringe.sweep, part)
+            if style.part is not None and part is None and sweep:
+                style = replace(style, part=_away(style.part, sweep))
+            style = replace(
+                style, fringe=fringe.length, fringe_width=fringe.width, fringe_sweep=sweep
+            )
         return replace(style, hairline=self.hairline)
 
     def descend(self, start: Found, rounds: int, size: float = 1.0) -> Found:
@@ -204,6 +220,11 @@ def _variants(style: HairStyle, mirrored: bool) -> Iterator[HairStyle]:
             )
 
 
-def _toward(style: HairStyle, part: float) -> float:
-    """The sweep of a fringe away from a parting."""
-    return -float(np.sign(part)) * abs(style.fringe_sweep)
+def may_hang(style: HairStyle) -> bool:
+    """Whether hair of this style can hang over the forehead."""
+    return style.tie == "none" and style.top > SHORTEST and style.swept_back < 0.5
+
+
+def _away(value: float, other: float) -> float:
+    """A sweep or a parting on the other side than `other`: fringes are swept away from partings."""
+    return -float(np.sign(other)) * abs(value)
