@@ -20,10 +20,10 @@ from fitme.hair.finish import (
     taper,
 )
 from fitme.hair.gravity import UPRIGHT, Down
-from fitme.hair.hairline import hairline, own_hairline
+from fitme.hair.hairline import SKULL_RADIUS, hairline, own_hairline
 from fitme.hair.kernels_grow import SHOULDERS, grow_strands, push_out
 from fitme.hair.outline import stood_out
-from fitme.hair.scalp import Roots, Scalp, draw_roots, scalp_of
+from fitme.hair.scalp import AXIS_Z, Roots, Scalp, draw_roots, scalp_of
 from fitme.hair.strands import Anchor, Kind, Strands
 from fitme.hair.styles import HairStyle
 from fitme.head.curves import smoothstep
@@ -37,6 +37,8 @@ FINER = 2.0  # of cropped hair: by how much more strands stand for it
 LOCK = 0.88  # of the tone of a strand: that of its clump, as locks are light and dark
 TONE = 1.8  # standard deviations of the tone: beyond, a lock looks bleached
 LONG = 0.1  # metres from which hair falls over the ears
+# Degrees to each side, and metres below the hairline, within which no hair hangs but a fringe
+FOREHEAD, BELOW_LINE = 28.0, 0.008
 EDGE = 0.005  # metres over which a hairline fades in
 POINTS_STRAIGHT, POINTS_CURLY, POINTS_SHORT, POINTS_CROPPED = 20, 40, 10, 6
 
@@ -251,18 +253,35 @@ def _finished(
     long = style.tie == "none" and float(arc[:, -1].max()) > LONG
     grid = scalp.collision.soft if long else scalp.collision.distance
     push_out(points, least, grid, LOW, STEP)
+    if style.fringe == 0:
+        points = _off_the_forehead(points, _lines(style))
     return points if long or style.tie != "none" else _off_the_ears(scalp, points), leader
 
 
 def _off_the_ears(scalp: Scalp, points: Floats) -> Floats:
     """Short hair [N,K,3] cut where it would come to lie on an ear."""
     nearest = scalp.collision.nearest_vertex(points)
-    on_ear = scalp.on_ear[nearest] & (nearest >= 0)
-    on_ear[:, :2] = False
-    cut = np.flatnonzero(on_ear.any(1))
+    return _cut(points, scalp.on_ear[nearest] & (nearest >= 0))
+
+
+def _off_the_forehead(points: Floats, lines: tuple[Floats, ...]) -> Floats:
+    """Hair [N,K,3] cut where it would stray over the middle of the forehead, `lines` the hairline
+    or those of the left and the right."""
+    x, y, z = points[..., 0], points[..., 1], points[..., 2]
+    azimuth = np.arctan2(np.abs(x), z - AXIS_Z)
+    heights = [np.interp(azimuth, line[:4, 0] / SKULL_RADIUS, line[:4, 1]) for line in lines]
+    height = np.where(x < 0, heights[-1], heights[0])
+    astray = (azimuth < np.radians(FOREHEAD)) & (y < height - BELOW_LINE) & (y > 0)
+    return _cut(points, astray)
+
+
+def _cut(points: Floats, astray: NDArray[np.bool_]) -> Floats:
+    """Hair [N,K,3] that ends before its first point that is `astray` [N,K], with as many points."""
+    astray = astray.copy()
+    astray[:, :2] = False
     many = points.shape[1]
-    for strand in cut:
-        last = int(on_ear[strand].argmax()) - 1
+    for strand in np.flatnonzero(astray.any(1)):
+        last = int(astray[strand].argmax()) - 1
         at = np.linspace(0, last, many)
         own = points[strand]
         points[strand] = np.stack([np.interp(at, np.arange(many), own[:, c]) for c in range(3)], -1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -64,6 +66,15 @@ class TestGrow:
         nearest = scalp.collision.nearest_vertex(hair.points[:, 2:])
         on_ear = scalp.on_ear[nearest] & (nearest >= 0)
         assert on_ear.mean() < 0.01
+
+    def test_only_a_fringe_hangs_over_the_forehead(self, head: HeadModel) -> None:
+        def below(style: HairStyle) -> int:
+            x, y, z = grow(head, style, 4, 2000).points.reshape(-1, 3).T
+            return int(((np.abs(x) < 0.02) & (y > 0.03) & (y < 0.085) & (z > 0.05)).sum())
+
+        back = replace(PRESETS["swept_back"], flyaways=1.0)
+        assert below(back) == 0
+        assert below(replace(back, fringe=0.06)) > 50
 
     def test_hair_of_a_tilted_head_hangs_down(self, head: HeadModel) -> None:
         tips = [
