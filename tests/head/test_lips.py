@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from fitme.head.geometry import Geometry
-from fitme.head.lips import MOST_M, OVERLAP_M
+from fitme.head.lips import MOST_M, OVERLAP_M, lip_seam
 from fitme.head.model import HeadModel, load_head
 from tests.tiny_head import tiny_head
 
@@ -26,7 +26,7 @@ def person(head: HeadModel, seed: int) -> Geometry:
 class TestLips:
     @pytest.mark.parametrize("seed", [0, 1, 2])
     def test_overlap_at_rest(self, head: HeadModel, seed: int) -> None:
-        shape, seam = person(head, seed), head.lip_seam
+        shape, seam = person(head, seed), lip_seam(head)
         assert seam is not None
         before = seam.gap(head.shape(shape.identity)[0])[INNER]
         after = seam.gap(shape.vertices()[0])[INNER]
@@ -35,7 +35,7 @@ class TestLips:
         assert float((before - after).max()) < MOST_M
 
     def test_only_the_mouth_moves_and_the_same_with_any_expression(self, head: HeadModel) -> None:
-        shape, seam = person(head, 1), head.lip_seam
+        shape, seam = person(head, 1), lip_seam(head)
         assert seam is not None
         moved = shape.vertices()[0] - head.pose(head.shape(shape.identity))[0]
         away = torch.ones(len(moved), dtype=torch.bool)
@@ -56,4 +56,4 @@ class TestLips:
         torch.testing.assert_close(found, wanted)
 
     def test_a_head_without_lips_has_no_seam(self) -> None:
-        assert tiny_head().lip_seam is None
+        assert lip_seam(tiny_head()) is None
