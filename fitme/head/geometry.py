@@ -16,6 +16,7 @@ from torch import Tensor
 from fitme.head.lids import lid_seams
 from fitme.head.lips import lip_seam
 from fitme.head.model import HeadModel
+from fitme.head.teeth import crowns
 from fitme.head.tension import skin_strain
 
 
@@ -57,6 +58,9 @@ class Geometry:
         seam = lip_seam(self.head)
         if seam is not None:
             shape = shape.index_add(1, seam.vertices, self._lips.expand(poses, -1, -1))
+        teeth = crowns(self.head)
+        if teeth is not None:
+            shape = shape.index_add(1, teeth.vertices, teeth.offsets[None].expand(poses, -1, -1))
         return self.head.pose(shape, gaze=gaze)
 
     def expression_offsets(self) -> Tensor:

@@ -11,10 +11,10 @@ from fitme.landmarks.face import LANDMARKS
 from fitme.render import Mesh
 from fitme.runtime.constants import indices
 
-INNER_LIPS = (13, 14)  # landmarks: the middles of the upper and the lower lip's edge
+# Landmarks: the middles of the upper and the lower lip's edge, and the inner corners.
+INNER_LIPS = (13, 14, 78, 308)
 INSIDE = (Role.MOUTH, Role.TEETH, Role.TONGUE)
-OPENED = 0.9  # of the surround that an open mouth's front sees
-NARROW = 2.2  # how much faster than a slit of its height the mouth's surround narrows inwards
+BRIGHT = 0.45  # mean albedo of teeth, gums and lips' insides, for light thrown to and fro
 
 
 def head_mesh(head: HeadModel, vertices: Tensor, reached: Tensor | None = None) -> Mesh:
@@ -39,16 +39,24 @@ def mouth_visibility(head: HeadModel, vertices: Tensor) -> tuple[Tensor, Tensor,
     """Indices [N] of the mouth's inside in vertices [B,V,3], their ambient visibility [N] in 0..1:
     that of the head model, which is of a shut mouth, or what comes in between open lips; and
     whether they are open, []. N is 0 for a head without, and on the CPU for shut lips; a GPU is not
-    asked whether they are."""
+    asked whether they are.
+
+    Lips open as an ellipse of half axes a and b; a small patch d behind its middle sees a share
+    ab / sqrt((a^2 + d^2) (b^2 + d^2)) of the light that falls on it through the ellipse (view
+    factor of a parallel coaxial elliptical disk). Light thrown to and fro comes on top.
+    """
     none = head.mirror[:0], head.occlusion[:0], head.mean.new_zeros(()) > 0
     if len(head.landmark_triangles) < LANDMARKS:
         return none
     index = head.vertices_with(INSIDE)
     lips = head.landmarks(vertices)[:, indices(INNER_LIPS, vertices)]
     height = (lips[:, 0, 1] - lips[:, 1, 1]).mean().clamp_min(0)
+    high, wide = 0.5 * height, 0.5 * (lips[:, 2] - lips[:, 3]).norm(dim=-1).mean()
     if not len(index) or (vertices.device.type == "cpu" and float(height) <= 0):
         return none
-    depth = (lips[..., 2].amin(1, keepdim=True) - vertices[:, index, 2]).mean(0)
-    share = OPENED * height / (height + NARROW * depth.clamp_min(0))
+    front = lips[:, :2, 2].amin(1, keepdim=True)
+    square = (front - vertices[:, index, 2]).mean(0).clamp_min(0).square()
+    share = high * wide / ((high.square() + square) * (wide.square() + square)).clamp_min(1e-12).sqrt()
+    share = share / (1 - BRIGHT * (1 - share))
     known = head.occlusion[index]
     return index, torch.where(height > 0, torch.maximum(known, share), known), height > 0
