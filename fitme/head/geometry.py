@@ -13,6 +13,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from fitme.head.jaw import jaw_opening
 from fitme.head.lids import lid_seams
 from fitme.head.lips import lip_seam
 from fitme.head.model import HeadModel
@@ -50,8 +51,8 @@ class Geometry:
         poses = next((len(x) for x in (expression, gaze) if x is not None), 1)
         identity = self.identity.expand(poses, -1)
         shape = self.head.shape(identity, expression)
-        if expression is not None and lid_seams(self.head):
-            shape = shape + self._lids(expression)
+        if expression is not None:
+            shape = self._mended(shape, expression)
         for layer in self.layers:
             at_rest = identity.new_zeros(poses, len(self.head.expression_names))
             shape = shape + layer.offsets(self.head, at_rest if expression is None else expression)
@@ -67,8 +68,7 @@ class Geometry:
         """What each expression in full adds to the neutral vertices, [E,V,3] metres; the eyes'
         turning is not in it."""
         offsets = self.head.expression
-        if lid_seams(self.head):
-            offsets = offsets + self._lids(torch.eye(len(offsets)).to(offsets))
+        offsets = self._mended(offsets, torch.eye(len(offsets)).to(offsets))
         for layer in self.layers:
             full = torch.eye(len(offsets)).to(offsets)
             at_rest = torch.zeros_like(full[:1])
@@ -76,13 +76,17 @@ class Geometry:
             offsets = offsets + added  # zeros stay zeros, as exports leave them out
         return offsets
 
-    def _lids(self, expression: Tensor) -> Tensor:
-        """What makes the blinks of expressions [P,E] shut this person's eyes, [P,V,3]."""
-        moved = expression.new_zeros(len(expression), len(self.head.mean), 3)
+    def _mended(self, shape: Tensor, expression: Tensor) -> Tensor:
+        """Vertices [P,V,3] with what makes the blinks of expressions [P,E] shut this person's eyes,
+        and an open jaw leave the upper lip where it is."""
         for seam, correction in zip(lid_seams(self.head), self._blinks, strict=True):
             weight = expression[:, seam.blink, None, None]
-            moved = moved.index_add(1, seam.vertices, weight * correction)
-        return moved
+            shape = shape.index_add(1, seam.vertices, weight * correction)
+        jaw = jaw_opening(self.head)
+        if jaw is not None:
+            weight = expression[:, jaw.expressions] @ jaw.signs
+            shape = shape.index_add(1, jaw.vertices, weight[:, None, None] * jaw.offsets)
+        return shape
 
     @cached_property
     def _lips(self) -> Tensor:

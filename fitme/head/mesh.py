@@ -55,6 +55,10 @@ def mouth_visibility(head: HeadModel, vertices: Tensor) -> tuple[Tensor, Tensor,
     if not len(index) or (vertices.device.type == "cpu" and float(height) <= 0):
         return none
     front = lips[:, :2, 2].amin(1, keepdim=True)
+    # Lips lie around the teeth: their corners are farther back.
+    middle, corners = lips[:, 2:].mean(1, keepdim=True).unbind(-1)[::2]
+    aside = ((vertices[:, index, 0] - middle) / wide.clamp_min(1e-6)).square().clamp_max(1)
+    front = front + aside * (corners - front).clamp_max(0)
     square = (front - vertices[:, index, 2]).mean(0).clamp_min(0).square()
     share = high * wide / ((high.square() + square) * (wide.square() + square)).clamp_min(1e-12).sqrt()
     share = share / (1 - BRIGHT * (1 - share))
