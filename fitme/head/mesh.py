@@ -10,10 +10,12 @@ from fitme.head.parts import Role
 from fitme.landmarks.face import LANDMARKS
 from fitme.render import Mesh
 from fitme.runtime.constants import indices
+from fitme.runtime.kept import kept_with
 
 # Landmarks: the middles of the upper and the lower lip's edge, and the inner corners.
 INNER_LIPS = (13, 14, 78, 308)
 INSIDE = (Role.MOUTH, Role.TEETH, Role.TONGUE)
+LIPS_M = 0.002  # of lips' insides behind what they open: they lie in each other's way
 BRIGHT = 0.45  # mean albedo of teeth, gums and lips' insides, for light thrown to and fro
 
 
@@ -21,12 +23,13 @@ def head_mesh(head: HeadModel, vertices: Tensor, reached: Tensor | None = None) 
     """The renderer's mesh for vertices [B,V,3] of a head, metres; `reached` [1 or B,V,L]: how much
     of each directional light reaches a vertex."""
     occlusion, transfer = head.occlusion, head.transfer
-    index, visible, opened = mouth_visibility(head, vertices)
+    index, visible = mouth_visibility(head, vertices)
     if len(index):
+        known = occlusion[index]
         occlusion = occlusion.index_copy(0, index, visible)
         if transfer is not None:
-            lit = visible[:, None] * transfer[1, index]
-            lit = torch.where(opened, lit, transfer[0, index])
+            more = ((visible - known) / (1 - known).clamp_min(1e-6)).clamp(0, 1)
+            lit = torch.lerp(transfer[0, index], transfer[1, index], more[:, None])
             transfer = torch.stack([transfer[0].index_copy(0, index, lit), transfer[1]])
     return Mesh(
         vertices, head.triangles, head.uv, head.uv_triangles, head.part, occlusion, transfer,
@@ -35,20 +38,20 @@ def head_mesh(head: HeadModel, vertices: Tensor, reached: Tensor | None = None) 
 
 
 @torch.no_grad()
-def mouth_visibility(head: HeadModel, vertices: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Indices [N] of the mouth's inside in vertices [B,V,3], their ambient visibility [N] in 0..1:
-    that of the head model, which is of a shut mouth, or what comes in between open lips; and
-    whether they are open, []. N is 0 for a head without, and on the CPU for shut lips; a GPU is not
-    asked whether they are.
+def mouth_visibility(head: HeadModel, vertices: Tensor) -> tuple[Tensor, Tensor]:
+    """Indices [N] of the mouth's inside and of the lips in vertices [B,V,3], and their ambient
+    visibility [N] in 0..1: that of the head model, which is of a shut mouth, or what comes in
+    between open lips. N is 0 for a head without, and on the CPU for shut lips; a GPU is not asked
+    whether they are.
 
     Lips open as an ellipse of half axes a and b; a small patch d behind its middle sees a share
     ab / sqrt((a^2 + d^2) (b^2 + d^2)) of the light that falls on it through the ellipse (view
     factor of a parallel coaxial elliptical disk). Light thrown to and fro comes on top.
     """
-    none = head.mirror[:0], head.occlusion[:0], head.mean.new_zeros(()) > 0
+    none = head.mirror[:0], head.occlusion[:0]
     if len(head.landmark_triangles) < LANDMARKS:
         return none
-    index = head.vertices_with(INSIDE)
+    index, behind = kept_with(head, mouth_visibility, lambda: _in_the_mouth(head))
     lips = head.landmarks(vertices)[:, indices(INNER_LIPS, vertices)]
     height = (lips[:, 0, 1] - lips[:, 1, 1]).mean().clamp_min(0)
     high, wide = 0.5 * height, 0.5 * (lips[:, 2] - lips[:, 3]).norm(dim=-1).mean()
@@ -59,8 +62,19 @@ def mouth_visibility(head: HeadModel, vertices: Tensor) -> tuple[Tensor, Tensor,
     middle, corners = lips[:, 2:].mean(1, keepdim=True).unbind(-1)[::2]
     aside = ((vertices[:, index, 0] - middle) / wide.clamp_min(1e-6)).square().clamp_max(1)
     front = front + aside * (corners - front).clamp_max(0)
-    square = (front - vertices[:, index, 2]).mean(0).clamp_min(0).square()
-    share = high * wide / ((high.square() + square) * (wide.square() + square)).clamp_min(1e-12).sqrt()
+    depth = (front - vertices[:, index, 2]).mean(0).clamp_min(0) + behind
+    high, wide, depth = high.square(), wide.square(), depth.square()
+    share = (high * wide / ((high + depth) * (wide + depth)).clamp_min(1e-12)).sqrt()
     share = share / (1 - BRIGHT * (1 - share))
-    known = head.occlusion[index]
-    return index, torch.where(height > 0, torch.maximum(known, share), known), height > 0
+    return index, torch.maximum(head.occlusion[index], share * (height > 0))
+
+
+def _in_the_mouth(head: HeadModel) -> tuple[Tensor, Tensor]:
+    """Vertices [N] of the mouth's inside and of the lips, and how far [N], metres, the latter count
+    as behind where they are."""
+    inside = head.vertices_with(INSIDE)
+    lips = head.regions.get("lips", torch.zeros_like(head.occlusion)) > 0
+    lips[inside] = False
+    lips = lips.nonzero()[:, 0]
+    behind = torch.cat([torch.zeros(len(inside)), torch.full((len(lips),), LIPS_M)])
+    return torch.cat([inside, lips]), behind.to(head.occlusion)

@@ -53,7 +53,9 @@ def teeth_albedo(size: int = 512) -> Tensor:
     chewed = (1 - smoothstep(0.05, 0.3, down)) * (1 - front)
     colour = colour * (1 - 0.25 * chewed)
     touching = ((around - 0.5).abs() - 0.25).abs()  # 0 where teeth touch
-    colour = colour * torch.lerp(torch.tensor(BETWEEN), torch.ones(3), smoothstep(0.0, 0.07, touching))
+    colour = colour * torch.lerp(
+        torch.tensor(BETWEEN), torch.ones(3), smoothstep(0.0, 0.07, touching)
+    )
     canine = 1 - 0.05 * (column == 2).float()
     yellow = torch.tensor([1.0, 0.965, 0.9]) ** (column.clamp(max=3) / 2)
     colour = colour * canine * yellow
