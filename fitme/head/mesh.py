@@ -9,7 +9,7 @@ from fitme.head.model import HeadModel
 from fitme.head.parts import Role
 from fitme.landmarks.face import LANDMARKS
 from fitme.render import Mesh
-from fitme.runtime.constants import indices
+from fitme.runtime.constants import constant, indices
 from fitme.runtime.kept import kept_with
 
 # Landmarks: the middles of the upper and the lower lip's edge, and the inner corners.
@@ -44,27 +44,29 @@ def mouth_visibility(head: HeadModel, vertices: Tensor) -> tuple[Tensor, Tensor]
     between open lips. N is 0 for a head without, and on the CPU for shut lips; a GPU is not asked
     whether they are.
 
-    Lips open as an ellipse of half axes a and b; a small patch d behind its middle sees a share
-    ab / sqrt((a^2 + d^2) (b^2 + d^2)) of the light that falls on it through the ellipse (view
-    factor of a parallel coaxial elliptical disk). Light thrown to and fro comes on top.
+    A patch that faces the gap between two edges sees (sin u + sin l) / 2 of the light that would
+    fall on it, u and l the angles from straight ahead up to the one and down to the other (view
+    factor of an endless slit); that the lips have corners takes away what an ellipse of half width
+    b has less at a depth d, b / sqrt(b^2 + d^2). Light thrown to and fro comes on top.
     """
     none = head.mirror[:0], head.occlusion[:0]
     if len(head.landmark_triangles) < LANDMARKS:
         return none
     index, behind = kept_with(head, mouth_visibility, lambda: _in_the_mouth(head))
-    lips = head.landmarks(vertices)[:, indices(INNER_LIPS, vertices)]
-    height = (lips[:, 0, 1] - lips[:, 1, 1]).mean().clamp_min(0)
-    high, wide = 0.5 * height, 0.5 * (lips[:, 2] - lips[:, 3]).norm(dim=-1).mean()
+    edges = head.landmarks(vertices)[:, indices(INNER_LIPS, vertices)].mean(0)  # [4,3]
+    height = edges[0, 1] - edges[1, 1]
     if not len(index) or (vertices.device.type == "cpu" and float(height) <= 0):
         return none
-    front = lips[:, :2, 2].amin(1, keepdim=True)
-    # Lips lie around the teeth: their corners are farther back.
-    middle, corners = lips[:, 2:].mean(1, keepdim=True).unbind(-1)[::2]
-    aside = ((vertices[:, index, 0] - middle) / wide.clamp_min(1e-6)).square().clamp_max(1)
-    front = front + aside * (corners - front).clamp_max(0)
-    depth = (front - vertices[:, index, 2]).mean(0).clamp_min(0) + behind
-    high, wide, depth = high.square(), wide.square(), depth.square()
-    share = (high * wide / ((high + depth) * (wide + depth)).clamp_min(1e-12)).sqrt()
+    points = vertices[:, index].mean(0)
+    middle, wide = edges[2:].mean(0), 0.5 * (edges[2] - edges[3]).norm()
+    aside = ((points[:, :1] - middle[0]) / wide.clamp_min(1e-6)).square().clamp_max(1)
+    # Edges of the lips beside a point, [N,2] each: lips lie around the teeth, and meet at corners.
+    line = torch.lerp(edges[:2, 1:], middle[1:], aside[..., None])
+    rise = (line[..., 0] - points[:, 1:2]) * constant((1.0, -1.0), points)
+    depth = (line[..., 1] - points[:, 2:]).clamp_min(0) + behind[:, None]
+    sine = rise / (rise.square() + depth.square()).clamp_min(1e-12).sqrt()
+    across = wide / (wide.square() + depth.amin(-1).square()).clamp_min(1e-12).sqrt()
+    share = 0.5 * sine.sum(-1).clamp_min(0) * across
     share = share / (1 - BRIGHT * (1 - share))
     return index, torch.maximum(head.occlusion[index], share * (height > 0))
 

@@ -27,7 +27,7 @@ TONGUE, UNDERSIDE = (0.44, 0.16, 0.155), (0.36, 0.10, 0.10)
 LINING = (0.30, 0.085, 0.078)
 BETWEEN = (0.74, 0.64, 0.56)  # of enamel's albedo where two teeth touch: light is lost there
 GUM_LINE, PAPILLA = (0.86, 0.78), 0.34  # of a crown's length, in front and behind; where it touches
-REDDENS = (0.9, 1.1, 1.15)  # powers of DEPTH: light in the depth has come from gums and cheeks
+REDDENS = (0.85, 1.15, 1.3)  # powers of DEPTH: light in the depth has come from gums and cheeks
 DEPTH = (1.0, 0.98, 0.92, 0.8, 0.66, 0.5, 0.38, 0.28)  # of a tooth's albedo, by column
 
 
