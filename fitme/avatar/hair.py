@@ -15,11 +15,11 @@ from fitme.hair import HairColor, Kind, Strands
 from fitme.hair.bust import before_bust
 from fitme.hair.cover import PAINTED, cover, root_albedo
 from fitme.hair.dress import FINER, Undressed, dress
-from fitme.hair.kept import kept_with
 from fitme.render import RenderOutput
 from fitme.render.camera import Camera
 from fitme.render.depth import depth_of
 from fitme.render.light import Y0, Light
+from fitme.runtime.kept import kept_with
 
 Floats = NDArray[np.floating[Any]]
 

@@ -16,6 +16,7 @@ from fitme.fit.models import Models
 from fitme.fit.observation import Observation
 from fitme.fit.request import FitRequest
 from fitme.fit.settings import FitSettings
+from fitme.head.lids import lid_seams
 from fitme.head.model import HeadModel
 from fitme.image.film import is_film
 from fitme.image.inset import with_inset
@@ -144,7 +145,7 @@ def as_aligned(
     """The observations with blinks that shut the lids of a person of `identity` [1,K] as far as
     those of the head model do, with which photos are aligned; see `fitme.head.lids`."""
     rest = head.shape(identity)[0]
-    reaches = [(seam.blink, max(seam.reach(rest), 0.3)) for seam in head.lid_seams]
+    reaches = [(seam.blink, max(seam.reach(rest), 0.3)) for seam in lid_seams(head)]
     found = []
     for one in observations:
         expression = one.view.expression.clone()

@@ -18,6 +18,7 @@ from fitme.detail.deformation import as_stored
 from fitme.fit.align import Aligned
 from fitme.fit.evidence.catchlights import catchlights, with_catchlight
 from fitme.fit.evidence.eyes import color_eyes, seen_eyes
+from fitme.fit.evidence.teeth import teeth_gain, with_teeth
 from fitme.fit.faces import (
     Seen,
     align_photos,
@@ -188,11 +189,13 @@ def fit_faces(
     with log.stage("maps"):
         maps, wrinkles = finished_maps(session, state, size)
         color_eyes(session, state)
-        lamps = catchlights(session, state, *seen_eyes(session, state))
+        out, crops, eyes = seen_eyes(session, state)
+        lamps, shade = catchlights(session, state, out, crops, eyes), teeth_gain(head, out, crops)
         person = state.person
         materials = generated_materials(
             head, session.regions, maps, person.iris, EYE_TEXELS, person.eyes
         )
+        materials = with_teeth(materials, head, shade)
     vertices = state.posed(head)
     photos = [
         _photo(session, state, vertices[index : index + 1], index, log, lamps[index])

@@ -13,7 +13,11 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from fitme.head.jaw import jaw_opening
+from fitme.head.lids import lid_seams
+from fitme.head.lips import lip_seam
 from fitme.head.model import HeadModel
+from fitme.head.teeth import crowns
 from fitme.head.tension import skin_strain
 
 
@@ -47,22 +51,24 @@ class Geometry:
         poses = next((len(x) for x in (expression, gaze) if x is not None), 1)
         identity = self.identity.expand(poses, -1)
         shape = self.head.shape(identity, expression)
-        if expression is not None and self.head.lid_seams:
-            shape = shape + self._lids(expression)
+        if expression is not None:
+            shape = self._mended(shape, expression)
         for layer in self.layers:
             at_rest = identity.new_zeros(poses, len(self.head.expression_names))
             shape = shape + layer.offsets(self.head, at_rest if expression is None else expression)
-        seam = self.head.lip_seam
+        seam = lip_seam(self.head)
         if seam is not None:
             shape = shape.index_add(1, seam.vertices, self._lips.expand(poses, -1, -1))
+        teeth = crowns(self.head)
+        if teeth is not None:
+            shape = shape.index_add(1, teeth.vertices, teeth.offsets[None].expand(poses, -1, -1))
         return self.head.pose(shape, gaze=gaze)
 
     def expression_offsets(self) -> Tensor:
         """What each expression in full adds to the neutral vertices, [E,V,3] metres; the eyes'
         turning is not in it."""
         offsets = self.head.expression
-        if self.head.lid_seams:
-            offsets = offsets + self._lids(torch.eye(len(offsets)).to(offsets))
+        offsets = self._mended(offsets, torch.eye(len(offsets)).to(offsets))
         for layer in self.layers:
             full = torch.eye(len(offsets)).to(offsets)
             at_rest = torch.zeros_like(full[:1])
@@ -70,31 +76,36 @@ class Geometry:
             offsets = offsets + added  # zeros stay zeros, as exports leave them out
         return offsets
 
-    def _lids(self, expression: Tensor) -> Tensor:
-        """What makes the blinks of expressions [P,E] shut this person's eyes, [P,V,3]."""
-        moved = expression.new_zeros(len(expression), len(self.head.mean), 3)
-        for seam, correction in zip(self.head.lid_seams, self._blinks, strict=True):
+    def _mended(self, shape: Tensor, expression: Tensor) -> Tensor:
+        """Vertices [P,V,3] with what makes the blinks of expressions [P,E] shut this person's eyes,
+        and an open jaw leave the upper lip where it is."""
+        for seam, correction in zip(lid_seams(self.head), self._blinks, strict=True):
             weight = expression[:, seam.blink, None, None]
-            moved = moved.index_add(1, seam.vertices, weight * correction)
-        return moved
+            shape = shape.index_add(1, seam.vertices, weight * correction)
+        jaw = jaw_opening(self.head)
+        if jaw is not None:
+            weight = expression[:, jaw.expressions] @ jaw.signs
+            shape = shape.index_add(1, jaw.vertices, weight[:, None, None] * jaw.offsets)
+        return shape
 
     @cached_property
     def _lips(self) -> Tensor:
         """`LipSeam.correction` [1,N,3]; the shape learns nothing from it."""
-        assert self.head.lip_seam is not None
+        seam = lip_seam(self.head)
+        assert seam is not None
         with torch.no_grad():
             rest = self.head.shape(self.identity)
             at_rest = rest.new_zeros(1, len(self.head.expression_names))
             for layer in self.layers:
                 rest = rest + layer.offsets(self.head, at_rest)
-            return self.head.lip_seam.correction(rest[0])[None]
+            return seam.correction(rest[0])[None]
 
     @cached_property
     def _blinks(self) -> list[Tensor]:
         """`LidSeam.correction` of each eye; the shape learns nothing from it."""
         with torch.no_grad():
             rest = self.head.shape(self.identity)[0]
-            return [seam.correction(rest) for seam in self.head.lid_seams]
+            return [seam.correction(rest) for seam in lid_seams(self.head)]
 
     @cached_property
     def expression_strain(self) -> Tensor:

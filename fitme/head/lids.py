@@ -9,22 +9,18 @@ the lower one. What is done stays linear in the weight of the blink, as engines 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
+from fitme.head.columns import lowest, smoothed
+from fitme.head.model import HeadModel
 from fitme.head.parts import Role
-from fitme.runtime.constants import constant, constant_of
-
-if TYPE_CHECKING:
-    from fitme.head.model import HeadModel
+from fitme.runtime.constants import constant_of
+from fitme.runtime.kept import kept_with
 
 BLINKS = ("eyeBlinkLeft", "eyeBlinkRight")
 COLUMNS = 25  # along an eye, at which its lids are measured
-REACH_M = 0.0014  # around a column, in which vertices count as its own
-SHARP_M = 0.0002  # heights that tell a lid's margin from the skin beside it
 UPPER_M, TRAVEL_M = 0.001, 0.0025  # down: what belongs to the upper lid; where it is measured
 WITHIN_M = (0.013, 0.003)  # from the eye's middle: lower lids lie so near, and so little above it
 # Of the shut lids, in the middle and at the corners: nothing may show between them.
@@ -37,7 +33,6 @@ CLEAR_M = (-0.0005, -0.004)
 CORNEA_M, CORNEA_WIDE_M = 0.0019, 0.008  # its height over the ball and its half width
 ROUNDS = 3  # of measuring and scaling
 PULL_M = (-0.0035, 0.001)  # of the margin, along the view
-SMOOTH = (0.25, 0.5, 0.25)  # over neighbouring columns
 
 
 @dataclass(frozen=True)
@@ -101,7 +96,12 @@ class LidSeam:
 
 
 def lid_seams(head: HeadModel) -> tuple[LidSeam, ...]:
-    """Those of a head model's eyes, from its mean; none for one without blinks or eyeballs."""
+    """Where the lids of a head model's eyes meet, from its mean, looked for once; none for one
+    without blinks or eyeballs."""
+    return kept_with(head, lid_seams, lambda: _seams(head))
+
+
+def _seams(head: HeadModel) -> tuple[LidSeam, ...]:
     known = [name for name in BLINKS if name in head.expression_names]
     if len(known) < len(BLINKS) or len(head.eye_ring) < len(BLINKS):
         return ()
@@ -159,23 +159,3 @@ def _along(values: tuple[float, float], points: Tensor) -> Tensor:
     share = constant_of(_shares, len(points), like=points)
     corner = 1 - (torch.minimum(share, 1 - share) / CORNER).clamp_max(1)
     return values[0] + (values[1] - values[0]) * corner
-
-
-def lowest(points: Tensor, columns: Tensor, sign: int) -> Tensor:
-    """Weights [C,M] of the highest (sign 1) or lowest (-1) of points [M,3] in each column [C]."""
-    aside = (points[:, 0] - columns[:, None]).abs()
-    nearest = aside.amin(1, keepdim=True)
-    inside = (1 - (aside - nearest) / REACH_M).clamp_min(0)
-    height = sign * points[:, 1].expand_as(aside)
-    top = torch.where(inside > 0, height, -1.0).amax(1, keepdim=True)
-    weight = inside * ((height - top) / SHARP_M).exp()
-    return weight / weight.sum(1, keepdim=True)
-
-
-def smoothed(values: Tensor, weight: Tensor) -> Tensor:
-    """Values [C] averaged twice with their neighbours, by weight [C]."""
-    kernel = constant(SMOOTH, values)[None, None]
-    both = torch.stack([values * weight, weight])[:, None]
-    for _ in range(2):
-        both = F.conv1d(F.pad(both, (1, 1), mode="replicate"), kernel)
-    return both[0, 0] / both[1, 0]

@@ -9,17 +9,15 @@ alike.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
+from fitme.head.columns import lowest, smoothed
 from fitme.head.curves import smoothstep
-from fitme.head.lids import lowest, smoothed
+from fitme.head.model import HeadModel
 from fitme.head.parts import Role
-
-if TYPE_CHECKING:
-    from fitme.head.model import HeadModel
+from fitme.runtime.kept import kept_with
 
 JAW = "jawOpen"
 COLUMNS = 25  # along the mouth, at which its lips are measured
@@ -55,7 +53,12 @@ class LipSeam:
 
 
 def lip_seam(head: HeadModel) -> LipSeam | None:
-    """That of a head model's mouth, from its mean; None for one without lips or a jaw."""
+    """Where the lips of a head model meet, from its mean, looked for once; None for one without
+    lips or a jaw."""
+    return kept_with(head, lip_seam, lambda: _seam(head))
+
+
+def _seam(head: HeadModel) -> LipSeam | None:
     if JAW not in head.expression_names or not bool((head.regions.get("lips", _NONE) > 0.5).any()):
         return None
     rest, lips = head.mean, head.regions["lips"] > 0.5

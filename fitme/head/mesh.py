@@ -9,24 +9,27 @@ from fitme.head.model import HeadModel
 from fitme.head.parts import Role
 from fitme.landmarks.face import LANDMARKS
 from fitme.render import Mesh
-from fitme.runtime.constants import indices
+from fitme.runtime.constants import constant, indices
+from fitme.runtime.kept import kept_with
 
-INNER_LIPS = (13, 14)  # landmarks: the middles of the upper and the lower lip's edge
+# Landmarks: the middles of the upper and the lower lip's edge, and the inner corners.
+INNER_LIPS = (13, 14, 78, 308)
 INSIDE = (Role.MOUTH, Role.TEETH, Role.TONGUE)
-OPENED = 0.9  # of the surround that an open mouth's front sees
-NARROW = 2.2  # how much faster than a slit of its height the mouth's surround narrows inwards
+LIPS_M = 0.002  # of lips' insides behind what they open: they lie in each other's way
+BRIGHT = 0.45  # mean albedo of teeth, gums and lips' insides, for light thrown to and fro
 
 
 def head_mesh(head: HeadModel, vertices: Tensor, reached: Tensor | None = None) -> Mesh:
     """The renderer's mesh for vertices [B,V,3] of a head, metres; `reached` [1 or B,V,L]: how much
     of each directional light reaches a vertex."""
     occlusion, transfer = head.occlusion, head.transfer
-    index, visible, opened = mouth_visibility(head, vertices)
+    index, visible = mouth_visibility(head, vertices)
     if len(index):
+        known = occlusion[index]
         occlusion = occlusion.index_copy(0, index, visible)
         if transfer is not None:
-            lit = visible[:, None] * transfer[1, index]
-            lit = torch.where(opened, lit, transfer[0, index])
+            more = ((visible - known) / (1 - known).clamp_min(1e-6)).clamp(0, 1)
+            lit = torch.lerp(transfer[0, index], transfer[1, index], more[:, None])
             transfer = torch.stack([transfer[0].index_copy(0, index, lit), transfer[1]])
     return Mesh(
         vertices, head.triangles, head.uv, head.uv_triangles, head.part, occlusion, transfer,
@@ -35,20 +38,45 @@ def head_mesh(head: HeadModel, vertices: Tensor, reached: Tensor | None = None) 
 
 
 @torch.no_grad()
-def mouth_visibility(head: HeadModel, vertices: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Indices [N] of the mouth's inside in vertices [B,V,3], their ambient visibility [N] in 0..1:
-    that of the head model, which is of a shut mouth, or what comes in between open lips; and
-    whether they are open, []. N is 0 for a head without, and on the CPU for shut lips; a GPU is not
-    asked whether they are."""
-    none = head.mirror[:0], head.occlusion[:0], head.mean.new_zeros(()) > 0
+def mouth_visibility(head: HeadModel, vertices: Tensor) -> tuple[Tensor, Tensor]:
+    """Indices [N] of the mouth's inside and of the lips in vertices [B,V,3], and their ambient
+    visibility [N] in 0..1: that of the head model, which is of a shut mouth, or what comes in
+    between open lips. N is 0 for a head without, and on the CPU for shut lips; a GPU is not asked
+    whether they are.
+
+    A patch that faces the gap between two edges sees (sin u + sin l) / 2 of the light that would
+    fall on it, u and l the angles from straight ahead up to the one and down to the other (view
+    factor of an endless slit); that the lips have corners takes away what an ellipse of half width
+    b has less at a depth d, b / sqrt(b^2 + d^2). Light thrown to and fro comes on top.
+    """
+    none = head.mirror[:0], head.occlusion[:0]
     if len(head.landmark_triangles) < LANDMARKS:
         return none
-    index = head.vertices_with(INSIDE)
-    lips = head.landmarks(vertices)[:, indices(INNER_LIPS, vertices)]
-    height = (lips[:, 0, 1] - lips[:, 1, 1]).mean().clamp_min(0)
+    index, behind = kept_with(head, mouth_visibility, lambda: _in_the_mouth(head))
+    edges = head.landmarks(vertices)[:, indices(INNER_LIPS, vertices)].mean(0)  # [4,3]
+    height = edges[0, 1] - edges[1, 1]
     if not len(index) or (vertices.device.type == "cpu" and float(height) <= 0):
         return none
-    depth = (lips[..., 2].amin(1, keepdim=True) - vertices[:, index, 2]).mean(0)
-    share = OPENED * height / (height + NARROW * depth.clamp_min(0))
-    known = head.occlusion[index]
-    return index, torch.where(height > 0, torch.maximum(known, share), known), height > 0
+    points = vertices[:, index].mean(0)
+    middle, wide = edges[2:].mean(0), 0.5 * (edges[2] - edges[3]).norm()
+    aside = ((points[:, :1] - middle[0]) / wide.clamp_min(1e-6)).square().clamp_max(1)
+    # Edges of the lips beside a point, [N,2] each: lips lie around the teeth, and meet at corners.
+    line = torch.lerp(edges[:2, 1:], middle[1:], aside[..., None])
+    rise = (line[..., 0] - points[:, 1:2]) * constant((1.0, -1.0), points)
+    depth = (line[..., 1] - points[:, 2:]).clamp_min(0) + behind[:, None]
+    sine = rise / (rise.square() + depth.square()).clamp_min(1e-12).sqrt()
+    across = wide / (wide.square() + depth.amin(-1).square()).clamp_min(1e-12).sqrt()
+    share = 0.5 * sine.sum(-1).clamp_min(0) * across
+    share = share / (1 - BRIGHT * (1 - share))
+    return index, torch.maximum(head.occlusion[index], share * (height > 0))
+
+
+def _in_the_mouth(head: HeadModel) -> tuple[Tensor, Tensor]:
+    """Vertices [N] of the mouth's inside and of the lips, and how far [N], metres, the latter count
+    as behind where they are."""
+    inside = head.vertices_with(INSIDE)
+    lips = head.regions.get("lips", torch.zeros_like(head.occlusion)) > 0
+    lips[inside] = False
+    lips = lips.nonzero()[:, 0]
+    behind = torch.cat([torch.zeros(len(inside)), torch.full((len(lips),), LIPS_M)])
+    return torch.cat([inside, lips]), behind.to(head.occlusion)

@@ -21,8 +21,6 @@ from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from fitme.head.lids import LidSeam, lid_seams
-from fitme.head.lips import LipSeam, lip_seam
 from fitme.head.parts import Part, Role, parts_of
 from fitme.render.camera import axis_angle_to_matrix
 from fitme.runtime.errors import InputError
@@ -115,16 +113,6 @@ class HeadModel:
             digest.update(_stored(name, getattr(self, name)).numpy().tobytes())
         digest.update(json.dumps([self.expression_names, self.part_names]).encode())
         return digest.hexdigest()
-
-    @cached_property
-    def lid_seams(self) -> tuple[LidSeam, ...]:
-        """Where the lids of its eyes meet; none for a model without eyes or blinks."""
-        return lid_seams(self)
-
-    @cached_property
-    def lip_seam(self) -> LipSeam | None:
-        """Where its lips meet; None for a model without lips or a jaw."""
-        return lip_seam(self)
 
     @property
     def parts(self) -> tuple[Part, ...]:

@@ -13,9 +13,10 @@ from torch import Tensor
 
 from fitme.head.curves import smoothstep
 from fitme.head.parts import Role
+from fitme.head.teeth import COLUMNS as TEETH_COLUMNS
+from fitme.head.teeth import QUADRANTS as TEETH_ROWS
 from fitme.render import Material
 
-TEETH_COLUMNS, TEETH_ROWS = 8, 4  # from the midline; upper left and right, lower left and right
 TONGUE_CENTRE, TONGUE_RADIUS = (0.24, 0.5), 0.23  # disc of the tile; the tip points down
 GUM_COLUMN = (0.5, 1.0)  # of the tile, from the person's right around the front to the left
 GUM_ROWS = {"upper": (0.25, 0.24), "lower": (0.75, 0.24)}  # row of the margin, half height
@@ -24,6 +25,9 @@ ENAMEL, NECK, EDGE = (0.74, 0.665, 0.56), (0.62, 0.49, 0.34), (0.68, 0.635, 0.57
 GUM, MUCOSA = (0.54, 0.25, 0.23), (0.36, 0.11, 0.10)
 TONGUE, UNDERSIDE = (0.44, 0.16, 0.155), (0.36, 0.10, 0.10)
 LINING = (0.30, 0.085, 0.078)
+BETWEEN = (0.74, 0.64, 0.56)  # of enamel's albedo where two teeth touch: light is lost there
+GUM_LINE, PAPILLA = (0.86, 0.78), 0.34  # of a crown's length, in front and behind; where it touches
+REDDENS = (0.85, 1.15, 1.3)  # powers of DEPTH: light in the depth has come from gums and cheeks
 DEPTH = (1.0, 0.98, 0.92, 0.8, 0.66, 0.5, 0.38, 0.28)  # of a tooth's albedo, by column
 
 
@@ -34,26 +38,34 @@ def _texels(size: int) -> tuple[Tensor, Tensor]:
     return u[..., None], v[..., None]
 
 
-def teeth_albedo(size: int = 256) -> Tensor:
-    """Enamel [size,size,3]: translucent edges, yellower necks, darker the farther back."""
+def teeth_albedo(size: int = 512) -> Tensor:
+    """Teeth [size,size,3]: enamel with translucent edges and yellower necks, darker the farther
+    back, and the gum that reaches down between them."""
     u, v = _texels(size)
     column = (u * TEETH_COLUMNS).floor()
     down = ((v * TEETH_ROWS) % 1 - 0.03) / 0.94  # 0 at the tip, 1 under the gums
     around = ((u * TEETH_COLUMNS) % 1 - 0.03) / 0.94
     front = (column < 3).float()
     colour = torch.tensor(ENAMEL).expand(size, size, 3)
-    neck = smoothstep(0.45, 0.95, down)
-    colour = torch.lerp(colour, torch.tensor(NECK), 0.85 * neck)
-    edge = (1 - smoothstep(0.0, 0.3, down)) * front
-    colour = torch.lerp(colour, torch.tensor(EDGE), 0.7 * edge)
+    colour = torch.lerp(colour, torch.tensor(NECK), 0.75 * smoothstep(0.35, 0.9, down))
+    edge = (1 - smoothstep(0.0, 0.22, down)) * front
+    colour = torch.lerp(colour, torch.tensor(EDGE), 0.6 * edge)
     chewed = (1 - smoothstep(0.05, 0.3, down)) * (1 - front)
     colour = colour * (1 - 0.25 * chewed)
-    between = (2 * torch.pi * around).cos() ** 2  # 0 where teeth touch
-    colour = colour * (1 - 0.18 * (1 - smoothstep(0.0, 0.5, between)) * smoothstep(0.1, 0.5, down))
-    canine = 1 - 0.06 * (column == 2).float()
+    touching = ((around - 0.5).abs() - 0.25).abs()  # 0 where teeth touch
+    colour = colour * torch.lerp(
+        torch.tensor(BETWEEN), torch.ones(3), smoothstep(0.0, 0.07, touching)
+    )
+    canine = 1 - 0.05 * (column == 2).float()
     yellow = torch.tensor([1.0, 0.965, 0.9]) ** (column.clamp(max=3) / 2)
+    colour = colour * canine * yellow
+    margin = torch.where(front > 0, GUM_LINE[0], GUM_LINE[1])
+    margin = margin - PAPILLA * (1 - smoothstep(0.0, 0.2, touching)) ** 1.5
+    gum = smoothstep(-0.012, 0.012, down - margin)
+    shadow = 1 - 0.25 * (1 - smoothstep(0.0, 0.07, margin - down)) * (1 - gum)
+    colour = torch.lerp(colour * shadow, torch.tensor(GUM), gum)
     shade = torch.tensor(DEPTH)[column.long().squeeze(-1)][..., None]
-    return colour * canine * yellow * shade
+    return colour * shade ** torch.tensor(REDDENS)
 
 
 def tongue_albedo(size: int = 256) -> Tensor:

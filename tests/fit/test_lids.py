@@ -18,7 +18,7 @@ from fitme.fit.settings import FitSettings
 from fitme.fit.stages.backs import draw_backs
 from fitme.fit.stages.lids import draw_lids
 from fitme.fit.state import FitState
-from fitme.head.lids import BLINKS
+from fitme.head.lids import BLINKS, lid_seams
 from fitme.head.parts import Role
 from fitme.models.stylegan2 import ReflectanceMaps
 from fitme.reflectance.atlas import bake_vertex_field, resized
@@ -95,7 +95,7 @@ class TestLids:
         shut = geometry.vertices(blink)
         skin = Material(maps.diffuse_albedo, maps.specular_albedo, maps.normal, 0.5)
         look = moving.on(skin, head, geometry.vertices(), shut).diffuse_albedo[0].mean(-1)
-        upper, weights = head.lid_seams[0].margin
+        upper, weights = lid_seams(head)[0].margin
         line = (weights @ shut[0][upper])[8:-8]
         place = bake_vertex_field(head, shut[0], TEXELS)
         apart = torch.cdist(place.reshape(-1, 3), line).amin(1).view(TEXELS, TEXELS)
@@ -119,12 +119,12 @@ class TestAsAligned:
         session, state = known
         head, one = models.head, session.observations[0]
         expression = one.view.expression.clone()
-        expression[:, [seam.blink for seam in head.lid_seams]] = 0.3
+        expression[:, [seam.blink for seam in lid_seams(head)]] = 0.3
         one = replace(one, view=replace(one.view, expression=expression))
         (found,) = as_aligned([one], head, state.person.identity)
         before = head.shape(state.person.identity, expression)[0]
         after = state.geometry(head).vertices(found.view.expression)[0]
-        for seam in head.lid_seams:
+        for seam in lid_seams(head):
             upper, weights = seam.margin
             apart = (weights @ (after - before)[upper])[9:-9, 1]
             assert float(apart.abs().max()) < 0.0005

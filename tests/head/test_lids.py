@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from fitme.head.geometry import Geometry
-from fitme.head.lids import BLINKS
+from fitme.head.lids import BLINKS, lid_seams
 from fitme.head.model import HeadModel, load_head
 from tests.head.test_head import eye_window, front_view
 from tests.tiny_head import tiny_head
@@ -46,7 +46,7 @@ class TestBlink:
         """The head model's own goes 3 to 4 mm beyond it on the mean head."""
         shape = person(head, seed)
         vertices = blinking(shape, 1.0)[0]
-        for seam in head.lid_seams:
+        for seam in lid_seams(head):
             (upper, weights), (lower, tops) = seam.margin, seam.ridge
             beyond = (tops @ vertices[lower] - weights @ vertices[upper])[:, 1]
             middle = beyond[len(beyond) // 3 : -(len(beyond) // 3)]
@@ -56,7 +56,7 @@ class TestBlink:
         for seed in (0, 1, 2, 3):
             shape = person(head, seed)
             rest, half = shape.vertices()[0], blinking(shape, 0.5)[0]
-            for seam in head.lid_seams:
+            for seam in lid_seams(head):
                 upper, weights = seam.margin
                 edge = (weights @ half[upper])[8:-8]
                 assert (edge[:, 2] > seam.eyeball(rest, edge) - 0.001).all(), seed
@@ -73,5 +73,5 @@ class TestBlink:
 
     def test_a_head_without_eyes_has_no_seams(self) -> None:
         tiny = tiny_head()
-        assert tiny.lid_seams == ()
+        assert lid_seams(tiny) == ()
         assert torch.equal(Geometry(tiny, torch.zeros(1, 2)).expression_offsets(), tiny.expression)

@@ -117,7 +117,8 @@ class TestMaterials:
     def test_enamel(self) -> None:
         albedo = teeth_albedo(256)
         assert albedo.min() > 0 and albedo.max() < 0.85
-        body, neck = albedo[26, 16], albedo[58, 16]
+        body, neck, between = albedo[26, 16], albedo[50, 16], albedo[50, 8]
+        assert between[1] < 0.5 * between[0]  # gum
         assert (neck < body).all() and neck[2] / neck[0] < body[2] / body[0]
         lightness = albedo.mean(-1).reshape(TEETH_ROWS, 64, TEETH_COLUMNS, 32).mean((0, 1, 3))
         assert (lightness.diff() < 0).all() and lightness[-1] < 0.4 * lightness[0]

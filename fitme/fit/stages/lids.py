@@ -20,6 +20,7 @@ from fitme.fit.session import Session
 from fitme.fit.state import FitState
 from fitme.head.curves import smoothstep
 from fitme.head.geometry import Geometry
+from fitme.head.lids import lid_seams
 from fitme.models.stylegan2 import ReflectanceMaps
 from fitme.reflectance.atlas import bake_vertex_field, resized
 from fitme.reflectance.grain import grain
@@ -52,7 +53,7 @@ def draw_lids(
 ) -> tuple[ReflectanceMaps, Wrinkles | None]:
     """Maps [1,R,R,.] and folds whose lids are skin when they shut; without folds always."""
     head, geometry = session.head, state.geometry(session.head)
-    if not head.lid_seams:
+    if not lid_seams(head):
         return maps, wrinkles
     texels = maps.diffuse_albedo.shape[1]
     side = TEXELS if wrinkles is None else wrinkles.compressed.shape[1]
@@ -110,7 +111,7 @@ def _lids(geometry: Geometry) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     offsets = geometry.expression_offsets()
     shut, down = rest.clone(), torch.zeros_like(rest[:, 0])
     edge = rim = torch.ones_like(down)
-    for seam in head.lid_seams:
+    for seam in lid_seams(head):
         moved = offsets[seam.blink]
         shut += moved
         down = torch.maximum(down, -moved[:, 1] / (-moved[:, 1]).amax())
@@ -166,7 +167,7 @@ def _skin(session: Session, painted: Tensor, travel: Tensor) -> Tensor:
 def _folds(geometry: Geometry, wrinkles: Wrinkles, lid: Tensor) -> Tensor:
     """`Wrinkles.fold` with amounts of EARLY on the lids [R,R] at a whole blink."""
     head = geometry.head
-    index = [seam.blink for seam in head.lid_seams]
+    index = [seam.blink for seam in lid_seams(head)]
     strain = baked_strain(head, geometry.expression_strain[index], STRAIN_TEXELS).sum(0)
     square = strain.square().sum(-1, keepdim=True)
     drawn = EARLY * strain / (square + LEAST**2)
