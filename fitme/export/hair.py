@@ -14,7 +14,8 @@ from fitme.export.content import Exportable, on_cpu
 from fitme.export.mesh import ExportMaterial, ExportMesh
 from fitme.export.ramp import ramp_uv, visibility_ramp
 from fitme.hair import HairColor
-from fitme.hair.cards import HAIR_CARDS
+from fitme.hair.card_styles import HAIR_CARDS
+from fitme.hair.cards import HairCards
 from fitme.hair.dressed import DETAIL, Dressed, hair_of_head
 from fitme.hair.lash_cards import lashes as make_lashes
 from fitme.head.geometry import Geometry
@@ -82,6 +83,35 @@ def hair_mesh(
         name=cards.name, vertices=cards.vertices, triangles=cards.triangles, uv=cards.uv,
         material=material, normals=cards.normals, morph_targets=cards.morph_targets,
         uv_1=ramp_uv(cards.visibility), weights=weights,
+    )  # fmt: skip
+
+
+def with_fringe(mesh: ExportMesh, cards: HairCards) -> list[ExportMesh]:
+    """The mesh of all these cards in two: its inside, which is cut out and so hides what lies behind,
+    and all but the innermost layer once more, blended over it from the inside outwards. What one
+    sees is then fine at the edges, but not the far side of the hair through the near one."""
+    if not 0 < cards.fringe < len(cards.triangles):
+        return [mesh]
+    core = replace(mesh.material, alpha_mode="MASK")
+    soft = replace(mesh.material, name=f"{mesh.name}_fringe_material", alpha_mode="BLEND")
+    inside = replace(_some(mesh, slice(0, cards.fringe)), material=core)
+    fringe = _some(mesh, slice(cards.soft, None))
+    return [inside, replace(fringe, name=f"{mesh.name}_fringe", material=soft)]
+
+
+def _some(mesh: ExportMesh, chosen: slice) -> ExportMesh:
+    """Some triangles of a mesh with texture coordinates by vertex, and the vertices they have."""
+    used, corners = np.unique(mesh.triangles[chosen], return_inverse=True)
+    triangles = corners.reshape(-1, 3)
+
+    def own(values: Any) -> Any:
+        return None if values is None else values[used]
+
+    return replace(
+        mesh, vertices=mesh.vertices[used], triangles=triangles, normals=own(mesh.normals),
+        uv=own(mesh.uv), uv_1=own(mesh.uv_1), uv_triangles=None,
+        joint_weights=own(mesh.joint_weights),
+        morph_targets={name: offsets[used] for name, offsets in mesh.morph_targets.items()},
     )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from fitme.export import packing
 from fitme.export.content import Exportable
-from fitme.export.hair import dressed, hair_maps, hair_material, hair_mesh
+from fitme.export.hair import dressed, hair_maps, hair_material, hair_mesh, with_fringe
 from fitme.export.joints import Floats
 from fitme.export.mesh import ExportMesh
 from fitme.hair.cards import HairCards
@@ -63,7 +63,8 @@ class HairExport:
         for item in self.items(level):
             material = hair_material(item, form, self.alpha_mode)
             mesh = hair_mesh(item, material, worn)
-            out.append(replace(mesh, joint_weights=weigh(item.cards)) if weigh else mesh)
+            mesh = replace(mesh, joint_weights=weigh(item.cards)) if weigh else mesh
+            out += with_fringe(mesh, item.cards) if self.alpha_mode == "BLEND" else [mesh]
         return out
 
     def about(self) -> dict[str, Any]:

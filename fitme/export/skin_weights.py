@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from fitme.export.anatomy import Anatomy, jaw_rotation
 from fitme.export.joints import ROLES
-from fitme.hair.cards import HAIR_CARDS, HairCards
+from fitme.hair.card_styles import HAIR_CARDS
+from fitme.hair.cards import HairCards
 from fitme.head.geometry import Geometry
 from fitme.head.parts import Role
 

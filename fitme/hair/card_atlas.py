@@ -20,7 +20,11 @@ Floats = NDArray[np.floating[Any]]
 U_ROOT, U_TIP = 0.012, 0.988  # where cards begin and end: textures repeat, smaller mips bleed
 TIP_SPACE = 0.02  # share of the width that stays empty beyond the tips
 LOOSE = 0.6  # share of the strands that strips of wholly disordered curls have less: one sees in
-EDGE_SHARE = 0.2  # of the strands may lie in the outer quarter of a strip
+EVEN = 0.3  # 1: as many strands stand at the edges of a strip as in its middle
+# Standard deviations, of the logarithm, of the colour of strips, of the bundles in one, and of the
+# light that strands of one colour get: what tells a lock from the next, and hair from paper
+STRIP_TONE, TUFT_TONE, STRAND_TONE = 0.03, 0.08, 0.16
+BRIGHT = 0.95  # times the strands' albedo: light goes from hair to hair
 GAP = 0.06  # share of a strip's rows that stays empty above and below: smaller mips bleed
 TEXEL = 0.00018  # metres of hair per pixel, about that across a card
 CHANNELS = 10  # of `kernels_cards.draw_strip`
@@ -50,10 +54,10 @@ def atlas_width(length: float, most: int) -> int:
 
 
 HAIR_STRIPS = (
-    StripKind("dense", 92, 4, 150, 2.4, 9, 0.85, 0.34, 0.64),
-    StripKind("medium", 82, 4, 90, 1.9, 7, 0.60, 0.45, 0.82, 1.5),
-    StripKind("sparse", 62, 3, 40, 1.8, 5, 0.45, 0.55, 0.88, 5.0),
-    StripKind("wispy", 36, 3, 10, 2.8, 3, 0.5, 0.5, 0.92, 5.0),
+    StripKind("dense", 84, 4, 260, 1.05, 16, 0.85, 0.34, 0.78, 2.0),
+    StripKind("medium", 84, 5, 150, 0.95, 13, 0.75, 0.5, 0.95, 5.0),
+    StripKind("sparse", 62, 3, 58, 0.95, 9, 0.6, 0.6, 1.0, 12.0),
+    StripKind("wispy", 18, 3, 6, 3.2, 3, 0.6, 0.5, 1.0, 5.0),
 )
 TUFT_STRIPS = (  # beards and stubble: hairs are seen singly
     StripKind("dense", 120, 4, 60, 2.6, 14, 0.9, 0.55, 0.85),
@@ -137,11 +141,12 @@ def _draw(
     tuft = random.integers(0, kind.tufts, count)
     middles = (np.arange(kind.tufts) + random.uniform(0.25, 0.75, kind.tufts)) / kind.tufts
     even = (np.arange(count) + random.random(count)) / count
-    # few strands stand at the edges: a card that ends in a line looks like paper
-    even = np.where(random.random(count) < EDGE_SHARE, even, 0.5 + 0.76 * (even - 0.5))
+    # few strands stand at the edges, as many as a smoothstep is steep: a card that ends in a line
+    # looks like paper
+    even = EVEN * even + (1 - EVEN) * (0.5 - np.sin(np.arcsin(1 - 2 * even) / 3))
     own = (1 - kind.spread) * middles[tuft] + kind.spread * even
     # bundles close towards the tip; curls that go each its way do not
-    closing = gather * (0.10 + 0.35 * random.random(count))[:, None] * x**1.5
+    closing = gather * (0.06 + 0.28 * random.random(count))[:, None] * x**1.5
     tip = middles[tuft] + 0.06 * random.standard_normal(count)
     path = own[:, None] * (1 - closing) + tip[:, None] * closing
     for turns, amount in ((0.7, 0.020), (1.9, 0.008), (4.3, 0.003)):
@@ -163,7 +168,10 @@ def _draw(
     order = random.permutation(count)
     depth = np.linspace(0, 1, count, dtype=np.float32)
     color = tones[random.integers(0, len(tones), count)]
-    shade = np.full(width, kind.shade, np.float32) * (0.72 + 0.28 * np.minimum(x / 0.15, 1))
+    own_tone = STRIP_TONE * random.standard_normal() + STRAND_TONE * random.standard_normal(count)
+    own_tone = own_tone + TUFT_TONE * random.standard_normal(kind.tufts)[tuft]
+    color = color * np.exp(own_tone)[:, None, None]
+    shade = np.full(width, kind.shade, np.float32) * (0.8 + 0.2 * np.minimum(x / 0.15, 1))
     draw_strip(
         np.ascontiguousarray(centre[order], np.float32), half[order].astype(np.float32),
         (start[order] * (width - 1)).astype(np.float32),
@@ -185,6 +193,7 @@ def _finished(sheet: Floats, tones: Floats, strips: tuple[Strip, ...]) -> CardAt
     around = (wide + 1e-3 * mean) / (weight + 1e-3)
     share = alpha[..., None]
     color = share * (sheet[..., :3] / solid) + (1 - share) * around
+    color *= BRIGHT * mean.mean() / (color * share).sum((0, 1)).mean() * share.sum()
     # rows grow downwards, the texture's second axis upwards
     normal = sheet[..., 4:7] * np.array([1, -1, 1], np.float32)
     normal = normal + (1 - share) * np.array([0, 0, 1], np.float32)

@@ -14,6 +14,7 @@ from fitme.hair.card_frames import Surroundings, across, ribbon, surroundings, t
 from fitme.hair.card_hinge import Hinge
 from fitme.hair.card_lift import Skin, lifted
 from fitme.hair.card_paths import Paths, group_paths, stray_paths
+from fitme.hair.card_styles import STANDING, CardStyle, Layer
 from fitme.hair.collision import LOW, STEP, Collision
 from fitme.hair.cover import cover
 from fitme.hair.finish import arc_lengths
@@ -27,71 +28,24 @@ Ints = NDArray[np.int32]
 CLEAR = 0.0007  # metres that cards keep from the skin
 ROOT_CLEAR = 0.0004  # metres above the skin where cards begin
 PRESSED = -0.003  # metres; what lies deeper is meant to: hair of a tie, or on the shoulders
-COVER = 1.75  # half-width of a card in standard deviations of its strands: cards overlap
+LEAST, MOST = 0.3, 1.7  # times the usual width that a card may have
 TAPER = 0.3  # share of its width that a card loses towards the tip
 THIN = 0.9  # of the skin hidden by roots: where less is, at hairlines, strips are thinner
+FRINGE = ("sparse", "wispy")  # strips of the outer layers, which one sees through
+TURNED = 20.0  # degrees of twist from which on backs of cards are seen anywhere
+# What grows on skin of the face is less than this share; its skin lies in front of this, metres
+BARE, FACE_FROM = 0.1, 0.045
+TUFT = 0.4  # of the usual number of strands that a card across the face must have
 THINNER = {"dense": "sparse", "medium": "sparse", "sparse": "wispy"}
 ON_END = 0.75  # mean cosine between hair and the way outwards from which on it stands
 BACKED_QUADS = 4.0  # along a card of such hair
 UPRIGHT = 0.93  # of its height that it keeps then
 BOWED = 0.55  # of a card's length that its tip is bent aside: on end one would look in between
 LEAST_BACKED = 0.03  # metres of hair; of shorter one no back is seen
-BENT_OUT = 0.72  # share of the hair's outside in the normals, the rest is the card's own
-
-
-@dataclass(frozen=True)
-class Layer:
-    """One layer of cards. Lengths in metres, angles in degrees."""
-
-    strips: str  # kind of strip
-    share: float  # of the triangles
-    columns: int  # vertices across
-    raised: float  # from where the strands are
-    twist: float  # standard deviation about the hair's direction
-    curve: float  # of the half-width that the edges are bent down
-    outer: float = 0.0  # share of the strands, the inner ones, that are left out
-    single: float = 0.0  # half-width where a card is one strand
-    cover: float = COVER  # half-width otherwise, in standard deviations of the card's strands
-
-
-@dataclass(frozen=True)
-class CardStyle:
-    """How cards are cut from one sort of strands."""
-
-    name: str
-    layers: tuple[Layer, ...]
-    triangles: int  # about how many at full detail
-    segment: float  # metres of hair per quad
-    most: int  # quads along a card
-    least_half: float  # metres
-    facing: tuple[float, float, float] | None = None  # instead of outwards
-    on_skin: bool = True  # kept out of it
-
-
-HAIR_CARDS = CardStyle(
-    "hair",
-    (
-        Layer("dense", 0.32, 3, -0.0012, 4.0, 0.25),
-        Layer("medium", 0.42, 2, 0.0004, 5.0, 0.0),
-        Layer("sparse", 0.16, 2, 0.0014, 9.0, 0.0, outer=0.5),
-        Layer("wispy", 0.10, 2, 0.0, 40.0, 0.0, single=0.0012),
-    ),
-    18000, 0.016, 15, 0.0012,
-)  # fmt: skip
-STANDING = (  # layers of hair that stands on end, such as an afro: between its tips one looks in
-    Layer("medium", 0.35, 2, -0.012, 15.0, 0.0),
-    Layer("sparse", 0.50, 2, 0.0, 25.0, 0.0),
-    Layer("wispy", 0.15, 2, 0.001, 40.0, 0.0, single=0.004),
-)
-BEARD_CARDS = CardStyle(
-    "beard",
-    (
-        Layer("dense", 0.5, 2, 0.0, 12.0, 0.0),
-        Layer("medium", 0.35, 2, 0.0004, 25.0, 0.0),
-        Layer("sparse", 0.15, 2, 0.0008, 35.0, 0.0, outer=0.4),
-    ),
-    6000, 0.010, 4, 0.0010,
-)  # fmt: skip
+FREE = 0.03  # metres inwards of a card, within which the head hides its back
+SEEN_FROM = 0.006  # metres outside of a card where its ambient light is looked up: what is seen of
+# hair lies outermost
+BENT_OUT = 0.85  # share of the hair's outside in the normals, the rest is the card's own
 
 
 @dataclass(frozen=True)
@@ -106,9 +60,12 @@ class HairCards:
     normals: Floats  # [V,3] unit, bent outwards
     visibility: Floats  # [V] share of ambient light, for an occlusion
     morph_targets: Mapping[str, Floats] = field(default_factory=dict)  # name -> [V,3] metres
-    # back sides have triangles of their own: renderers that draw both sides of one turn its normals
-    # round, but those of hair that stands on end are the same on both
+    # Back sides have triangles of their own where one sees them: renderers that draw both sides of
+    # a triangle turn its normals round, but hair is lit alike on both.
     backed: bool = False
+    # The first triangle behind those of the innermost layer, and the first of the thin outer layers
+    soft: int = 0
+    fringe: int = 0
     hinge: Hinge | None = None  # of lashes
 
     @property
@@ -164,19 +121,21 @@ def make_cards(
     wanted = style.most if smooth > 0 and length / smooth < style.most / 3 else length / (
         style.segment
     )  # fmt: skip
-    backed = bool(_stands(strands, around) > ON_END and length > LEAST_BACKED and style.on_skin)
-    if backed:
+    stands = bool(_stands(strands, around) > ON_END and length > LEAST_BACKED and style.on_skin)
+    backs = 1.0 if stands else float(_free(strands.points, around, strands.anchor.collision).mean())
+    if stands:
         wanted = min(wanted, BACKED_QUADS)
     quads = int(np.clip(np.ceil(wanted * detail**0.4), 1, style.most))
     window = round(smooth / max(length, 1e-6) * strands.points.shape[1])
     height = _height(strands)
+    aside = _over_face(strands)
     parts = []
-    for layer in STANDING if backed else style.layers:
-        each = 2 * (layer.columns - 1) * quads * (1 + backed)
+    for layer in STANDING if stands else style.layers:
+        each = 2 * (layer.columns - 1) * quads * (1 + (backs if style.on_skin else 0))
         count = max(int(style.triangles * detail * layer.share / each), 1)
         if layer.single > 0:
             # at a hairline it would seem a scratch on the skin
-            inner = np.flatnonzero(hidden >= THIN)
+            inner = np.flatnonzero((hidden >= THIN) & ~aside)
             inner = inner if len(inner) else np.arange(len(strands))
             paths = stray_paths(strands.take(inner.astype(np.int32)), count, quads + 1, random)
             paths = replace(paths, root=inner[paths.root].astype(np.int32))
@@ -186,16 +145,37 @@ def make_cards(
             normals = around.outward(own.points[:, 0])
             paths = group_paths(own, normals, count, quads + 1, window, random)
             paths = replace(paths, root=chosen[paths.root].astype(np.int32))
-        if backed:
+            paths = _without_tufts(paths, aside)
+        if stands:
             paths = replace(paths, points=_bowed(paths.points, random))
-        parts.append(
-            _layer_cards(strands, paths, layer, style, atlas, (around, skin, hidden), random)
-        )
-    cards = _joined(style.name, parts)
-    if not backed:
-        return cards
-    both = np.concatenate([cards.triangles, cards.triangles[:, ::-1]])
-    return replace(cards, triangles=np.ascontiguousarray(both), backed=True)
+        scene = around, skin, hidden
+        parts.append(_layer_cards(strands, paths, layer, style, atlas, scene, stands, random))
+    return _joined(style, parts)
+
+
+def _free(points: Floats, around: Surroundings, clear: Collision) -> NDArray[np.bool_]:
+    """Whether one sees the back of hair at points [...,3]: no head is behind it."""
+    free: NDArray[np.bool_] = clear.at(points - FREE * around.outward(points))[0] > 0
+    return free
+
+
+def _over_face(strands: Strands) -> NDArray[np.bool_]:
+    """Strands [N] that cross skin of the face on which none grow."""
+    anchor = strands.anchor
+    bare = (cover(strands) < BARE) & (anchor.vertices[:, 2] > FACE_FROM)
+    over: NDArray[np.bool_] = ((strands.skin >= 0) & bare[strands.skin]).any(1)
+    return over
+
+
+def _without_tufts(paths: Paths, aside: NDArray[np.bool_]) -> Paths:
+    """Paths less those of a few strands that lie across the face, alone: on ribbons they look like
+    tufts. `aside` [N]: strands that do."""
+    many = np.array([len(offsets) for offsets in paths.offsets])
+    few = many < TUFT * np.median(many)
+    kept = np.flatnonzero(~(few & aside[paths.root]))
+    if len(kept) == 0:
+        return paths
+    return Paths(paths.points[kept], tuple(paths.offsets[k] for k in kept), paths.root[kept])
 
 
 def _stands(strands: Strands, around: Surroundings) -> float:
@@ -224,10 +204,10 @@ def _height(strands: Strands) -> Floats:
 
 def _layer_cards(
     strands: Strands, paths: Paths, layer: Layer, style: CardStyle, atlas: CardAtlas,
-    scene: tuple[Surroundings, Skin, Floats], random: np.random.Generator,
+    scene: tuple[Surroundings, Skin, Floats], stands: bool, random: np.random.Generator,
 ) -> HairCards:  # fmt: skip
     """The cards of one layer; `scene` is what is around, the skin, and how much of it each root
-    [N] helps to hide."""
+    [N] helps to hide; `stands` whether the hair does, on end."""
     around, skin, hidden = scene
     count, many = paths.points.shape[:2]
     along, outward = tangents(paths.points), around.outward(paths.points)
@@ -240,7 +220,7 @@ def _layer_cards(
     else:
         half = layer.cover * paths.spread(side)
         usual = max(float(np.median(half[:, 0])), style.least_half)
-        half = half.clip(0.5 * usual, 1.8 * usual)
+        half = half.clip(LEAST * usual, MOST * usual)
         half = half * (1 - TAPER * np.linspace(0, 1, many) ** 2)
     lift = np.minimum(arc_lengths(paths.points) / 0.01, 1)[..., None] * layer.raised
     middle = paths.points + lift * outward
@@ -251,7 +231,8 @@ def _layer_cards(
         points = _out_of_skin(points, middle, layer, clear, skin)
     grid_points = points.reshape(count, layer.columns, many, 3)
     normals = unit(BENT_OUT * around.outward(grid_points) + (1 - BENT_OUT) * own)
-    ends = _strip_ends(atlas, layer.strips, hidden[paths.root] < THIN, random)
+    thin = hidden[paths.root] < THIN
+    ends = _strip_ends(atlas, layer.strips, thin, random)
     flip = random.random(count) < 0.5
     ends = np.where(flip[:, None], ends[:, ::-1], ends)
     share = np.linspace(0, 1, layer.columns)
@@ -260,10 +241,18 @@ def _layer_cards(
     u = U_ROOT + (U_TIP - U_ROOT) * arc / arc[:, -1:].clip(1e-6)
     uv = np.stack(np.broadcast_arrays(u[:, None], v[..., None]), -1)
     columns = _columns(strands, points, np.repeat(paths.root, layer.columns))
+    seen = around.visibility(grid_points + SEEN_FROM * around.outward(grid_points))
+    quads = _quads(count, layer.columns, many)
+    back = np.zeros(quads.shape[:2], bool)
+    if style.on_skin:
+        free = _free(points, around, clear).reshape(-1) | stands | (layer.twist > TURNED)
+        back = free[quads].any(-1)
+    outer = thin | (layer.strips in FRINGE)
+    triangles = [_triangles(quads[k], back[k]) for k in (~outer, outer)]
     return HairCards(
-        style.name, columns, _grid_triangles(count, layer.columns, many),
+        style.name, columns, np.concatenate(triangles),
         uv.reshape(-1, 2).astype(np.float32), normals.reshape(-1, 3).astype(np.float32),
-        around.visibility(grid_points).reshape(-1).astype(np.float32),
+        seen.reshape(-1).astype(np.float32), backed=style.on_skin, fringe=len(triangles[0]),
     )  # fmt: skip
 
 
@@ -308,30 +297,42 @@ def _columns(strands: Strands, points: Floats, root: Ints) -> Strands:
     )  # fmt: skip
 
 
-def _grid_triangles(count: int, columns: int, many: int) -> Ints:
-    """Two triangles per quad of `count` cards, counter-clockwise seen from outside."""
+def _quads(count: int, columns: int, many: int) -> Ints:
+    """Vertices [C,Q,4] of the quads of `count` cards: two along the hair, then those beside."""
     card, column, k = np.meshgrid(
         np.arange(count), np.arange(columns - 1), np.arange(many - 1), indexing="ij"
     )
     a = (card * columns + column) * many + k
-    b, c, d = a + 1, a + many, a + many + 1
-    quads = np.stack([a, b, d, a, d, c], -1).reshape(-1, 3)
-    return quads.astype(np.int32)
+    return np.stack([a, a + 1, a + many, a + many + 1], -1).reshape(count, -1, 4).astype(np.int32)
 
 
-def _joined(name: str, parts: list[HairCards]) -> HairCards:
-    """All layers in one mesh, without triangles that have no area."""
-    shift = np.cumsum([0, *(len(part.vertices) for part in parts)])
-    triangles = np.concatenate([p.triangles + s for p, s in zip(parts, shift, strict=False)])
-    columns = Strands.join([part.columns for part in parts])
-    corners = columns.points.reshape(-1, 3)[triangles]
-    area = np.linalg.norm(
-        np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1
+def _triangles(quads: Ints, back: NDArray[np.bool_]) -> Ints:
+    """Two triangles [T,3] per quad of [C,Q,4], counter-clockwise seen from outside, and two more
+    for the `back` [C,Q] of some."""
+    quads, twice = quads.reshape(-1, 4), quads[back]
+    return np.concatenate(
+        [quads[:, [0, 1, 3, 0, 3, 2]].reshape(-1, 3), twice[:, [0, 3, 1, 0, 2, 3]].reshape(-1, 3)]
     )
+
+
+def _joined(style: CardStyle, parts: list[HairCards]) -> HairCards:
+    """All layers in one mesh, inner ones first, without triangles that have no area."""
+    columns = Strands.join([part.columns for part in parts])
+    points = columns.points.reshape(-1, 3)
+    shift = np.cumsum([0, *(len(part.vertices) for part in parts)])
+
+    def solid(triangles: Ints) -> Ints:
+        a, b, c = np.moveaxis(points[triangles], 1, 0)
+        return triangles[np.linalg.norm(np.cross(b - a, c - a), axis=1) > 1e-10]
+
+    inner = [solid(p.triangles[: p.fringe] + s) for p, s in zip(parts, shift, strict=False)]
+    outer = [solid(p.triangles[p.fringe :] + s) for p, s in zip(parts, shift, strict=False)]
+    fringe = sum(len(triangles) for triangles in inner)
     uv, normals, visibility = (
         np.concatenate([getattr(part, key) for part in parts])
         for key in ("uv", "normals", "visibility")
     )
     return HairCards(
-        name, columns, triangles[area > 1e-10].astype(np.int32), uv, normals, visibility
-    )
+        style.name, columns, np.concatenate([*inner, *outer]).astype(np.int32), uv, normals,
+        visibility, backed=style.on_skin, soft=len(inner[0]), fringe=fringe,
+    )  # fmt: skip

@@ -17,7 +17,8 @@ from fitme.hair.card_atlas import (
     atlas_width,
     draw_atlas,
 )
-from fitme.hair.cards import BEARD_CARDS, HAIR_CARDS, CardStyle, HairCards, make_cards
+from fitme.hair.card_styles import BEARD_CARDS, HAIR_CARDS, CardStyle
+from fitme.hair.cards import HairCards, make_cards
 from fitme.hair.color import HairColor
 from fitme.hair.finish import arc_lengths
 from fitme.hair.strands import Kind, Strands

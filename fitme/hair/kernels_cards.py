@@ -69,7 +69,7 @@ def draw_strip(centre, half, start, end, depth, color, shade, out, height):
                 if cover <= 0:
                     continue
                 side = min(max(away / (thick + 0.3), -0.95), 0.95)
-                dark = shade[x] * (0.62 + 0.38 * depth[n]) * (1 - 0.22 * side * side)
+                dark = shade[x] * (0.68 + 0.32 * depth[n]) * (1 - 0.22 * side * side)
                 values = out[row, x]
                 keep = 1 - cover
                 for c in range(3):

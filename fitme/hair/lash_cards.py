@@ -9,7 +9,8 @@ import numpy as np
 from fitme.hair.brows import grow_lashes
 from fitme.hair.card_atlas import LASH_STRIPS, CardAtlas, Wave, draw_atlas
 from fitme.hair.card_hinge import Hinge
-from fitme.hair.cards import CardStyle, HairCards, Layer, make_cards
+from fitme.hair.card_styles import CardStyle, Layer
+from fitme.hair.cards import HairCards, make_cards
 from fitme.hair.color import HairColor
 from fitme.hair.dressed import Dressed, strand_tones
 from fitme.hair.styles import BrowStyle
