@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -57,16 +58,18 @@ class Scalp:
         return self._edges[key]
 
 
+_LOCK = threading.Lock()
 _CACHE: dict[int, tuple[HeadModel, Scalp]] = {}  # the head is kept so that its id stays its own
 
 
 def scalp_of(head: HeadModel) -> Scalp:
     """The scalp of a head's mean shape; kept for the two heads used last."""
-    if id(head) not in _CACHE:
-        if len(_CACHE) > 1:
-            _CACHE.pop(next(iter(_CACHE)))
-        _CACHE[id(head)] = (head, _build(head))
-    return _CACHE[id(head)][1]
+    with _LOCK:
+        if id(head) not in _CACHE:
+            if len(_CACHE) > 1:
+                _CACHE.pop(next(iter(_CACHE)))
+            _CACHE[id(head)] = (head, _build(head))
+        return _CACHE[id(head)][1]
 
 
 def _build(head: HeadModel) -> Scalp:

@@ -38,6 +38,7 @@ HEAT = (
 )  # fmt: skip
 
 Pixels = NDArray[np.uint8]
+Strip = list[tuple[str, Pixels]]  # captions and pictures
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,7 @@ def _mask(pixels: Tensor, trusted: Tensor, face: Tensor) -> Tensor:
     return torch.lerp(0.25 * grey, shown, face[..., None])
 
 
-def yaw_strip(avatar: Avatar, size: int = 288, photo: int = 0) -> list[tuple[str, Pixels]]:
+def yaw_strip(avatar: Avatar, size: int = 288, photo: int = 0) -> Strip:
     """(caption, picture [size,size,3]) of the head turned from side to side under studio light."""
     vertices = posed_vertices(avatar, photo)
     small = folded(reduced(avatar), vertices)
@@ -151,7 +152,7 @@ def yaw_strip(avatar: Avatar, size: int = 288, photo: int = 0) -> list[tuple[str
 
 def light_strip(
     avatar: Avatar, size: int = 288, photo: int = 0, names: Sequence[str] = PRESETS
-) -> list[tuple[str, Pixels]]:
+) -> Strip:
     """(caption, picture [size,size,3]) of the head under its photo's light and the presets."""
     vertices = posed_vertices(avatar, photo)
     small = folded(reduced(avatar), vertices)
