@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -45,7 +46,8 @@ class Scalp:
         """Signed distance [V] metres from a hairline [L,2], see `inside_hairline`; FAR_OUTSIDE
         where no hair can grow. `right` is the line of the person's right, where it is another."""
         key = line.tobytes() + (b"" if right is None else right.tobytes())
-        if key not in self._edges:
+        edge = self._edges.get(key)
+        if edge is None:
             edge = np.full(len(self.vertices), -FAR_OUTSIDE, np.float32)
             near = self.near_hair
             edge[near] = inside_hairline(self.vertices[near], self.azimuth[near], line)
@@ -53,9 +55,16 @@ class Scalp:
                 near = near[self.vertices[near, 0] < 0]
                 edge[near] = inside_hairline(self.vertices[near], self.azimuth[near], right)
             while len(self._edges) >= KEPT:
-                self._edges.pop(next(iter(self._edges)))
+                self._edges.pop(next(iter(self._edges)), None)
             self._edges[key] = edge
-        return self._edges[key]
+        return edge
+
+    @cached_property
+    def areas(self) -> Floats:
+        """Twice the area of the triangles, [T] square metres."""
+        corners = self.vertices[self.triangles]
+        edges = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+        return np.linalg.norm(edges, axis=1)
 
 
 _LOCK = threading.Lock()
@@ -116,8 +125,7 @@ def draw_roots(scalp: Scalp, density: Floats, count: int, random: np.random.Gene
     Raises ValueError where it is zero everywhere.
     """
     corners = scalp.vertices[scalp.triangles]
-    edges = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    share = np.linalg.norm(edges, axis=1) * density[scalp.triangles].mean(1)
+    share = scalp.areas * density[scalp.triangles].mean(1)
     total = np.cumsum(share, dtype=np.float64)
     if not total[-1] > 0:
         raise ValueError("the density of the roots is zero everywhere")
