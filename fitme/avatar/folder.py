@@ -16,7 +16,7 @@ from fitme.avatar.photo import AvatarPhoto
 from fitme.avatar.run_info import RunInfo
 from fitme.detail.deformation import Deformation
 from fitme.detail.wrinkles import Wrinkles
-from fitme.export.bundle import all_textures, avatar_glb
+from fitme.export.bundle import all_textures, avatar_glb, textures
 from fitme.export.detail_maps import describe_detail, detail_maps
 from fitme.export.materials import decode_materials, describe_materials
 from fitme.export.wrinkles import decode_wrinkles, describe_wrinkles
@@ -27,6 +27,7 @@ from fitme.render import Material
 from fitme.runtime.errors import InputError, show_path
 from fitme.runtime.files import atomic_directory, write_json
 from fitme.runtime.input_files import mapping, numbers, read_bytes, read_json
+from fitme.runtime.side_by_side import side_by_side
 
 AVATAR_FORMAT = "fitme-avatar-1"
 DEFORMATION = "deformation"  # the one kind of layer that a directory holds
@@ -75,16 +76,22 @@ def save_avatar(avatar: Savable, folder: str | Path, overwrite: bool = False) ->
 
 def write_model(avatar: Savable, folder: Path, done: Callable[[], None] = lambda: None) -> None:
     """Write textures/, avatar.glb and the layers' files into an empty folder; `done` is called
-    after the first two."""
-    maps = all_textures(avatar)
+    after each of the first two, from any thread."""
+    skin = textures(avatar)
     (folder / "textures").mkdir()
-    for name, data in (maps | detail_maps(avatar)).items():
-        (folder / "textures" / name).write_bytes(data)
-    done()
-    (folder / "avatar.glb").write_bytes(avatar_glb(avatar, maps))
-    for layer in _deformations(avatar.geometry):
-        (folder / DEFORMATION_FILE).write_bytes(layer.data())
-    done()
+
+    def write_textures() -> None:
+        for name, data in (all_textures(avatar, skin) | detail_maps(avatar)).items():
+            (folder / "textures" / name).write_bytes(data)
+        done()
+
+    def write_glb() -> None:
+        (folder / "avatar.glb").write_bytes(avatar_glb(avatar, skin))
+        for layer in _deformations(avatar.geometry):
+            (folder / DEFORMATION_FILE).write_bytes(layer.data())
+        done()
+
+    side_by_side([write_glb, write_textures])
 
 
 def fit_json(avatar: Savable) -> dict[str, Any]:

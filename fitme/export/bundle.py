@@ -33,10 +33,11 @@ def textures(avatar: Exportable) -> dict[str, bytes]:
     }
 
 
-def all_textures(avatar: Exportable) -> dict[str, bytes]:
+def all_textures(avatar: Exportable, skin: dict[str, bytes] | None = None) -> dict[str, bytes]:
     """PNG bytes of every map of the avatar, by file name: the skin's three, then its roughness, the
-    maps of the other parts where they are not one colour, the folds of expressions, and hair."""
-    maps = textures(avatar)
+    maps of the other parts where they are not one colour, the folds of expressions, and hair.
+    `skin` is what `textures` made, when that exists already."""
+    maps = textures(avatar) if skin is None else skin
     folds = {} if avatar.wrinkles is None else encode_wrinkles(avatar.wrinkles)
     own = encode_materials(avatar.geometry.head.parts, avatar.materials, maps)
     return maps | own | folds | hair_textures(avatar)

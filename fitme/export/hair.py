@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -39,6 +40,8 @@ class HairMaps:
     use: str
 
 
+# The report and the files of an avatar are made on two threads.
+_LOCK = threading.Lock()
 _CACHE: list[tuple[Any, list[Dressed]]] = []  # of the avatar dressed last: maps and mesh need it
 
 
@@ -46,8 +49,13 @@ def dressed(avatar: Exportable, level: int = 0, lashes: bool = False) -> list[Dr
     """Cards of the avatar's hair and beard on its neutral head, and of its lashes, with the morph
     targets that move them. `level` of detail 0, 1 or 2."""
     key = (avatar.geometry, avatar.hair, level, lashes)
-    if _CACHE and _CACHE[0][0][0] is key[0] and _CACHE[0][0][1:] == key[1:]:
+    with _LOCK:
+        if not (_CACHE and _CACHE[0][0][0] is key[0] and _CACHE[0][0][1:] == key[1:]):
+            _CACHE[:] = [(key, _dressed(avatar, level, lashes))]
         return _CACHE[0][1]
+
+
+def _dressed(avatar: Exportable, level: int, lashes: bool) -> list[Dressed]:
     geometry = on_cpu(avatar.geometry)
     made = [] if not avatar.hair else hair_of_head(avatar.hair, geometry.head, level=level)
     if lashes:
@@ -60,7 +68,6 @@ def dressed(avatar: Exportable, level: int = 0, lashes: bool = False) -> list[Dr
         follows = item.cards.name != HAIR_CARDS.name  # hair of the head stays as it is
         cards = item.cards.with_morphs(neutral, moved if follows else {}, MORPH_LEAST)
         out.append(replace(item, cards=cards))
-    _CACHE[:] = [(key, out)]
     return out
 
 

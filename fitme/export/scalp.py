@@ -6,12 +6,15 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from fitme.export.content import Exportable, on_cpu, skin_of
-from fitme.hair import Kind
+from fitme.hair import HairColor, Kind, Strands
 from fitme.hair.cover import PAINTED, cover, root_albedo
+from fitme.head.model import HeadModel
 from fitme.reflectance.atlas import bake_vertex_field
 from fitme.render import Material
+from fitme.runtime.kept import kept_with
 
 
 def scalp_skin(avatar: Exportable) -> Material:
@@ -22,10 +25,19 @@ def scalp_skin(avatar: Exportable) -> Material:
         return skin
     head = on_cpu(avatar.geometry).head
     mean = head.mean.numpy().astype(np.float32)
-    strands = avatar.hair.strands(head, mean).of_kind(Kind.HAIR)
-    share = torch.from_numpy(cover(strands))[:, None]
-    size = skin.diffuse_albedo.shape[1]
-    baked = PAINTED * bake_vertex_field(head, share, size)[None].to(skin.diffuse_albedo)
-    root = torch.from_numpy(root_albedo(strands, avatar.hair.color)).to(baked)
+    strands, size = avatar.hair.strands(head, mean), skin.diffuse_albedo.shape[1]
+    color = avatar.hair.color
+    made = kept_with(strands, ("scalp", color, size), lambda: _painted(strands, color, head, size))
+    baked, root = (part.to(skin.diffuse_albedo) for part in made)
     albedo = skin.diffuse_albedo + baked * (root - skin.diffuse_albedo)
     return replace(skin, diffuse_albedo=albedo)
+
+
+def _painted(
+    strands: Strands, color: HairColor, head: HeadModel, size: int
+) -> tuple[Tensor, Tensor]:
+    """How much is painted [1,size,size,1], in 0..1, and in which colour [3]."""
+    own = strands.of_kind(Kind.HAIR)
+    share = torch.from_numpy(cover(own))[:, None]
+    baked = PAINTED * bake_vertex_field(head, share, size)[None]
+    return baked, torch.from_numpy(root_albedo(own, color))

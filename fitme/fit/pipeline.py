@@ -59,6 +59,7 @@ from fitme.runtime.errors import FitmeError
 from fitme.runtime.files import atomic_directory, check_output_dir, write_json
 from fitme.runtime.notes import as_data
 from fitme.runtime.progress import Progress, SilentProgress
+from fitme.runtime.side_by_side import side_by_side
 from fitme.runtime.versions import installed_version
 from fitme.segment.encoder import FaceEncoder
 
@@ -100,11 +101,8 @@ def fit_to_folder(
     fitted = fit_request(request, progress, models)
     log = fitted.log
     with atomic_directory(out, overwrite) as folder:
-        with log.stage("write"), progress.stage("write", 4) as stage:
-            write_avatar(fitted.avatar, fitted.photos, folder, stage.step)
-        with log.stage("report"), progress.stage("report", 3) as stage:
-            page = report_of(fitted, stage.step)
-            (folder / "report.html").write_text(page, encoding="utf-8")
+        with log.stage("write"), progress.stage("write", 8) as stage:
+            write_all(fitted, folder, stage.step)
         log.finish()
         write_json(folder / "fit.json", fit_json(fitted.avatar))
     error = max(photo.landmark_error for photo in fitted.avatar.photos)
@@ -242,21 +240,39 @@ def evidence(fitted: Fitted) -> list[Evidence]:
     return [Evidence(*pair) for pair in pairs]
 
 
+def write_all(fitted: Fitted, folder: Path, done: Callable[[], None] = lambda: None) -> None:
+    """Write all of a fit but `fit.json` into an empty folder; `done` is called eight times.
+
+    Report and model are made side by side; what both need (strands, cards of hair) is kept by who
+    makes it first, so each begins with what the other ends with.
+    """
+
+    def write_report() -> None:
+        (folder / "report.html").write_text(report_of(fitted, done), encoding="utf-8")
+
+    side_by_side([write_report, lambda: write_avatar(fitted.avatar, fitted.photos, folder, done)])
+
+
 def write_avatar(
     avatar: Avatar, photos: Sequence[Photo], folder: Path, done: Callable[[], None] = lambda: None
 ) -> None:
-    """Write model, renders and overlays into an empty folder; `done` is called after each kind."""
-    write_model(avatar, folder, done)
-    for index in range(len(photos)):
-        (folder / f"render_{index:02d}.png").write_bytes(
-            encode_png(view_picture(avatar, photo=index))
-        )
-    done()
-    for photo in photos:
-        if photo.second is not None:  # a picture of a film has no file of its own
-            pixels = linear_to_srgb(photo.pixels).clamp(0, 1).mul(255).round().byte().numpy()
-            (folder / photo.path.name).write_bytes(encode_png(pixels))
-    for index, photo in enumerate(photos):
-        picture = overlay_picture(avatar, photo, index)
-        (folder / f"overlay_{index:02d}.png").write_bytes(encode_png(picture))
-    done()
+    """Write model, renders and overlays into an empty folder; `done` is called after each kind,
+    four times."""
+
+    def write_renders() -> None:
+        for index in range(len(photos)):
+            picture = view_picture(avatar, photo=index)
+            (folder / f"render_{index:02d}.png").write_bytes(encode_png(picture))
+        done()
+
+    def write_overlays() -> None:
+        for photo in photos:
+            if photo.second is not None:  # a picture of a film has no file of its own
+                pixels = linear_to_srgb(photo.pixels).clamp(0, 1).mul(255).round().byte().numpy()
+                (folder / photo.path.name).write_bytes(encode_png(pixels))
+        for index, photo in enumerate(photos):
+            picture = overlay_picture(avatar, photo, index)
+            (folder / f"overlay_{index:02d}.png").write_bytes(encode_png(picture))
+        done()
+
+    side_by_side([write_overlays, write_renders, lambda: write_model(avatar, folder, done)])

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from fitme.hair.color import HairColor
 from fitme.hair.kernels_draw import GOES_ON, place, refine, ribbons
-from fitme.hair.shadow import Volume, hair_volume
+from fitme.hair.shadow import Volume, kept_volume
 from fitme.hair.strands import Strands
 from fitme.render.camera import Camera
 from fitme.render.light import Light, fibonacci_sphere, sh_radiance
+from fitme.runtime.kept import kept_with
 
 Floats = NDArray[np.floating[Any]]
 
@@ -101,18 +102,18 @@ def _lighting(strands: Strands, light: Light, root: Floats) -> tuple[Any, ...]:
     """
     middle = strands.points[:, strands.points.shape[1] // 2].mean(0)
     directions, colors = _directional(light, middle)
-    volume = hair_volume(strands, with_head=True)
+    volume = kept_volume(strands, with_head=True)
     depths = np.empty((len(directions), *volume.density.shape), np.float32)
     for index, direction in enumerate(directions):
         depths[index] = volume.depth_towards(direction)
     lights = np.concatenate([directions, colors], 1).astype(np.float32)
-    coarse = volume.coarser()
+    coarse, around = kept_with(strands, "around", lambda: _around(volume))
     return (
         lights,
         depths,
         volume.low,
         volume.step,
-        _ambient(coarse, light, root),
+        _ambient(around, light, root),
         coarse.low,
         coarse.step,
     )
@@ -128,15 +129,22 @@ def _directional(light: Light, middle: Floats) -> tuple[Floats, Floats]:
     return directions.double().numpy(), colors.double().numpy()
 
 
-def _ambient(volume: Volume, light: Light, root: Floats) -> Floats:
+def _around(volume: Volume) -> tuple[Volume, Floats]:
+    """A coarser volume, and its optical depths [AMBIENT_DIRECTIONS,X,Y,Z] towards all sides."""
+    coarse = volume.coarser()
+    sides = fibonacci_sphere(AMBIENT_DIRECTIONS).numpy()
+    return coarse, np.stack([coarse.depth_towards(direction) for direction in sides])
+
+
+def _ambient(depths: Floats, light: Light, root: Floats) -> Floats:
     """What a white hair shows at the grid points under the spherical harmonics alone, [3,X,Y,Z],
-    among hairs with this root of the albedo [3], through which light goes on."""
+    among hairs with this root of the albedo [3], through which light goes on; `depths` are those of
+    `_around`."""
     lost = 0.8 * (1 - GOES_ON * root)
     directions = fibonacci_sphere(AMBIENT_DIRECTIONS)
     radiance = sh_radiance(light.sh[0].cpu(), directions).clamp_min(0).numpy()
-    total = np.zeros((3, *volume.density.shape), np.float32)
-    for direction, color in zip(directions.numpy(), radiance, strict=True):
-        depth = volume.depth_towards(direction)
+    total = np.zeros((3, *depths.shape[1:]), np.float32)
+    for depth, color in zip(depths, radiance, strict=True):
         for c in range(3):
             total[c] += np.exp(-lost[c] * depth) * color[c]
     # half of all directions is all that the outermost hair of a head can see

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -44,7 +46,8 @@ class Scalp:
         """Signed distance [V] metres from a hairline [L,2], see `inside_hairline`; FAR_OUTSIDE
         where no hair can grow. `right` is the line of the person's right, where it is another."""
         key = line.tobytes() + (b"" if right is None else right.tobytes())
-        if key not in self._edges:
+        edge = self._edges.get(key)
+        if edge is None:
             edge = np.full(len(self.vertices), -FAR_OUTSIDE, np.float32)
             near = self.near_hair
             edge[near] = inside_hairline(self.vertices[near], self.azimuth[near], line)
@@ -52,21 +55,30 @@ class Scalp:
                 near = near[self.vertices[near, 0] < 0]
                 edge[near] = inside_hairline(self.vertices[near], self.azimuth[near], right)
             while len(self._edges) >= KEPT:
-                self._edges.pop(next(iter(self._edges)))
+                self._edges.pop(next(iter(self._edges)), None)
             self._edges[key] = edge
-        return self._edges[key]
+        return edge
+
+    @cached_property
+    def areas(self) -> Floats:
+        """Twice the area of the triangles, [T] square metres."""
+        corners = self.vertices[self.triangles]
+        edges = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+        return np.linalg.norm(edges, axis=1)
 
 
+_LOCK = threading.Lock()
 _CACHE: dict[int, tuple[HeadModel, Scalp]] = {}  # the head is kept so that its id stays its own
 
 
 def scalp_of(head: HeadModel) -> Scalp:
     """The scalp of a head's mean shape; kept for the two heads used last."""
-    if id(head) not in _CACHE:
-        if len(_CACHE) > 1:
-            _CACHE.pop(next(iter(_CACHE)))
-        _CACHE[id(head)] = (head, _build(head))
-    return _CACHE[id(head)][1]
+    with _LOCK:
+        if id(head) not in _CACHE:
+            if len(_CACHE) > 1:
+                _CACHE.pop(next(iter(_CACHE)))
+            _CACHE[id(head)] = (head, _build(head))
+        return _CACHE[id(head)][1]
 
 
 def _build(head: HeadModel) -> Scalp:
@@ -113,8 +125,7 @@ def draw_roots(scalp: Scalp, density: Floats, count: int, random: np.random.Gene
     Raises ValueError where it is zero everywhere.
     """
     corners = scalp.vertices[scalp.triangles]
-    edges = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    share = np.linalg.norm(edges, axis=1) * density[scalp.triangles].mean(1)
+    share = scalp.areas * density[scalp.triangles].mean(1)
     total = np.cumsum(share, dtype=np.float64)
     if not total[-1] > 0:
         raise ValueError("the density of the roots is zero everywhere")

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from fitme.hair.kernels_shadow import bounds, deposit, lookup, march, sweep
 from fitme.hair.strands import Strands
+from fitme.runtime.kept import kept_with
 
 Floats = NDArray[np.floating[Any]]
 
@@ -82,6 +83,11 @@ def hair_volume(strands: Strands, step: float = STEP, with_head: bool = False) -
     return Volume(density, low, step)
 
 
+def kept_volume(strands: Strands, with_head: bool = False) -> Volume:
+    """`hair_volume` of these strands, made once: pictures under several lights ask for it."""
+    return kept_with(strands, ("volume", with_head), lambda: hair_volume(strands, STEP, with_head))
+
+
 def transmittance(strands: Strands, points: Floats, direction: Floats) -> Floats:
     """Share [M] of a directional light that reaches points [M,3] of the skin through the hair;
     direction [3] is towards the light, of any length."""
@@ -91,7 +97,7 @@ def transmittance(strands: Strands, points: Floats, direction: Floats) -> Floats
     out = np.ones(len(points), np.float32)
     if len(strands) == 0:
         return out
-    volume = hair_volume(strands)
+    volume = kept_volume(strands)
     d = np.asarray(direction, np.float64)
     d = d / np.linalg.norm(d)
     march(volume.density, volume.low, volume.step, points, d[0], d[1], d[2], SKIN_START, out)

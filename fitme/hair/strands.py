@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -20,6 +21,7 @@ FOLLOW_SKIN = (
 )
 NEAR = 0.03  # metres above the skin up to which a point is kept from sinking in
 CLEAR = 0.0004  # metres that hair keeps from the skin
+KEPT = 8  # poses whose normals are kept
 
 
 class Kind(enum.IntEnum):
@@ -40,6 +42,11 @@ class Anchor:
     triangles: Ints  # [T,3] of the skin
     skull: Ints  # [S] vertices that follow the bone
     collision: Collision
+
+
+# The anchor is kept with them so that the ids of its arrays stay their own.
+_POSES: dict[tuple[int, int, int, bytes], tuple[Anchor, Any]] = {}
+_LOCK = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -105,7 +112,7 @@ class Strands:
             raise ValueError(
                 f"vertices: wanted {list(rest.vertices.shape)}, got {list(vertices.shape)}"
             )
-        matrix, shift = _affine(rest.vertices[rest.skull], vertices[rest.skull])
+        (matrix, shift), normals = _pose(rest, vertices)
         corners = rest.triangles[self.triangle]
         before = (rest.vertices[corners] * self.barycentric[..., None]).sum(1)
         after = (vertices[corners] * self.barycentric[..., None]).sum(1)
@@ -114,7 +121,7 @@ class Strands:
         arc = np.concatenate([np.zeros_like(steps[:, :1]), np.cumsum(steps, 1)], 1)
         follow = np.exp(-arc / FOLLOW_SKIN)[..., None]
         points = self.points @ matrix + shift + follow * extra[:, None]
-        points = _lifted(self.points, points, self.skin, rest, vertices)
+        points = _lifted(self.points, points, self.skin, rest, vertices, normals)
         moved = np.concatenate([matrix, shift[None]])
         return replace(self, points=points.astype(np.float32), moved=moved)
 
@@ -125,6 +132,19 @@ class Strands:
         return ((depth - low) / (high - low)).clip(0, 1).astype(np.float32)
 
 
+def _pose(rest: Anchor, vertices: Floats) -> tuple[tuple[Floats, Floats], Floats]:
+    """`_affine` of the skull, and normals [V,3] of the skin; kept for the poses asked for last, as
+    a search for a style lays many on one head."""
+    key = (id(rest.vertices), id(rest.triangles), id(rest.skull), vertices.tobytes())
+    with _LOCK:
+        if key not in _POSES:
+            made = _affine(rest.vertices[rest.skull], vertices[rest.skull])
+            while len(_POSES) >= KEPT:
+                _POSES.pop(next(iter(_POSES)))
+            _POSES[key] = (rest, (made, _normals(vertices, rest.triangles)))
+        return _POSES[key][1]
+
+
 def _affine(before: Floats, after: Floats) -> tuple[Floats, Floats]:
     """Least-squares matrix [3,3] and shift [3] with before @ matrix + shift = after."""
     ones = np.ones((len(before), 1))
@@ -132,10 +152,11 @@ def _affine(before: Floats, after: Floats) -> tuple[Floats, Floats]:
     return solved[:3].astype(np.float32), solved[3].astype(np.float32)
 
 
-def _lifted(old: Floats, new: Floats, skin: Ints, rest: Anchor, vertices: Floats) -> Floats:
+def _lifted(
+    old: Floats, new: Floats, skin: Ints, rest: Anchor, vertices: Floats, normals: Floats
+) -> Floats:
     """Points moved out along the normals of the new skin, so that each keeps its height above
     the skin where it was low."""
-    normals = _normals(vertices, rest.triangles)
     near = skin >= 0
     near[:, 0] = False
     owner = skin[near]

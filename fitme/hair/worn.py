@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, TypeVar, get_args
@@ -25,7 +26,7 @@ BEARD_STRANDS = 4000
 # Fields that files of earlier versions have not: they keep their defaults.
 LATER = ("hairline", "outline", "bands")
 LARGEST = 1e4  # of any number in a file: beyond it nothing can be meant
-KEPT = 4  # grown heads that are kept
+KEPT = 8  # grown heads that are kept: in a fit those of the report's poses
 
 
 @dataclass(frozen=True)
@@ -51,11 +52,12 @@ class Hair:
         if not self:
             raise ValueError("a head without hair has no strands")
         key = (id(head), self, count, down, vertices.tobytes())
-        if key not in _POSED:
-            posed = _grown(self, head, count, down).on(vertices)
-            _make_room(_POSED)
-            _POSED[key] = (head, posed)
-        return _POSED[key][1]
+        with _LOCK:
+            if key not in _POSED:
+                posed = _grown(self, head, count, down).on(vertices)
+                _make_room(_POSED)
+                _POSED[key] = (head, posed)
+            return _POSED[key][1]
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready entry "hair" of fit.json."""
@@ -84,6 +86,7 @@ class Hair:
 # Strands on the mean head and on posed ones, those asked for last; the head is kept with them so
 # that its id stays its own.
 _CACHE: dict[tuple[int, Hair, int, Down], tuple[HeadModel, Strands]] = {}
+_LOCK = threading.Lock()  # what one thread grows another one waits for
 _POSED: dict[tuple[int, Hair, int, Down, bytes], tuple[HeadModel, Strands]] = {}
 
 

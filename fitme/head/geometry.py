@@ -114,7 +114,10 @@ class Geometry:
         return skin_strain(self.head, neutral, neutral + self.expression_offsets())
 
     def to(self, device: torch.device | str) -> Geometry:
-        """The same shape with every tensor on `device`."""
+        """The same shape with every tensor on `device`; itself where it is there, with what it
+        keeps."""
+        if self.identity.device == torch.device(device):
+            return self
         layers = tuple(layer.to(device) for layer in self.layers)
         return replace(
             self, head=self.head.to(device), identity=self.identity.to(device), layers=layers

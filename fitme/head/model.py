@@ -96,7 +96,10 @@ class HeadModel:
         return self.mean.device
 
     def to(self, device: torch.device | str) -> HeadModel:
-        """The same model with every tensor on `device`."""
+        """The same model with every tensor on `device`; itself where it is there, as what is made
+        of a head (its scalp, its seams) is kept with it."""
+        if self.device == torch.device(device):
+            return self
         moved: dict[str, Any] = {
             k: v.to(device) for k, v in vars(self).items() if isinstance(v, Tensor)
         }

@@ -19,7 +19,9 @@ _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # PNG colour type of 16 bits -> which channels of OpenCV's pixels (grey, or blue green red alpha)
 # are ours.
 _ORDERS = {0: (0,), 2: (2, 1, 0), 4: (0, 3), 6: (2, 1, 0, 3)}
-_COMPRESSION = 6  # zlib's default; OpenCV's own 3 saves half a second of 2048 x 2048, not space
+# zlib's effort. Its default 6 takes three times as long and makes maps of 8 bits 4 % smaller; with
+# the strategy for filtered rows, those of 16 bits are smaller at 4 than at 6 without it.
+_EFFORT = 4
 _MAX_PIXELS = 16384 * 16384
 
 
@@ -36,7 +38,7 @@ def encode_png(pixels: NDArray[Any]) -> bytes:
     if pixels.dtype == np.uint8:
         stream = io.BytesIO()
         image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
-        image.save(stream, "PNG")
+        image.save(stream, "PNG", compress_level=_EFFORT)
         return stream.getvalue()
     if pixels.dtype != np.uint16:
         raise ValueError(f"pixels must be uint8 or uint16, got {pixels.dtype}")
@@ -45,7 +47,10 @@ def encode_png(pixels: NDArray[Any]) -> bytes:
     import cv2
 
     order = {1: (0,), 3: (2, 1, 0), 4: (2, 1, 0, 3)}[pixels.shape[2]]
-    options = [cv2.IMWRITE_PNG_COMPRESSION, _COMPRESSION]
+    options = [
+        cv2.IMWRITE_PNG_COMPRESSION, _EFFORT,
+        cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_FILTERED,
+    ]  # fmt: skip
     _, data = cv2.imencode(".png", np.ascontiguousarray(pixels[..., order]), options)
     return data.tobytes()
 

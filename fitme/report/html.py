@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 from fitme.avatar.model import Avatar
 from fitme.image.photo import Photo
@@ -17,6 +19,7 @@ from fitme.report.panels import (
     LARGEST_DIFFERENCE,
     REGION_TEXELS,
     PhotoPanels,
+    Strip,
     light_strip,
     photo_panels,
     yaw_strip,
@@ -25,6 +28,7 @@ from fitme.report.photos import PhotoCut
 from fitme.report.scene import ViewerScene, viewer_scene
 from fitme.runtime.errors import show_path
 from fitme.runtime.pages import package_text, render_page
+from fitme.runtime.side_by_side import side_by_side
 
 SCRIPTS = (
     "head.js", "camera.js", "shader.js", "shadows.js", "transfer.js", "wrinkles.js", "hair.js",
@@ -33,6 +37,8 @@ SCRIPTS = (
 PANEL_SIDE = 512
 MANY_PHOTOS = 8  # from here on their pictures are half as large and not shown twice: a small file
 MANY_PANEL_SIDE = 256
+LIGHT_STRIP = ("Under other lights", "under {} light")  # title, and what is said of a picture
+YAW_STRIP = ("From other sides", "turned by {}")
 _PANELS = {
     "photo": ("Photo", "The photo, cut around the head"),
     "wire": ("Wire overlay", "The photo with the lines of the head's texture atlas over it"),
@@ -65,7 +71,7 @@ def report_html(
         photos: the photos of `avatar.photos`, in that order; None where one is not at hand, then
             its pictures are left out. By default all are.
         evidence: the fit's masks, in the same order; None where there is none.
-        done: called after each of the three kinds of pictures.
+        done: called after each of the four kinds of pictures, from any thread.
 
     Texts that come from outside, such as file names, are escaped. Raises ValueError where the
     numbers of photos or masks are not that of the avatar.
@@ -77,12 +83,13 @@ def report_html(
         if len(values) != count:
             raise ValueError(f"{name}: wanted {count}, one per photo, got {len(values)}")
     avatar = avatar.to("cpu")
-    panels = _all_panels(avatar, given, masks)
-    done()
-    scene = viewer_scene(avatar)
-    done()
-    strips = _strips(avatar)
-    done()
+    pieces: list[Callable[[], Any]] = [
+        lambda: viewer_scene(avatar),
+        lambda: _strip(YAW_STRIP, yaw_strip(avatar)),
+        lambda: _strip(LIGHT_STRIP, light_strip(avatar)),
+        lambda: _all_panels(avatar, given, masks),
+    ]
+    scene, turned, lit, panels = side_by_side([partial(_followed, one, done) for one in pieces])
     run = avatar.run
     return render_page(
         "fitme.report",
@@ -98,7 +105,7 @@ def report_html(
         ],
         largest_difference=LARGEST_DIFFERENCE,
         maps=_maps(scene),
-        strips=strips,
+        strips=[lit, turned],
         charts=[loss_chart(stage, terms) for stage, terms in read_history(run.history).items()],
         timings=timings(run.timings_s),
         tables=tables(run),
@@ -159,17 +166,18 @@ def _maps(scene: ViewerScene) -> list[Figure]:
     ]  # fmt: skip
 
 
-def _strips(avatar: Avatar) -> list[tuple[str, list[Figure]]]:
-    return [
-        (
-            title,
-            [
-                Figure(jpeg_uri(pixels, 84), f"The avatar {what.format(name)}", name)
-                for name, pixels in strip
-            ],
-        )
-        for title, what, strip in (
-            ("Under other lights", "under {} light", light_strip(avatar)),
-            ("From other sides", "turned by {}", yaw_strip(avatar)),
-        )
+def _strip(texts: tuple[str, str], pictures: Strip) -> tuple[str, list[Figure]]:
+    """A strip's title and its pictures."""
+    title, what = texts
+    figures = [
+        Figure(jpeg_uri(pixels, 84), f"The avatar {what.format(name)}", name)
+        for name, pixels in pictures
     ]
+    return title, figures
+
+
+def _followed(call: Callable[[], Any], done: Callable[[], None]) -> Any:
+    """What the call returns, told to `done`."""
+    made = call()
+    done()
+    return made

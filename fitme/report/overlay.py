@@ -15,6 +15,7 @@ from fitme.render import RenderOutput
 from fitme.render.camera import Camera
 from fitme.render.light import Light
 from fitme.render.picture import BACKDROP, over, to_bytes
+from fitme.report.views import folded
 
 GRID = 40  # lines of the atlas across its tile
 SIDE_YAW = (-45.0, 45.0)
@@ -78,6 +79,7 @@ def overlay_picture(avatar: Avatar, photo: Photo, index: int = 0, size: int = 51
     """photo | wire overlay | render | two side views, uint8 [size, 5 * size, 3]."""
     seen = avatar.photos[index]
     posed = avatar.posed(index)
+    avatar = folded(avatar, posed)
     window = head_window(avatar, index, size)
     pixels = photo_window(photo, seen.view.camera(), window)
     out = avatar.render(window, seen.light, posed)

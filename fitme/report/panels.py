@@ -24,6 +24,7 @@ from fitme.render.picture import over, to_bytes
 from fitme.report.evidence import Evidence
 from fitme.report.overlay import head_window, wire
 from fitme.report.photos import PhotoCut, window_pixels
+from fitme.report.views import folded
 
 YAWS = (-60.0, -40.0, -20.0, 0.0, 20.0, 40.0, 60.0)
 LARGEST_DIFFERENCE = 0.25  # display units; the end of the heat map
@@ -37,6 +38,7 @@ HEAT = (
 )  # fmt: skip
 
 Pixels = NDArray[np.uint8]
+Strip = list[tuple[str, Pixels]]  # captions and pictures
 
 
 @dataclass(frozen=True)
@@ -136,9 +138,10 @@ def _mask(pixels: Tensor, trusted: Tensor, face: Tensor) -> Tensor:
     return torch.lerp(0.25 * grey, shown, face[..., None])
 
 
-def yaw_strip(avatar: Avatar, size: int = 288, photo: int = 0) -> list[tuple[str, Pixels]]:
+def yaw_strip(avatar: Avatar, size: int = 288, photo: int = 0) -> Strip:
     """(caption, picture [size,size,3]) of the head turned from side to side under studio light."""
-    small, vertices = reduced(avatar), posed_vertices(avatar, photo)
+    vertices = posed_vertices(avatar, photo)
+    small = folded(reduced(avatar), vertices)
     strip = []
     for yaw in YAWS:
         camera = facing_camera(small, yaw, 0.0, size, photo)
@@ -149,9 +152,10 @@ def yaw_strip(avatar: Avatar, size: int = 288, photo: int = 0) -> list[tuple[str
 
 def light_strip(
     avatar: Avatar, size: int = 288, photo: int = 0, names: Sequence[str] = PRESETS
-) -> list[tuple[str, Pixels]]:
+) -> Strip:
     """(caption, picture [size,size,3]) of the head under its photo's light and the presets."""
-    small, vertices = reduced(avatar), posed_vertices(avatar, photo)
+    vertices = posed_vertices(avatar, photo)
+    small = folded(reduced(avatar), vertices)
     camera = facing_camera(small, -20.0, 0.0, size, photo)
     lights: list[tuple[str, Light | None]] = [(name, Light.preset(name)) for name in names]
     if avatar.photos:

@@ -51,6 +51,13 @@ def view_picture(
     return np.asarray(Image.fromarray(pixels).resize(own_size, Image.Resampling.BICUBIC))
 
 
+def folded(avatar: Avatar, vertices: Tensor) -> Avatar:
+    """The avatar with the folds of posed vertices [1,V,3] in its maps, made once for all pictures
+    of that pose; any other pose would show them too."""
+    shown = dressed(avatar.wrinkles, avatar.materials, avatar.head, avatar.neutral(), vertices)
+    return replace(avatar, materials=tuple(shown), wrinkles=None)
+
+
 @dataclass(frozen=True)
 class Turntable:
     """What moves in a film of an avatar, which begins where it ends.
@@ -83,10 +90,7 @@ class Turntable:
         """RGBA uint8 [resolution, resolution, 4] of each `every`-th frame, one at a time."""
         size = self.resolution if resolution is None else resolution
         vertices = posed_vertices(avatar, self.photo)
-        folded = dressed(
-            avatar.wrinkles, avatar.materials, avatar.head, avatar.neutral(), vertices
-        )  # once for all frames
-        avatar = replace(avatar, materials=tuple(folded), wrinkles=None)
+        avatar = folded(avatar, vertices)
         for yaw, turn in self.angles()[::every]:
             camera = facing_camera(avatar, yaw, 0.0, size, self.photo)
             out = relit(

@@ -9,7 +9,7 @@ import sys
 import sysconfig
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import torch
@@ -73,9 +73,14 @@ def nvdiffrast_cure() -> str:
     return "install it from https://github.com/NVlabs/nvdiffrast (for non-commercial use only)"
 
 
+def one_thread() -> AbstractContextManager[None]:
+    """Run torch on one thread: for many tiny operations, where waking others costs more."""
+    return some_threads(1)
+
+
 @contextmanager
-def one_thread() -> Iterator[None]:
-    """Run torch on one thread: for many tiny operations, where waking others costs more.
+def some_threads(count: int) -> Iterator[None]:
+    """Run torch, and the CPU renderer's kernels, on `count` threads.
 
     Counts for the calling thread alone. torch keeps two numbers, that of each thread and the one
     which threads start with that meet it later, and sets both at once: so another thread, which
@@ -83,7 +88,7 @@ def one_thread() -> Iterator[None]:
     """
     with _threads_lock:
         before = torch.get_num_threads()
-        torch.set_num_threads(1)
+        torch.set_num_threads(count)
         others = threading.Thread(target=torch.set_num_threads, args=(before,))
         others.start()
         others.join()

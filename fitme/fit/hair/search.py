@@ -5,9 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from fitme.fit.hair.evidence import SeenHair
@@ -17,6 +19,7 @@ from fitme.fit.hair.silhouette import Silhouette, Stage, make_stage
 from fitme.hair import PRESETS, HairStyle, Strands, grow
 from fitme.hair.gravity import down_of
 from fitme.head.model import HeadModel
+from fitme.runtime.side_by_side import side_by_side
 
 Floats = NDArray[np.floating[Any]]
 Move = Callable[[HairStyle, float], HairStyle]
@@ -119,6 +122,7 @@ class Search:
         self.down = down_of(seen[0].camera)  # the first photo's, whose hair hangs so
         self.part: float | None = None  # of what is parted at all
         self.tried, self.most = 0, most
+        self._costs: dict[HairStyle, float] = {}
         self.hairline: tuple[float, ...] | None = None  # of all that is tried
         self.fringe: Fringe | None = None  # of all that can hang over the forehead
 
@@ -139,16 +143,34 @@ class Search:
 
     def plain_cost(self, style: HairStyle) -> float:
         """Mean mismatch over the photos."""
+        if style not in self._costs:
+            self._costs[style] = self._cost(style)
+        return self._costs[style]
+
+    def ahead(self, *styles: HairStyle) -> None:
+        """Where there are several threads, look side by side at styles that may be asked for next:
+        what is found is the same, sooner."""
+        new = [style for style in dict.fromkeys(styles) if style not in self._costs]
+        if torch.get_num_threads() > 1:
+            costs = side_by_side([partial(self._cost, style) for style in new])
+            self._costs.update(zip(new, costs, strict=True))
+
+    def _cost(self, style: HairStyle) -> float:
         each = zip(self.seen, self._wrong, self.drawn(style), self._waves, strict=True)
         return float(np.mean([mismatch(*one) for one in each]))
 
     def presets(self, names: Iterable[str] = PRESETS) -> list[Found]:
         """Presets, long ones at several lengths, parted ones on both sides; best first."""
-        found = []
-        for name in names:
-            for variant in _variants(self._known(PRESETS[name]), not self._sided):
-                cost = self.cost(variant) + RARE.get(name, 0.0)
-                found.append(Found(variant, cost, name))
+        pairs = [
+            (name, variant)
+            for name in names
+            for variant in _variants(self._known(PRESETS[name]), not self._sided)
+        ]
+        self.ahead(*(variant for _, variant in pairs))
+        found = [
+            Found(variant, self.cost(variant) + RARE.get(name, 0.0), name)
+            for name, variant in pairs
+        ]
         return sorted(found, key=lambda one: one.cost)
 
     @property
@@ -177,6 +199,7 @@ class Search:
             for quantity in QUANTITIES:
                 if not quantity.when(best.style) or self.tried >= self.most:
                     continue
+                self.ahead(*(quantity.moved(best.style, way) for way in (size, -size)))
                 for way in (size, -size):
                     closer = self._step(best, quantity, way)
                     if closer is not None:
@@ -188,6 +211,8 @@ class Search:
     def _on(self, best: Found, quantity: Quantity, way: float) -> Found:
         """Further the same way as long as it helps."""
         while self.tried < self.most:
+            further = quantity.moved(best.style, way)
+            self.ahead(further, quantity.moved(further, way))
             closer = self._step(best, quantity, way)
             if closer is None:
                 break
