@@ -37,6 +37,13 @@ class Frame:
         shown = linear_to_srgb(crop.pixels.clamp(0, 1)).permute(2, 0, 1)
         return shown.contiguous()
 
+    def inside(self, photo: Photo, size: int) -> Tensor:
+        """[size,size] bool: pixels of a cut whose middles lie in the photo."""
+        places = (torch.arange(size) + 0.5) / size - 0.5
+        grid = torch.stack(torch.meshgrid(places, places, indexing="xy"), -1)
+        points = self.to_photo(grid)
+        return ((points >= 0) & (points < points.new_tensor([photo.width, photo.height]))).all(-1)
+
     def to_photo(self, places: Tensor) -> Tensor:
         """Places [...,2], shares of the side from the middle, in photo pixels."""
         corner = places.new_tensor([self.left, self.top])

@@ -34,19 +34,24 @@ OF_AREA = 1 + len(QUANTILES) + 2 * BANDS
 SIZE = len(AREAS) * OF_AREA + len(QUANTILES) + 2 + GRID * GRID
 
 
-def tone_features(linear: Tensor, labels: Tensor) -> Tensor:
+def tone_features(linear: Tensor, labels: Tensor, inside: Tensor | None = None) -> Tensor:
     """[SIZE] of a face's crop, linear [3,n,n] in 0..1, and the probabilities [C,n,n] of its labels;
-    not a number where the photo does not show what one is about."""
+    not a number where the photo does not show what one is about. `inside` [n,n] bool says which
+    pixels lie in the photo: what a crop shows beyond its edge is no backdrop."""
+    if inside is None:
+        inside = torch.ones_like(linear[0], dtype=torch.bool)
+    labels = labels * inside
     shown = linear.clamp(DARKEST, 1).log().flatten(1)
     bright = shown.mean(0)
     rows = [
         _of_area(shown, bright, labels[list(names)].sum(0).flatten() > sure)
         for names, sure in AREAS
     ]
-    rows.append(torch.quantile(bright, bright.new_tensor(QUANTILES)))
+    rows.append(torch.quantile(bright[inside.flatten()], bright.new_tensor(QUANTILES)))
     skin = labels[Label.SKIN] > AREAS[0][1]
-    whole = linear.amax(0)
-    cut = [whole, whole[skin] if int(skin.sum()) >= FEW else whole]
+    brightest = linear.amax(0)
+    whole = brightest[inside]
+    cut = [whole, brightest[skin] if int(skin.sum()) >= FEW else whole]
     rows.append(torch.stack([(part > CLIPPED).float().mean() for part in cut]))
     rows.append(_across(bright.reshape(skin.shape), skin))
     return torch.cat(rows)

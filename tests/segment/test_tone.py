@@ -49,6 +49,16 @@ class TestFeatures:
         assert torch.allclose(plain[hue], dark[hue], atol=1e-5)
         assert torch.allclose(plain[1:6] - dark[1:6], torch.full((5,), 2.0).log(), atol=1e-5)
 
+    def test_beyond_the_photo_is_no_backdrop(self) -> None:
+        linear, labels = picture((0.4, 0.25, 0.18))
+        inside = torch.ones(PIXELS, PIXELS, dtype=torch.bool)
+        inside[:, 110:] = False
+        whole = tone_features(linear, labels, inside)
+        linear[:, ~inside] = 0
+        cut = tone_features(linear, labels, inside)
+        assert torch.equal(whole.nan_to_num(-9), cut.nan_to_num(-9))
+        assert not torch.equal(whole.nan_to_num(-9), tone_features(linear, labels).nan_to_num(-9))
+
     def test_a_face_without_skin(self) -> None:
         linear, labels = picture((0.4, 0.25, 0.18))
         labels[Label.SKIN] = 0
