@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import socket
 import webbrowser
@@ -31,7 +32,7 @@ def serve(
         token = secrets.token_urlsafe(18)
         address = f"http://{HOST}:{listener.getsockname()[1]}/{token}/"
         studio = Studio(shelf, fitter)
-        try:
+        with contextlib.suppress(KeyboardInterrupt), contextlib.closing(studio):
             config = uvicorn.Config(
                 studio.app(token), log_level="warning", access_log=False, lifespan="off",
                 server_header=False, timeout_graceful_shutdown=2,
@@ -40,8 +41,6 @@ def serve(
             if browser:
                 webbrowser.open(address)
             _Server(config, studio).run(sockets=[listener])
-        finally:
-            studio.close()
 
 
 class _Server(uvicorn.Server):

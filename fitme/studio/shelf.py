@@ -38,11 +38,11 @@ class Shelf:
             ) from error
 
     def heads(self) -> list[dict[str, Any]]:
-        """What there is, the newest first: name and title."""
+        """What there is, the newest first: the directory's name, and which file is its picture."""
         found = [path for path in self.root.glob("*/fit.json") if path.is_file()]
         found.sort(key=lambda path: path.stat().st_mtime, reverse=True)
         return [
-            {"name": path.parent.name, "thumb": (path.parent / "thumb.jpg").is_file()}
+            {"name": path.parent.name, "picture": _picture(path.parent)}
             for path in found
             if not path.parent.name.startswith((".", "_"))
         ]
@@ -90,6 +90,12 @@ class Shelf:
             return None
         path = self.export(name, preset)
         return path if path.is_file() else None
+
+
+def _picture(folder: Path) -> str:
+    """The file that shows an avatar in a list; nothing where there is none."""
+    names = (name for name in ("thumb.jpg", "render_00.png") if (folder / name).is_file())
+    return next(names, "")
 
 
 def safe_file_name(given: str, index: int) -> str:

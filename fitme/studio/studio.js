@@ -29,7 +29,7 @@ function showHeads(heads) {
   list.replaceChildren(...heads.map(headItem));
 }
 
-function headItem({ name, thumb }) {
+function headItem({ name, picture }) {
   const [item, button, image, text] = ["li", "button", "img", "span"].map((tag) =>
     document.createElement(tag),
   );
@@ -38,10 +38,9 @@ function headItem({ name, thumb }) {
   button.setAttribute("aria-current", name === view.name);
   image.alt = "";
   image.loading = "lazy";
-  if (thumb) image.src = `heads/${encodeURIComponent(name)}/thumb.jpg`;
-  else image.src = `heads/${encodeURIComponent(name)}/render_00.png`;
+  if (picture) image.src = `heads/${encodeURIComponent(name)}/${picture}`;
   text.textContent = name;
-  button.append(image, text);
+  button.append(picture ? image : document.createElement("i"), text);
   button.addEventListener("click", () => (location.hash = `head=${name}`));
   item.append(button);
   return item;

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import io
+import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import uvicorn
 from PIL import Image
 from starlette.testclient import TestClient
 
@@ -34,6 +37,25 @@ def running(root: Path, made: Path | None = None) -> Iterator[tuple[Studio, Test
         yield studio, TestClient(studio.app(TOKEN), base_url=BASE)
     finally:
         studio.close()
+
+
+@contextmanager
+def served(root: Path, made: Path | None = None) -> Iterator[str]:
+    """The address of the same behind a socket of this machine."""
+    studio = Studio(Shelf(root), FakeFitter(made))
+    config = uvicorn.Config(studio.app(TOKEN), log_level="warning", lifespan="off")
+    server = uvicorn.Server(config)
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}/{TOKEN}/"
+        finally:
+            studio.close()
+            server.should_exit = True
+            thread.join()
 
 
 def send(client: TestClient, *names: str, data: bytes | None = None, **fields: str) -> Any:
