@@ -39,6 +39,7 @@ from fitme.cli.options import (
 from fitme.cli.render import add_render_commands
 from fitme.cli.report import add_report_command
 from fitme.cli.sample import add_sample_command
+from fitme.cli.studio import add_studio_command
 from fitme.cli.transfer import add_transfer_command
 from fitme.runtime.errors import FitmeError
 from fitme.runtime.libraries import import_problem
@@ -246,6 +247,7 @@ add_models_commands(app, _one_line_errors)
 add_render_commands(app, _one_line_errors)
 add_report_command(app, _one_line_errors)
 add_sample_command(app, _one_line_errors)
+add_studio_command(app, _one_line_errors)
 add_transfer_command(app, _one_line_errors)
 add_examples(app)
 

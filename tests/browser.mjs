@@ -11,8 +11,10 @@ const { default: puppeteer } = await import(
 
 const args = [
   "--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader",
-  // No name resolves and the only proxy is a dead port: nothing can leave the machine.
-  "--host-resolver-rules=MAP * ~NOTFOUND", "--proxy-server=127.0.0.1:9",
+  // No name resolves and the only proxy is a dead port: nothing can leave the machine. A page of
+  // a server on this machine may ask that server.
+  `--host-resolver-rules=MAP * ~NOTFOUND${job.url.startsWith("http://127.0.0.1") ? ", EXCLUDE 127.0.0.1" : ""}`,
+  "--proxy-server=127.0.0.1:9",
   "--disable-background-networking", "--disable-component-update", "--no-first-run",
   "--disable-dev-shm-usage", "--hide-scrollbars", "--force-color-profile=srgb",
 ];
@@ -68,6 +70,9 @@ async function take(page, step) {
       if (step.key) await page.keyboard.up(step.key);
       return null;
     }
+    case "upload":
+      await (await page.$(step.selector)).uploadFile(...step.files);
+      return null;
     case "click":
       await page.click(step.selector);
       return null;

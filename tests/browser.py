@@ -64,6 +64,11 @@ def click(selector: str) -> Step:
     return {"kind": "click", "selector": selector}
 
 
+def upload(selector: str, *files: Path) -> Step:
+    """Choose files in an input, as a user does in the picker."""
+    return {"kind": "upload", "selector": selector, "files": [str(file) for file in files]}
+
+
 def download(selector: str, folder: Path) -> Step:
     """Click an element that gives a file; the file's path, in `folder`."""
     return {"kind": "download", "selector": selector, "folder": str(folder)}

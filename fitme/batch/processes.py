@@ -7,18 +7,15 @@ with it, and nobody can tell whose subject it was.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import multiprocessing
-import os
 import signal
-import sys
-import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection, wait
 
 from fitme.batch.task import Crash, Fit, Result, Task
 from fitme.batch.work import prepare_worker, run_subject
+from fitme.runtime.processes import die_with_parent, how_it_ended, without_interrupts
 
 
 class ProcessExecutor:
@@ -63,7 +60,7 @@ class _Worker:
         self._process = context.Process(
             target=_serve, args=(theirs, threads, fit), name="fitme-batch", daemon=True
         )
-        with _without_interrupts():
+        with without_interrupts():
             self._process.start()
         theirs.close()
         self.sentinel = self._process.sentinel
@@ -95,50 +92,14 @@ class _Worker:
 
 
 def _cause(exitcode: int | None) -> str:
-    if exitcode is not None and exitcode < 0:
-        try:
-            name = signal.Signals(-exitcode).name
-        except ValueError:
-            name = f"signal {-exitcode}"
-        hint = " (out of memory? try fewer --jobs)" if name == "SIGKILL" else ""
-        return f"the worker was killed by {name}{hint}"
-    return f"the worker ended with exit code {exitcode}"
+    hint = " (out of memory? try fewer --jobs)" if exitcode == -signal.SIGKILL else ""
+    return f"the worker {how_it_ended(exitcode)}{hint}"
 
 
 def _serve(pipe: Connection, threads: int, fit: Fit) -> None:
     """The worker: tasks in, results out, until the pipe closes or the parent dies."""
-    _die_with_parent()
+    die_with_parent()
     prepare_worker(threads)
     with contextlib.suppress(EOFError, OSError):
         while True:
             pipe.send(run_subject(pipe.recv(), fit))
-
-
-def _die_with_parent() -> None:
-    """Without this a killed batch would leave workers that go on and write, or wait forever."""
-    parent = multiprocessing.parent_process()
-    if parent is None:
-        return
-    if sys.platform == "linux":  # also when the thread below cannot run
-        with contextlib.suppress(OSError, AttributeError):
-            ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)  # PR_SET_PDEATHSIG
-
-    def watch() -> None:
-        wait([parent.sentinel])
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
-@contextlib.contextmanager
-def _without_interrupts() -> Iterator[None]:
-    """Ctrl-C reaches the whole terminal group; a child started in here ignores it from its first
-    instruction, and the parent ends it."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)

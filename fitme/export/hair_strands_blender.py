@@ -1,7 +1,8 @@
 """Strands of a fitme avatar in Blender: curves from hair_strands.npz, with colour and radius.
 
 In Blender: Scripting > Open > Run Script, or: blender --python hair_strands_blender.py. The mesh
-objects "hair" and "beard" of the avatar are hidden, as the curves take their place.
+objects "hair" and "beard" of the avatar are hidden, the selected ones where there are several, as
+the curves take their place.
 """
 
 import os
@@ -54,15 +55,24 @@ def curves(data):
     return bpy.data.objects.new(NAME, made)
 
 
+def find(name):
+    """The object of a mesh of the avatar, the selected one where there are several, or None."""
+    found = [o for o in bpy.data.objects if o.type == "MESH" and o.data.name.split(".")[0] == name]
+    found.sort(key=lambda item: not item.select_get())
+    return found[0] if found else None
+
+
 def main():
-    if NAME in bpy.data.objects:
+    place = folder()
+    if any(made.get(NAME) == place for made in bpy.data.objects):
         return
-    with np.load(os.path.join(folder(), "hair_strands.npz")) as data:
-        bpy.context.scene.collection.objects.link(curves(data))
-    for name in ("hair", "beard"):
-        if name in bpy.data.objects:
-            bpy.data.objects[name].hide_render = True
-            bpy.data.objects[name].hide_set(True)
+    with np.load(os.path.join(place, "hair_strands.npz")) as data:
+        made = curves(data)
+    made[NAME] = place  # so that they are made once
+    bpy.context.scene.collection.objects.link(made)
+    for cards in filter(None, map(find, ("hair", "beard"))):
+        cards.hide_render = True
+        cards.hide_set(True)
 
 
 main()

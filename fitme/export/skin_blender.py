@@ -20,11 +20,15 @@ def folder():
 
 
 def find_head():
-    """The object of the mesh "head", which on a skeleton has another name; None without."""
-    for found in bpy.data.objects:
-        if found.type == "MESH" and found.data.name.split(".")[0] == "head":
-            return found
-    return None
+    """The object of the mesh "head", which on a skeleton has another name, the selected one where
+    there are several; None without."""
+    heads = [
+        found
+        for found in bpy.data.objects
+        if found.type == "MESH" and found.data.name.split(".")[0] == "head"
+    ]
+    heads.sort(key=lambda head: not head.select_get())
+    return heads[0] if heads else None
 
 
 def set_skin(head, about):

@@ -31,6 +31,7 @@ from fitme.fit.faces import (
 from fitme.fit.judge import judge_avatar, judge_photos
 from fitme.fit.log import RunLog
 from fitme.fit.models import Models
+from fitme.fit.preview import avatar_preview, state_preview
 from fitme.fit.request import FitRequest
 from fitme.fit.session import Session
 from fitme.fit.settings import FitSettings, check_resolutions
@@ -58,7 +59,7 @@ from fitme.runtime.device import resolve_device
 from fitme.runtime.errors import FitmeError
 from fitme.runtime.files import atomic_directory, check_output_dir, write_json
 from fitme.runtime.notes import as_data
-from fitme.runtime.progress import Progress, SilentProgress
+from fitme.runtime.progress import Progress, SilentProgress, watch
 from fitme.runtime.side_by_side import side_by_side
 from fitme.runtime.versions import installed_version
 from fitme.segment.encoder import FaceEncoder
@@ -100,6 +101,7 @@ def fit_to_folder(
     check_output_dir(out, overwrite)
     fitted = fit_request(request, progress, models)
     log = fitted.log
+    watch(progress, lambda: avatar_preview(fitted.avatar, fitted.session))
     with atomic_directory(out, overwrite) as folder:
         with log.stage("write"), progress.stage("write", 8) as stage:
             write_all(fitted, folder, stage.step)
@@ -179,6 +181,7 @@ def fit_faces(
     session = Session(models, observations, settings, progress)
     with log.stage("start"):
         state = start(session, identity.to(head.device))
+    watch(session.progress, lambda: state_preview(session, state))
     for stage in stages(session.settings):
         with log.stage(stage.name):
             log.history[stage.name] = stage.run(session, state)

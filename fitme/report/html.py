@@ -10,6 +10,7 @@ from typing import Any
 from fitme.avatar.model import Avatar
 from fitme.image.photo import Photo
 from fitme.reflectance.regions import AtlasRegions
+from fitme.report.assets import PAGE_SCRIPTS, VIEWER_SCRIPTS
 from fitme.report.curves import loss_chart, read_history
 from fitme.report.embed import Figure, jpeg_uri, script_json
 from fitme.report.evidence import Evidence
@@ -30,10 +31,6 @@ from fitme.runtime.errors import show_path
 from fitme.runtime.pages import package_text, render_page
 from fitme.runtime.side_by_side import side_by_side
 
-SCRIPTS = (
-    "head.js", "camera.js", "shader.js", "shadows.js", "transfer.js", "wrinkles.js", "hair.js",
-    "viewer.js", "pointer.js", "controls.js", "glb.js", "page.js",
-)  # fmt: skip
 PANEL_SIDE = 512
 MANY_PHOTOS = 8  # from here on their pictures are half as large and not shown twice: a small file
 MANY_PANEL_SIDE = 256
@@ -111,7 +108,7 @@ def report_html(
         tables=tables(run),
         version=run.fitme or "",
         scene=script_json(scene.data),
-        script=package_text("fitme.report", *SCRIPTS),
+        script=package_text("fitme.report", *VIEWER_SCRIPTS, *PAGE_SCRIPTS),
     )
 
 

@@ -9,10 +9,11 @@ with progress.stage("invert", steps=200) as stage:
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 
@@ -31,6 +32,24 @@ class Progress(Protocol):
 
     def note(self, text: str) -> None:
         """One line for the user, such as which loss is off and why."""
+
+
+#: Makes the picture of a run as it is now, uint8 [H,W,3]; drawing changes nothing of the run.
+Picture = Callable[[], NDArray[Any]]
+
+
+@runtime_checkable
+class Watcher(Progress, Protocol):
+    """A `Progress` that also shows pictures."""
+
+    def watch(self, picture: Picture) -> None:
+        """From now on `picture` may be called within any step and between stages."""
+
+
+def watch(progress: Progress, picture: Picture) -> None:
+    """Tell a progress that shows pictures, and no other, how they are made."""
+    if isinstance(progress, Watcher):
+        progress.watch(picture)
 
 
 class _SilentStage:

@@ -40,9 +40,10 @@ LAYERS = {
     "batch": 13,
     "sample": 13,
     "doctor": 13,
-    "cli": 14,
-    "models.train": 15,  # the recipes use everything, nothing uses them
-    "": 16,  # fitme/__init__.py: loads names when they are used
+    "studio": 14,  # a batch's thumbnails are its own, too
+    "cli": 15,
+    "models.train": 16,  # the recipes use everything, nothing uses them
+    "": 17,  # fitme/__init__.py: loads names when they are used
 }
 
 MEDIAN_LINES = 130

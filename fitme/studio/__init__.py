@@ -1,0 +1,1 @@
+"""`fitme studio`: a page on this machine for people without a shell."""
