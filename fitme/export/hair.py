@@ -92,7 +92,7 @@ def hair_material(item: Dressed, form: str = "png", alpha_mode: str = "MASK") ->
     return ExportMaterial(
         name=f"{item.cards.name}_material",
         base_color=packing.encode(rgba, True, form),
-        normal=packing.encode((atlas.normal + 1) / 2, False, form),
+        normal=packing.encode(((atlas.normal + 1) / 2).astype(np.float32), False, form),
         normal_scale=NORMAL_SCALE,
         roughness_factor=ROUGHNESS,
         specular_factor=SPECULAR,

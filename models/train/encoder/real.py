@@ -14,6 +14,7 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -208,10 +209,13 @@ def main() -> None:
     torch.set_num_threads(1)
     paths = [path for folder in args.folders for path in sorted(folder.glob("*.jpg"))]
     real = collect(paths)
-    np.savez(
-        args.out, **{"photo.ends": np.cumsum([len(data) for data in real.photos])},
-        photo=np.concatenate(real.photos), masks=real.masks, landmarks=real.landmarks,
-    )  # fmt: skip
+    arrays: dict[str, Any] = {
+        "photo.ends": np.cumsum([len(data) for data in real.photos]),
+        "photo": np.concatenate(real.photos),
+        "masks": real.masks,
+        "landmarks": real.landmarks,
+    }
+    np.savez(args.out, **arrays)
     print(f"{len(real)} of {len(paths)} photos")
 
 
