@@ -16,7 +16,7 @@ from pathlib import Path
 
 from fitme.runtime.errors import ModelError
 
-_DRAWN = " \u00d7\u2570\u2500\u25b6"  # what uv draws before its lines
+_DRAWN = " *>\u00d7\u2570\u2500\u25b6"  # what uv draws before its lines
 _PATIENCE_S = 900.0  # 36 MB over 0.3 Mbit/s
 
 
