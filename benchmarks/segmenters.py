@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import torch
@@ -31,6 +31,7 @@ from fitme.fit.state import FitState
 from fitme.fit.visibility import pixels_of
 from fitme.image.photo import Photo
 from fitme.landmarks.face import FaceLandmarks
+from fitme.landmarks.person_mask import SIDE, PersonMask
 from fitme.runtime.errors import InputError
 from fitme.segment.encoder import FaceEncoder
 from fitme.segment.frame import Frame
@@ -39,20 +40,18 @@ from fitme.segment.labels import Label
 Segmenter = Callable[[Photo, FaceLandmarks], np.ndarray]
 
 UNTOLD = 254  # not background, or no opinion
-SELFIE_PIXELS = 256  # what MediaPipe's network sees
 
 
 def mediapipe_person(photo: Photo, face: FaceLandmarks) -> np.ndarray:
     """MediaPipe's selfie segmentation, which only parts persons from the background."""
-    person = person_mask(photo, Frame.around(face.box), 2 * SELFIE_PIXELS)
+    person = person_mask(photo, Frame.around(face.box), 2 * SIDE)
     return np.where(person, UNTOLD, Label.BACKGROUND).astype(np.uint8)
 
 
 def person_mask(photo: Photo, frame: Frame, size: int) -> np.ndarray:
     """[size,size] bool: where MediaPipe sees a person in a square of the photo."""
     pixels = frame.cut(photo, size).permute(1, 2, 0)
-    bytes_ = (pixels * 255).round().to(torch.uint8).contiguous().numpy()
-    found: np.ndarray = _selfie().process(bytes_).segmentation_mask > 0.5
+    found: np.ndarray = _selfie()(pixels).numpy() > 0.5
     return found
 
 
@@ -162,7 +161,5 @@ def _encoder() -> FaceEncoder:
 
 
 @cache
-def _selfie() -> Any:
-    from mediapipe.python.solutions.selfie_segmentation import SelfieSegmentation
-
-    return SelfieSegmentation(model_selection=0)
+def _selfie() -> PersonMask:
+    return PersonMask()

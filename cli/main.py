@@ -3,7 +3,7 @@
 Exit codes: 0 done; 1 done in part (`batch`) or something is wrong here (`doctor`), or a bug, which
 shows its traceback; 2 wrong usage or input (one line `fitme: error: ...` on stderr); 130
 interrupted. Results go to stdout, progress and messages to stderr. Nothing heavy (torch,
-mediapipe, numba) is imported until a command needs it, so that `--help` is instant.
+numba) is imported until a command needs it, so that `--help` is instant.
 """
 
 from __future__ import annotations

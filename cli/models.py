@@ -15,7 +15,7 @@ def add_models_commands(app: typer.Typer, guard: Callable[[Any], Any]) -> None:
     """Put `models ...` into `app`; `guard` turns user errors into one line."""
     models = typer.Typer(
         no_args_is_help=True,
-        help="Optional trained networks: what there is, fetch them, check them.",
+        help="Trained networks that do not come with fitme: what there is, fetch them, check them.",
     )
     models.command("list")(guard(list_models))
     models.command("pull")(guard(pull))
@@ -26,7 +26,7 @@ def add_models_commands(app: typer.Typer, guard: Callable[[Any], Any]) -> None:
 def list_models(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
-    """Print the optional networks, what they are for, their licences and which are in the cache."""
+    """Print the networks that do not come with fitme: purpose, licence, which are in the cache."""
     from fitme.learned.registry import MODELS
     from fitme.learned.store import cache_dir, is_pulled, model_path
 
@@ -50,7 +50,7 @@ def list_models(
         return
     for model in MODELS:
         state = "pulled" if is_pulled(model) else f"{model.download / 1e6:.0f} MB to fetch"
-        if model.carrier is not None and is_pulled(model):
+        if model_path(model).parent != cache_dir() and is_pulled(model):
             state = "installed"
         typer.echo(f"{model.name:14s}{state:18s}{model.purpose}")
         typer.echo(f"{'':14s}{'':18s}{model.licence}")
@@ -100,6 +100,11 @@ def verify(
     from fitme.learned.store import verify as is_whole
     from fitme.runtime.errors import ModelError
 
+    def _installed(name: str) -> bool:
+        """Whether a package that pip manages has the file."""
+        model = find_model(name)
+        return model.carrier is not None and not model.wheel
+
     models = [find_model(name) for name in names or []]
     chosen = models or [model for model in MODELS if (cache_dir() / model.file).exists()]
     bad = []
@@ -112,8 +117,8 @@ def verify(
             typer.echo(f"{model.name}: {'ok' if whole else there}")
     if bad:
         names_bad = " ".join(bad)
-        commands = [find_model(name).fetch(again=True) for name in bad if find_model(name).carrier]
-        if pulled := [name for name in bad if not find_model(name).carrier]:
+        commands = [find_model(name).fetch(again=True) for name in bad if _installed(name)]
+        if pulled := [name for name in bad if not _installed(name)]:
             commands.insert(0, f"fitme models pull --force {' '.join(pulled)}")
         cures = " and ".join(f"`{command}`" for command in commands)
         raise ModelError(f"not whole: {names_bad}; {cures}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -30,9 +31,25 @@ def shared() -> Path:
     return folder
 
 
+@pytest.fixture
+def bare_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A cache of the test's own that holds nothing but the networks that find faces."""
+    from fitme.landmarks.files import fetch_landmarks
+    from fitme.learned.registry import LANDMARK_MODELS
+    from fitme.learned.store import model_path
+
+    fetch_landmarks()
+    folder = tmp_path / "bare-cache"
+    (folder / "models").mkdir(parents=True)
+    for model in LANDMARK_MODELS:
+        shutil.copy(model_path(model), folder / "models" / model.file)
+    monkeypatch.setenv("FITME_CACHE", str(folder))
+    return folder
+
+
 @pytest.fixture(scope="session")
 def provider():
-    """The default landmark provider; loading its networks once takes a few seconds."""
+    """The default landmark provider; its networks are fetched on the first run here."""
     from fitme.landmarks.mediapipe import MediaPipeLandmarks
 
     return MediaPipeLandmarks()

@@ -20,6 +20,9 @@ def settings_with_hashes(settings: Settings) -> Settings:
     """The settings with the hashes of the weights; refuses now what each subject would refuse."""
     choose_preset(settings.preset)
     check_fit_libraries()
+    from fitme.landmarks.files import fetch_landmarks
+
+    fetch_landmarks()
     weights = settings.weights
     if weights is not None:
         from fitme.models.stylegan2 import load_generator

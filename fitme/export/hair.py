@@ -95,8 +95,8 @@ def hair_mesh(
 
 def with_fringe(mesh: ExportMesh, cards: HairCards) -> list[ExportMesh]:
     """The mesh of all these cards in two: its inside, which is cut out and so hides what lies
-    behind, and all but the innermost layer once more, blended over it from the inside outwards. What one
-    sees is then fine at the edges, but not the far side of the hair through the near one."""
+    behind, and all but the innermost layer once more, blended over it from the inside outwards.
+    What one sees is then fine at the edges, but not the far side of the hair through the near."""
     if not 0 < cards.fringe < len(cards.triangles):
         return [mesh]
     core = replace(mesh.material, alpha_mode="MASK")
@@ -129,7 +129,7 @@ def hair_material(item: Dressed, form: str = "png", alpha_mode: str = "MASK") ->
     return ExportMaterial(
         name=f"{item.cards.name}_material",
         base_color=packing.encode(rgba, True, form),
-        normal=packing.encode((atlas.normal + 1) / 2, False, form),
+        normal=packing.encode(((atlas.normal + 1) / 2).astype(np.float32), False, form),
         normal_scale=NORMAL_SCALE,
         roughness_factor=ROUGHNESS,
         specular_factor=SPECULAR,

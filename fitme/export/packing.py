@@ -91,12 +91,12 @@ def specular_albedo(maps: MapSet) -> Pixels:
 
 def normal_opengl(maps: MapSet) -> Pixels:
     """Normals [H,W,3], green up."""
-    return (maps.normal + 1) / 2
+    return ((maps.normal + 1) / 2).astype(np.float32)
 
 
 def normal_directx(maps: MapSet) -> Pixels:
     """Normals [H,W,3], green down."""
-    return (maps.normal * np.array([1, -1, 1], np.float32) + 1) / 2
+    return ((maps.normal * np.array([1, -1, 1], np.float32) + 1) / 2).astype(np.float32)
 
 
 def occlusion_roughness_metallic(maps: MapSet) -> Pixels:

@@ -48,7 +48,7 @@ class Models:
         return Models(
             load_head(device=device),
             load_generator(weights, device),
-            landmarks or MediaPipeLandmarks(),
+            landmarks or MediaPipeLandmarks(note),
             LearnedLosses.load(device, note),
         )
 

@@ -118,7 +118,7 @@ def fit_request(
     """Photos to an avatar; writes nothing. `models` on the device instead of loading them."""
     progress, log = progress or SilentProgress(), log or RunLog()
     device = resolve_device(request.device, progress.note)
-    provider = models.landmarks if models else MediaPipeLandmarks()
+    provider = models.landmarks if models else MediaPipeLandmarks(progress.note)
     if request.finder == "encoder":
         encoder = models.encoder if models else FaceEncoder.load(device=device)
         provider = EncoderLandmarks(encoder)

@@ -156,9 +156,9 @@ def _draw(
     if wave.size > 0:
         phase = 6.28 * (0.2 * tuft / kind.tufts + (1 - wave.order) * random.random(count))
         vary = 1 + 0.25 * (1 - wave.order) * random.uniform(-1, 1, count)
-        amount = wave.size * random.uniform(0.55, 1.15, count)[:, None] * np.minimum(8 * x, 1)
+        swing = wave.size * random.uniform(0.55, 1.15, count)[:, None] * np.minimum(8 * x, 1)
         turn = 6.28 * (wave.turns * vary)[:, None] * x + phase[:, None]
-        path = path + amount * (np.sin(turn) + 0.25 * np.sin(2 * turn + 1))
+        path = path + swing * (np.sin(turn) + 0.25 * np.sin(2 * turn + 1))
     centre = rows * (margin + (1 - 2 * margin) * path)
     # the middle of a strip reaches further than its edges
     edge = np.abs(2 * own - 1)

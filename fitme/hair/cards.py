@@ -141,7 +141,7 @@ def make_cards(
             paths = replace(paths, root=inner[paths.root].astype(np.int32))
         else:
             chosen = np.flatnonzero(height >= np.quantile(height, layer.outer))
-            own = strands.take(chosen)
+            own = strands.take(chosen.astype(np.int32))
             normals = around.outward(own.points[:, 0])
             paths = group_paths(own, normals, count, quads + 1, window, random)
             paths = replace(paths, root=chosen[paths.root].astype(np.int32))
@@ -216,7 +216,7 @@ def _layer_cards(
     twist = np.radians(layer.twist) * random.standard_normal(count)
     side = across(along, outward, twist.astype(np.float32), random)
     if layer.single > 0:
-        half = np.full((count, many), layer.single, np.float32)
+        half: Floats = np.full((count, many), layer.single, np.float32)
     else:
         half = layer.cover * paths.spread(side)
         usual = max(float(np.median(half[:, 0])), style.least_half)
@@ -232,8 +232,8 @@ def _layer_cards(
     grid_points = points.reshape(count, layer.columns, many, 3)
     normals = unit(BENT_OUT * around.outward(grid_points) + (1 - BENT_OUT) * own)
     thin = hidden[paths.root] < THIN
-    ends = _strip_ends(atlas, layer.strips, thin, random)
-    flip = random.random(count) < 0.5
+    ends: Floats = _strip_ends(atlas, layer.strips, thin, random)
+    flip = np.less(random.random(count), 0.5)
     ends = np.where(flip[:, None], ends[:, ::-1], ends)
     share = np.linspace(0, 1, layer.columns)
     v = ends[:, :1] + share * (ends[:, 1:] - ends[:, :1])

@@ -81,7 +81,9 @@ class Strands:
         most = max(part.points.shape[1] for part in parts)
         parts = [part.resampled(most) for part in parts]
         names = ("points", "half_width", "triangle", "barycentric", "tone", "kind", "skin")
-        together = {k: np.concatenate([getattr(part, k) for part in parts]) for k in names}
+        together: dict[str, Any] = {
+            k: np.concatenate([getattr(part, k) for part in parts]) for k in names
+        }
         return replace(parts[0], **together)
 
     def resampled(self, count: int) -> Strands:

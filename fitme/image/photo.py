@@ -213,7 +213,7 @@ def to_linear_rgb(image: Image.Image, space: Nclx | None = None) -> tuple[np.nda
     """[H, W, 3] float32 linear RGB of a decoded image, in `space` if not in sRGB, and notes."""
     notes: list[str] = []
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
-        gray = np.asarray(image, dtype=np.float32)
+        gray: np.ndarray = np.asarray(image, dtype=np.float32)
         # Pillow's "I" is 16-bit data in 32-bit cells; a float TIFF is taken as [0, 1].
         gray = gray if image.mode == "F" else gray / 65535
         linear = srgb_to_linear(torch.from_numpy(gray).nan_to_num().clamp(0, 1)).numpy()

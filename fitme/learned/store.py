@@ -21,11 +21,13 @@ import urllib.request
 import zipfile
 from collections.abc import Callable, Iterator
 from http.client import HTTPException
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import IO
 from urllib.parse import urlsplit
 
-from fitme.learned.registry import LearnedModel
+from fitme.learned.package import install_package
+from fitme.learned.registry import MODELS, LearnedModel
 from fitme.runtime.errors import ModelError, show_path
 from fitme.runtime.files import file_sha256
 from fitme.runtime.progress import Progress, SilentProgress
@@ -45,13 +47,18 @@ def cache_dir() -> Path:
     return user_cache_path("fitme", appauthor=False) / "models"
 
 
+def find_package(name: str) -> ModuleSpec | None:
+    """Where an installed package is; does not import it."""
+    return importlib.util.find_spec(name)
+
+
 def model_path(model: LearnedModel) -> Path:
     """Where the file of a model lies once it was pulled, or where its package carries it."""
     cached = cache_dir() / model.file
     if model.carrier is None or cached.exists():
         return cached
     package, member = model.carrier
-    spec = importlib.util.find_spec(package)  # which does not import it
+    spec = find_package(package)
     folders = (spec and spec.submodule_search_locations) or []
     return next((p for folder in folders if (p := Path(folder) / member).is_file()), cached)
 
@@ -80,7 +87,8 @@ def pull(
     force: bool = False,
     progress: Progress | None = None,
 ) -> Path:
-    """Bring a model into the cache and return its path; nothing is fetched when it is there.
+    """Bring a model into the cache and return its path; nothing is fetched when it is there. From
+    a package that is fetched for its files come all models that it carries.
 
     `source` is a file brought by hand or another address (https://, file://) in place of the
     model's own; a .zip is looked into. `force` replaces what is there. Raises ModelError, one line
@@ -90,8 +98,9 @@ def pull(
         return model_path(model)
     target = cache_dir() / model.file
     progress = progress or SilentProgress()
-    url = _address(model, source)
-    archive = urlsplit(url).path.lower().endswith(".zip")
+    packaged = source is None and bool(model.wheel)
+    url = model.wheel if packaged else _address(model, source)
+    archive = packaged or urlsplit(url).path.lower().endswith((".zip", ".whl"))
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         room = shutil.disk_usage(target.parent).free
@@ -100,6 +109,10 @@ def pull(
             raise OSError(errno.ENOSPC, f"{needed >> 20} MB are needed, {room >> 20} MB are free")
         with tempfile.TemporaryDirectory(prefix=".pull-", dir=target.parent) as folder:
             fresh = Path(folder) / model.file
+            if packaged:
+                with progress.stage(f"{model.name} ({model.download // 10**6} MB)"):
+                    _from_package(model, Path(folder))
+                return target
             if archive:
                 packed = Path(folder) / "archive.zip"
                 _download(model, url, packed, model.download, progress)
@@ -115,6 +128,26 @@ def pull(
             f"{model.name}: cannot be kept in {show_path(target.parent)} ({reason}); {cure}"
         ) from error
     return target
+
+
+def _from_package(model: LearnedModel, folder: Path) -> None:
+    """Put all files that the model's package carries into the cache, by way of `folder`, which is
+    beside them: two processes that do so at once replace a file by the same file."""
+    try:
+        install_package(model.wheel, folder / "package")
+    except ModelError as error:
+        raise ModelError(
+            f"{model.name}: the package {error}; check the network and the package index, or run"
+            f" `fitme models pull {model.name} --from WHEEL` for each file of its wheel"
+        ) from error
+    for other in MODELS:
+        if other.wheel != model.wheel or other.carrier is None:
+            continue
+        file = folder / "package" / other.carrier[0] / other.carrier[1]
+        if not file.is_file():
+            raise ModelError(_wrong(other, model.wheel, f"it holds no {other.file}"))
+        _check(other, file, model.wheel)
+        os.replace(file, cache_dir() / other.file)
 
 
 def remove(model: LearnedModel) -> bool:

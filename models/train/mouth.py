@@ -166,9 +166,9 @@ def _tooth(
     rings = (basis.shape[1] - 1) // sectors
     # UV: one column more than sectors, so that the seam lies at the tongue's side.
     length = [0.0]
-    for ring in range(rings):
-        now = basis[0][1 + ring * sectors : 1 + (ring + 1) * sectors]
-        before = basis[0][:1] if ring == 0 else basis[0][1 + (ring - 1) * sectors :][:sectors]
+    for row in range(rings):
+        now = basis[0][1 + row * sectors : 1 + (row + 1) * sectors]
+        before = basis[0][:1] if row == 0 else basis[0][1 + (row - 1) * sectors :][:sectors]
         length.append(length[-1] + float(np.linalg.norm(now - before, axis=1).mean()))
     v = np.array(length) / length[-1]
     columns = np.arange(sectors + 1) / sectors
@@ -179,11 +179,11 @@ def _tooth(
         n = (k + 1) % sectors
         triangles.append([0, 1 + k, 1 + n])
         uv_triangles.append([k, sectors + k, sectors + k + 1])
-        for ring in range(rings - 1):
-            a, b = 1 + ring * sectors, 1 + (ring + 1) * sectors
-            c, d = sectors + ring * (sectors + 1), sectors + (ring + 1) * (sectors + 1)
-            triangles += [[a + k, b + k, b + n], [a + k, b + n, a + n]]
-            uv_triangles += [[c + k, d + k, d + k + 1], [c + k, d + k + 1, c + k + 1]]
+        for row in range(rings - 1):
+            i, j = 1 + row * sectors, 1 + (row + 1) * sectors
+            p, q = sectors + row * (sectors + 1), sectors + (row + 1) * (sectors + 1)
+            triangles += [[i + k, j + k, j + n], [i + k, j + n, i + n]]
+            uv_triangles += [[p + k, q + k, q + k + 1], [p + k, q + k + 1, p + k + 1]]
     tris, uv_tris = np.array(triangles), np.array(uv_triangles)
     a, b, c = (basis[0][tris[:, k]] for k in range(3))
     if (np.cross(b - a, c - a) * ((a + b + c) / 3 - basis[0].mean(0))).sum() < 0:

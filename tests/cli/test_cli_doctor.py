@@ -17,23 +17,21 @@ runner = CliRunner()
 
 
 @pytest.fixture
-def light(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def light(monkeypatch: pytest.MonkeyPatch, bare_cache: Path) -> None:
     """Without the slow parts."""
-    monkeypatch.setenv("FITME_CACHE", str(tmp_path))
     monkeypatch.setattr(doctor, "_generator", lambda: iter(()))
     monkeypatch.setattr(doctor, "_encoder", lambda: iter(()))
     monkeypatch.setattr(doctor, "_landmarks", lambda: iter(()))
 
 
 class TestReport:
-    def test_everything(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-        monkeypatch.setenv("FITME_CACHE", str(tmp_path))
+    def test_everything(self, bare_cache: Path) -> None:
         result = runner.invoke(app, ["doctor", "--json"])
         assert result.exit_code == 0, result.output
         report = json.loads(result.stdout)
         assert report["ok"]
         checks = {check["name"]: check for check in report["checks"]}
-        for name in ("fitme", "python", "torch", "numpy", "numba", "mediapipe", "device",
+        for name in ("fitme", "python", "torch", "numpy", "numba", "tflite", "device",
                      "render cpu", "head model", "generator", "encoder", "landmarks"):  # fmt: skip
             assert checks[name]["status"] == "ok", checks[name]
         assert "478 landmarks" in checks["landmarks"]["text"]
@@ -62,30 +60,23 @@ class TestReport:
         assert json.loads(runner.invoke(app, ["doctor", "--json"]).stdout)["ok"] is False
 
     def test_missing_package(self, light: None, monkeypatch: pytest.MonkeyPatch) -> None:
-        def absent(module: str) -> None:
-            if module == "numba":
-                raise ImportError("no module named numba")
-
-        monkeypatch.setattr(doctor, "import_quietly", absent)
+        monkeypatch.setitem(sys.modules, "numba", None)
         problems = [check for check in doctor.diagnose() if check.status == "problem"]
         assert [check.name for check in problems] == ["numba"]
         assert problems[0].cure.startswith("install fitme again")
 
     def test_missing_libgl_has_its_own_cure(self, light: None, monkeypatch) -> None:
         def absent(module: str) -> None:
-            if module in ("cv2", "mediapipe"):
+            if module == "cv2":
                 raise ImportError(
                     "libGL.so.1: cannot open shared object file: No such file or directory"
                 )
 
-        monkeypatch.setattr(doctor, "import_quietly", absent)
+        monkeypatch.setattr("importlib.import_module", absent)
         result = runner.invoke(app, ["doctor", "-q"])
         assert result.exit_code == 1
         lines = result.output.splitlines()
-        assert [line.split(":")[0] for line in lines] == [
-            "!! mediapipe",
-            "!! opencv-contrib-python",
-        ]
+        assert [line.split(":")[0] for line in lines] == ["!! opencv-contrib-python-headless"]
         assert all("apt-get install libgl1 libglib2.0-0" in line for line in lines)
 
     @pytest.mark.parametrize(("free", "status"), [(1, "note"), (9, "ok")])
@@ -114,11 +105,12 @@ class TestLandmarks:
         ):
             monkeypatch.setattr(doctor, name, lambda: iter(()))
 
-    def test_no_mediapipe(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setitem(sys.modules, "mediapipe", None)
+    def test_not_here_yet(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        monkeypatch.setenv("FITME_CACHE", str(tmp_path))
+        monkeypatch.setattr("fitme.learned.store.find_package", lambda name: None)
         check = self.check()
-        assert check.status == "problem" and "mediapipe, which finds faces," in check.text
-        assert check.cure.startswith("install fitme again")
+        assert check.status == "note" and check.cure == "fitme models pull landmarks"
+        assert not list(tmp_path.iterdir())  # asking is not fetching
 
     @pytest.mark.parametrize("count", [0, 2])
     def test_another_number_of_faces(self, count: int, monkeypatch: pytest.MonkeyPatch) -> None:

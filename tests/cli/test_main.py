@@ -300,7 +300,7 @@ class TestVersionAndHelp:
 
     def test_help_imports_nothing_heavy(self) -> None:
         code = (
-            "heavy = ('torch', 'mediapipe', 'numba', 'numpy', 'PIL'); "
+            "heavy = ('torch', 'numba', 'numpy', 'PIL'); "
             "print([name for name in heavy if name in sys.modules])"
         )
         done = console("--help", code=code)

@@ -25,7 +25,6 @@ BROUGHT_ALONG = {
     "meshoptimizer",  # wants a compiler; models/train/lods.py
     "training",  # a checkout of NVIDIA's, benchmarks/generator_speed.py
 }  # fmt: skip
-WITH_MEDIAPIPE = {"google": "mediapipe"}  # protobuf comes with it
 
 
 def project() -> dict:
@@ -44,7 +43,7 @@ def wanted_by(files: list[Path]) -> set[str]:
     top = set().union(*(foreign_imports(file) for file in files))
     top -= OURS | BROUGHT_ALONG | set(sys.stdlib_module_names)
     known = packages_distributions()
-    names = [WITH_MEDIAPIPE.get(name) or known.get(name, [name])[0] for name in sorted(top)]
+    names = [known.get(name, [name])[0] for name in sorted(top)]
     return {normalized(name) for name in names}
 
 

@@ -166,11 +166,11 @@ def _course(photo: Photo, window: Frame) -> Floats:
     the length is the tensor's coherence."""
     size = FINER * PIXELS
     pixels = photo.crop(window.left, window.top, window.side, window.side, (size, size)).pixels
-    grey = np.log(pixels.mean(-1).numpy().clip(0) + 0.01).astype(np.float32)
+    grey: Any = np.log(pixels.mean(-1).numpy().clip(0) + 0.01).astype(np.float32)
     grey = cv2.GaussianBlur(grey, (0, 0), 0.8)
     x, y = cv2.Sobel(grey, cv2.CV_32F, 1, 0), cv2.Sobel(grey, cv2.CV_32F, 0, 1)
     # lines run across the gradient: twice the angle turns by 180 degrees
-    parts = np.stack([y * y - x * x, -2 * x * y, x * x + y * y], -1)
+    parts: Any = np.stack([y * y - x * x, -2 * x * y, x * x + y * y], -1)
     parts = cv2.GaussianBlur(parts, (0, 0), SMOOTH_PX)
     parts = cv2.resize(parts, (PIXELS, PIXELS), interpolation=cv2.INTER_AREA)
     course: Floats = parts[..., :2] / (parts[..., 2:] + 1e-4)

@@ -49,7 +49,8 @@ def matched(wanted: Sequence[Floats], photos: Sequence[Worn], gray: bool = False
     color = pigments(wanted, gray)
     depth = [np.full(one.seen.known.shape, np.inf, np.float32) for one in photos]
     where = [_bands(one, color, far) for one, far in zip(photos, depth, strict=True)]
-    factors, variation = np.zeros((BANDS, 3)), color.variation
+    factors: Floats = np.zeros((BANDS, 3))
+    variation = color.variation
     wildest = WILDEST if any(_long(one) for one in photos) else SHORT_WILDEST
     if not any(mask.any() for masks in where for mask in masks):
         return color
@@ -61,7 +62,9 @@ def matched(wanted: Sequence[Floats], photos: Sequence[Worn], gray: bool = False
             color = color if dyed else replace(color, dye=None, dyed=0.0)
             factors = factors - mean
         color = replace(color, bands=_flat(factors), variation=variation)
-        missing, pixels, livelier = np.zeros((BANDS, 3)), np.zeros(BANDS), []
+        missing: Floats = np.zeros((BANDS, 3))
+        pixels: Floats = np.zeros(BANDS)
+        livelier = []
         for one, far, masks in zip(photos, depth, where, strict=True):
             drawn = draw_hair(one.strands, color, one.seen.camera, one.light, far)
             own = drawn.radiance / np.maximum(drawn.alpha[..., None], 0.1)
@@ -88,7 +91,8 @@ def _bands(one: Worn, color: HairColor, far: Floats) -> list[Mask]:
         drawn = draw_hair(one.strands, albedo, one.seen.camera, one.light, far)
         mask = sure & (drawn.alpha > SURE)
         return [mask] * BANDS
-    each, alpha = [], np.zeros(0)
+    each: list[Floats] = []
+    alpha: Floats = np.zeros(0, np.float32)
     for band in range(BANDS):
         part = np.ascontiguousarray(albedo * shares[..., band : band + 1])
         drawn = draw_hair(one.strands, part, one.seen.camera, one.light, far)

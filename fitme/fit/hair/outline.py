@@ -38,14 +38,14 @@ def with_outline(search: Search, found: Found) -> Found:
         missing = [
             _missing(*one) for one in zip(search.seen, search.stages, silhouettes, strict=True)
         ]
-        known = np.isfinite(missing)
+        known: NDArray[np.bool_] = np.isfinite(missing)
         if not known.any():
             break
         mean = np.where(known, missing, 0).sum(0) / np.maximum(known.sum(0), 1)
         most = np.where(np.abs(PLACES) > LOW, MOST_LOW, MOST)
         if found.style.sides < SHORT:
             most = np.where(np.abs(PLACES) > BESIDE, MOST_SHORT, most)
-        values = (values + _smooth(mean, known.any(0))).clip(LEAST, most)
+        values = (values + _smooth(mean, np.asarray(known.any(0)))).clip(LEAST, most)
         outline = tuple(float(round(value, 5)) for value in values)
         style = replace(best.style, outline=outline)
         cost = search.cost(style) + found.cost - search.plain_cost(found.style)

@@ -86,7 +86,7 @@ def _read_folder(folder: Path) -> dict[str, np.ndarray]:
     arrays = {"neutral": neutral.vertices, "identity": np.stack(identity),
               "expression": np.stack(expression), "expression_names": np.array(names),
               "faces": neutral.faces}  # fmt: skip
-    if neutral.faces_uv is not None:
+    if neutral.uv is not None and neutral.faces_uv is not None:
         arrays |= {"uv": neutral.uv, "faces_uv": neutral.faces_uv}
     return arrays
 

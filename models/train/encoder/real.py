@@ -2,7 +2,7 @@
 
     python -m fitme.models.train.encoder.real PORTRAITS ... --out runs/real.npz
 
-Kept per photo: a crop, MediaPipe's landmarks, and its person mask (both come in its wheel). In
+Kept per photo: a crop, MediaPipe's landmarks, and its person mask (networks of its wheel). In
 training the moving average looks at a plain crop, and the network at one that is cut, turned,
 mirrored and recoloured has to say the same (Tarvainen and Valpola, "Mean teachers are better role
 models", NeurIPS 2017).
@@ -14,6 +14,7 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -24,6 +25,7 @@ from torch import Tensor
 from fitme.image.photo import load_photo
 from fitme.landmarks.face import LANDMARK_MIRROR
 from fitme.landmarks.mediapipe import MediaPipeLandmarks
+from fitme.landmarks.person_mask import PersonMask
 from fitme.models.encoder.network import Encoded, Encoder
 from fitme.models.train.encoder.cuts import (
     between,
@@ -174,9 +176,7 @@ def _landmarks(found: Encoded, batch: RealBatch, tied: tuple[Tensor, Tensor]) ->
 
 def collect(paths: Sequence[Path]) -> RealPhotos:
     """Crops of all photos in which MediaPipe finds a face."""
-    from mediapipe.python.solutions.selfie_segmentation import SelfieSegmentation
-
-    provider, selfie = MediaPipeLandmarks(), SelfieSegmentation(model_selection=0)
+    provider, person = MediaPipeLandmarks(), PersonMask()
     photos, masks, landmarks = [], [], []
     for path in paths:
         try:
@@ -192,7 +192,7 @@ def collect(paths: Sequence[Path]) -> RealPhotos:
         shift = (side - inner.side) // 2
         frame = Frame(inner.left - shift, inner.top - shift, side)
         pixels = (frame.cut(photo, SIDE_PX).permute(1, 2, 0) * 255).round().byte().numpy()
-        mask = selfie.process(np.ascontiguousarray(pixels)).segmentation_mask
+        mask = person(torch.from_numpy(pixels).float() / 255).numpy()
         small = cv2.resize(mask, (SIDE_PX // 2,) * 2, interpolation=cv2.INTER_AREA)
         photos.append(packed_jpeg(pixels, 95))
         masks.append((small.clip(0, 1) * 255).astype(np.uint8))
@@ -209,10 +209,13 @@ def main() -> None:
     torch.set_num_threads(1)
     paths = [path for folder in args.folders for path in sorted(folder.glob("*.jpg"))]
     real = collect(paths)
-    np.savez(
-        args.out, **{"photo.ends": np.cumsum([len(data) for data in real.photos])},
-        photo=np.concatenate(real.photos), masks=real.masks, landmarks=real.landmarks,
-    )  # fmt: skip
+    arrays: dict[str, Any] = {
+        "photo.ends": np.cumsum([len(data) for data in real.photos]),
+        "photo": np.concatenate(real.photos),
+        "masks": real.masks,
+        "landmarks": real.landmarks,
+    }
+    np.savez(args.out, **arrays)
     print(f"{len(real)} of {len(paths)} photos")
 
 

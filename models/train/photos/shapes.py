@@ -174,10 +174,8 @@ def turned_profile(
     points = origin + radius[:, None, None] * ring[None] + height[:, None, None] * axes[:, 1]
     shape = sheet(points)
     out = shape.vertices - (origin + np.repeat(height, sides + 1)[:, None] * axes[:, 1])
-    flat = np.cross(
-        *(shape.vertices[shape.triangles[:, k]] - shape.vertices[shape.triangles[:, 0]]
-          for k in (1, 2))
-    )  # fmt: skip
+    first, second, third = (shape.vertices[shape.triangles[:, k]] for k in range(3))
+    flat = np.cross(second - first, third - first)
     return shape if (flat * out[shape.triangles].mean(1)).sum() >= 0 else shape.flipped()
 
 
