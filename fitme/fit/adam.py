@@ -25,7 +25,7 @@ class Adam:
 
     @torch.no_grad()
     def step(self, rates: Sequence[float]) -> None:
-        """Move each group at its rate; unknowns without a gradient stay, and so do their moments."""
+        """Move each group at its rate; what has no gradient stays, and so do its moments."""
         for group, rate in zip(self.groups, rates, strict=True):
             for value in group:
                 if value.grad is not None:
