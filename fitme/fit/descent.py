@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 import torch
 from torch import Tensor
 
+from fitme.fit.adam import Adam
 from fitme.fit.gpu_descent import GpuSteps, Losses
 from fitme.fit.settings import Descent
 from fitme.runtime.progress import Progress, Stage
@@ -62,19 +63,14 @@ def _on_cpu(
     moving: Mapping[str, list[Tensor]], rates: Mapping[str, float], at_step: Sequence[float],
     evaluate: Callable[[int], Losses], stage: Stage, settings: Descent,
 ) -> History:  # fmt: skip
-    optimizer = torch.optim.Adam(
-        [{"params": moving[key], "lr": rate} for key, rate in rates.items()],
-        betas=(settings.momentum, settings.curvature),
-    )
+    adam = Adam([moving[key] for key in rates], (settings.momentum, settings.curvature))
     history: History = {}
     for step, share in enumerate(at_step):
-        for group, rate in zip(optimizer.param_groups, rates.values(), strict=True):
-            group["lr"] = rate * share
         losses = evaluate(step)
         total = torch.stack(list(losses.values())).sum()
-        optimizer.zero_grad(set_to_none=True)
+        adam.clear()
         total.backward()
-        optimizer.step()
+        adam.step([rate * share for rate in rates.values()])
         for key, value in losses.items():
             history.setdefault(key, []).append(float(value.detach()))
         stage.step(loss=float(total.detach()))
