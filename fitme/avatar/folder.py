@@ -17,6 +17,7 @@ from fitme.avatar.run_info import RunInfo
 from fitme.detail.deformation import Deformation
 from fitme.detail.wrinkles import Wrinkles
 from fitme.export.bundle import all_textures, avatar_glb, textures
+from fitme.export.content import SCALE_NOTE, copyright_note
 from fitme.export.detail_maps import describe_detail, detail_maps
 from fitme.export.materials import decode_materials, describe_materials
 from fitme.export.wrinkles import decode_wrinkles, describe_wrinkles
@@ -108,6 +109,8 @@ def fit_json(avatar: Savable) -> dict[str, Any]:
     return {
         "format": AVATAR_FORMAT,
         **avatar.run.to_dict(),
+        "licence": copyright_note(head),
+        "scale": {"unit": "m", "known": False, "note": SCALE_NOTE},
         "head": head.fingerprint(),
         "identity": geometry.identity[0].tolist(),
         **layers,

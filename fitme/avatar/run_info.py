@@ -8,7 +8,7 @@ from typing import Any
 
 RESERVED = (
     "format", "head", "identity", "layers", "materials", "photos", "displacement", "wrinkles",
-    "hair",
+    "hair", "licence", "scale",
 )  # fmt: skip
 """Keys of fit.json that hold the avatar itself."""
 

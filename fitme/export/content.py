@@ -73,6 +73,13 @@ def copyright_note(head: HeadModel) -> str:
     return f"{terms}. Rights in the photos and in the person's likeness stay with their holders."
 
 
+#: What files say of their size. A child's head comes out with an adult's size, and its proportions.
+SCALE_NOTE = (
+    "Metres of an adult's usual head: photos have no scale, so the size of the person's own, a"
+    " child's above all, is a guess. Measure it and scale the model."
+)
+
+
 def on_cpu(geometry: Geometry) -> Geometry:
     """The same on the CPU; itself where it is there, as what hair grows on is kept per head."""
     return geometry if geometry.identity.device.type == "cpu" else geometry.to("cpu")

@@ -10,13 +10,17 @@ from fitme.export.frames import vertex_normals
 from fitme.export.mesh import ExportMesh
 
 
-def write_obj(meshes: Sequence[ExportMesh], mtl: str, expression: str | None = None) -> bytes:
+def write_obj(
+    meshes: Sequence[ExportMesh], mtl: str, expression: str | None = None, terms: str = ""
+) -> bytes:
     """An OBJ file in metres, +Y up: one object per mesh, smooth normals, materials of `mtl`.
 
-    `expression` names a morph target of some of the meshes, which is put on in full. Vertices keep
-    their number and order, so the files of a head can be loaded as shape keys of each other.
+    `terms` is a line of what may be done with it. `expression` names a morph target of some of the
+    meshes, which is put on in full. Vertices keep their number and order, so the files of a head
+    can be loaded as shape keys of each other.
     """
-    lines = ["# metres, +Y up, the face along +Z", f"mtllib {mtl}"]
+    lines = ["# metres, +Y up, the face along +Z", *([f"# {terms}"] if terms else ())]
+    lines.append(f"mtllib {mtl}")
     vertex_base = uv_base = 1
     for mesh in meshes:
         vertices = mesh.vertices + mesh.morph_targets.get(expression or "", 0.0)

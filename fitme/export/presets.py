@@ -11,7 +11,7 @@ import numpy as np
 
 from fitme.detail.static import static_height
 from fitme.export import packing
-from fitme.export.content import Exportable, copyright_note, generator_name, skin_of
+from fitme.export.content import SCALE_NOTE, Exportable, copyright_note, generator_name, skin_of
 from fitme.export.dense import dense_mesh
 from fitme.export.engine_detail import engine_detail
 from fitme.export.engines import ALBEDO, PRESETS, EnginePreset
@@ -169,7 +169,9 @@ def export_files(avatar: Exportable, options: ExportOptions | None = None) -> di
         meshes = [with_shapes(mesh, shapes) for mesh in meshes]
         triangles[stem] = sum(len(mesh.triangles) for mesh in meshes)
         if engine.obj:
-            files[f"{stem}.obj"] = write_obj([mesh.posed() for mesh in meshes], "avatar.mtl")
+            files[f"{stem}.obj"] = write_obj(
+                [mesh.posed() for mesh in meshes], "avatar.mtl", terms=copyright_note(geometry.head)
+            )
             continue
         glb = write_glb(
             meshes, skinned=engine.skinned, generator=generator_name(), sparse=options.sparse,
@@ -187,7 +189,9 @@ def export_files(avatar: Exportable, options: ExportOptions | None = None) -> di
         meshes = level_meshes(geometry, materials, min(options.levels), height=height)
         meshes += hair.meshes(min(options.levels), "png")
         for shape in geometry.head.expression_names:
-            files[f"expressions/{shape}.obj"] = write_obj(meshes, "../avatar.mtl", shape)
+            files[f"expressions/{shape}.obj"] = write_obj(
+                meshes, "../avatar.mtl", shape, copyright_note(geometry.head)
+            )
     about = _about(avatar, engine, options, materials, textures, shared) | detail | hair.about()
     about |= figure.about() | skin_about(avatar)
     files |= skin_files(engine.name)
@@ -283,6 +287,7 @@ def _about(
         "fitme": installed_version() or "unknown",
         "fitted_with": avatar.run.fitme,
         "licence": copyright_note(head),
+        "scale": {"unit": "m", "known": False, "note": SCALE_NOTE},
         **asdict(options),
         "frame": engine.frame,
         "maps": {entry.file: entry.use for entry in engine.maps},

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from fitme.avatar.model import Avatar
+from fitme.export.content import SCALE_NOTE, copyright_note
 from fitme.image.photo import Photo
 from fitme.reflectance.regions import AtlasRegions
 from fitme.report.assets import PAGE_SCRIPTS, VIEWER_SCRIPTS
@@ -107,6 +108,7 @@ def report_html(
         timings=timings(run.timings_s),
         tables=tables(run),
         version=run.fitme or "",
+        terms=[copyright_note(avatar.head), SCALE_NOTE],
         scene=script_json(scene.data),
         script=package_text("fitme.report", *VIEWER_SCRIPTS, *PAGE_SCRIPTS),
     )

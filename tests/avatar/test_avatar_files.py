@@ -143,6 +143,13 @@ class TestRoundTrip:
         assert loaded.materials[1] is not loaded.materials[2]
         assert loaded.materials[1].diffuse_albedo is loaded.materials[2].diffuse_albedo
 
+    def test_terms_and_scale_are_said(self, tiny: Path) -> None:
+        data = json.loads((tiny / "fit.json").read_text())
+        assert "likeness stay with their holders" in data["licence"]
+        assert data["scale"]["unit"] == "m" and data["scale"]["known"] is False
+        assert "a guess" in data["scale"]["note"]
+        assert not {"licence", "scale"} & set(Avatar.load(tiny, tiny_head()).run.extra)
+
     def test_where_the_photo_lay_is_not_told(self, tmp_path: Path) -> None:
         avatar = make_avatar(tiny_head())
         photo = replace(avatar.photos[0], path=Path("/home/somebody/secret/me.jpg"))

@@ -62,7 +62,9 @@ class TestFiles:
         bust = about["triangles"]["avatar_lod2"] - len(COARSE.triangles)
         assert about["preset"] == name and (1000 < bust < 5000 if PRESETS[name].bust else bust == 0)
         assert about["fitme"] == version("fitme") and about["fitted_with"] == "0.0.1"
-        assert "Apache-2.0" in about["licence"]
+        assert "Apache-2.0" in about["licence"] and about["scale"]["known"] is False
+        if name == "obj":
+            assert b"# Head model (" in coarse[name]["avatar_lod2.obj"][:400]
         assert about["parts"]["eye_R"]["textures"] == about["parts"]["eye_L"]["textures"]
         assert about["parts"]["eye_L"]["f0"] == pytest.approx(CORNEA_F0, abs=1e-4)
         assert set(about["maps"]) == WANTED[name]

@@ -57,6 +57,7 @@ class TestPage:
         text = unescape(page)
         for word in ("Photo and avatar", "Wire overlay", "Difference", "Mask", "Diffuse albedo"):
             assert word in text, word
+        assert "commercial use allowed" in text and "photos have no scale" in text
         for word in ("Under other lights", "the photo's", "From other sides", "+60°", "Losses"):
             assert word in text, word
 
