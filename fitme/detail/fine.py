@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -31,11 +30,11 @@ OWN_SIDE = 1024  # texels of the maps that fits make, whose detail ends
 OWN_ENDS = 3.0  # at three of their texels, 0.8 mm: their spectrum falls steeply beyond 0.6 / mm
 REACH, CURVE = 1.9, 0.45  # of the plateaus' spacing: how far to look, how much borders bend
 GROOVE = 0.30  # of the spacing: half width of a furrow
-PLATEAU_UM = 5.0  # spread of the plateaus' heights
-TRIES = 5  # darts thrown at a bin
+PLATEAU_UM = 7.5  # spread of the plateaus' heights
+TRIES = 4  # darts thrown at a bin
 USUAL_TILT = 0.0125  # spread of tilts between 0.8 and 4 mm on cheeks of the fits looked at
 STRENGTHS = (0.65, 1.8)  # of fine skin against the usual one, whatever the maps show
-LOCAL = 24.0  # texels of TEXELS, 12 mm, over which strength is measured
+LOCAL = 12.0  # texels of TEXELS, 12 mm, over which strength is measured
 PORE_DARKER, SPECKLE = 0.10, 0.030  # of log albedo
 PORE_DULLER, SPECKLE_GLOSS = 0.30, 0.05  # of log F0
 ROUGHER = 0.04  # of roughness in a pore
@@ -57,14 +56,14 @@ def enlarged(head: HeadModel, neutral: Tensor, skin: Material, side: int) -> Mat
     normal = skin.normals()[:1].detach().cpu()
     places = fine_places(head, neutral)
     own = max(albedo.shape[1], normal.shape[1])
-    strength = _strength(normal, places)
+    strong = strength(normal, places)
     fine = fine_skin(places, side, own, seed_of(head, neutral))
     metres = texel_metres(head.to("cpu"), neutral.cpu(), side)
-    shown = _wide(strength * places.skin, side)
+    shown = _wide(strong * places.skin, side)
     height = torch.from_numpy(fine.height * shown)[None]
     tilt = bounded(slopes(height, metres))
     del metres, height
-    spread = cv2.GaussianBlur(_small(0.5 * tilt[0].square().sum(-1).numpy()), (0, 0), 4.0)
+    spread = _soft(_small(0.5 * tilt[0].square().sum(-1).numpy()), 2.0)
     made = tilted(_cubic(normal, side), tilt)
     del tilt
     color = torch.from_numpy(shown * (SPECKLE * fine.speckle + PORE_DARKER * fine.pore))
@@ -84,7 +83,7 @@ def enlarged(head: HeadModel, neutral: Tensor, skin: Material, side: int) -> Mat
 def fine_skin(places: FinePlaces, side: int, own: int, seed: int) -> FineSkin:
     """Fine skin of maps of `side` texels beside maps of `own` texels, of usual strength."""
     random = np.random.default_rng(seed)
-    points, chance = _points(places.cells, 2048, random)
+    points, chance = _points(places.cells, 1024, random)
     first = np.full((side, side), 4.0, np.float32)
     second, value = first.copy(), np.full((side, side), 0.5, np.float32)
     draw_cells(points, chance, places.cells, REACH, CURVE, first, second, value)
@@ -98,7 +97,7 @@ def fine_skin(places: FinePlaces, side: int, own: int, seed: int) -> FineSkin:
     speckle = 3.4 * speckle + 0.7 * uneven
     del uneven
     pits = np.zeros((side, side), np.float32)
-    points, chance = _points(places.pores, 1024, random)
+    points, chance = _points(places.pores, 512, random)
     column, row = (points * TEXELS).astype(int).clip(0, TEXELS - 1).T
     kind = np.exp(0.30 * random.standard_normal(len(points))).astype(np.float32)
     wide = kind * (places.pore_wide / places.pore_apart)[row, column]
@@ -117,11 +116,10 @@ def seed_of(head: HeadModel, neutral: Tensor) -> int:
 
 def _points(tensors: Array, bins: int, random: np.random.Generator) -> tuple[Array, Array]:
     """Points [N,2] at even distances, and a number in 0..1 for each."""
-    order = np.concatenate([random.permutation(bins * bins) for _ in range(TRIES)])
-    jitter = random.random((len(order), 2), np.float32)
+    jitter = random.random((TRIES, bins, bins, 2), np.float32)
     held = np.full((bins, bins), -1, np.int32)
     points = np.zeros((bins * bins, 2), np.float32)
-    count = scattered(tensors, order, jitter, held, points)
+    count = scattered(tensors, jitter, held, points)
     return points[:count].copy(), random.random(count, np.float32)
 
 
@@ -131,7 +129,7 @@ def _noise(random: np.random.Generator, side: int, places: FinePlaces) -> Array:
     return _wide(grid / grid.std(), side)
 
 
-def _strength(normal: Tensor, places: FinePlaces) -> Array:
+def strength(normal: Tensor, places: FinePlaces) -> Array:
     """How strong the detail of own normals [1,R,R,3] is against the usual, [T,T] in STRENGTHS."""
     tilt = tilts(normal)[0].numpy()
     side = len(tilt)
@@ -142,12 +140,10 @@ def _strength(normal: Tensor, places: FinePlaces) -> Array:
     return (np.sqrt(local) / USUAL_TILT).clip(*STRENGTHS).astype(np.float32)
 
 
-def _roughness(own: Tensor | float | None, spread: Array, pore: Array) -> Tensor | float | None:
+def _roughness(own: Tensor | float, spread: Array, pore: Array) -> Tensor:
     """Roughness [1,S,S,1] of which the spread of tilts (variance [T,T] along an axis) that normals
     now show is taken: alpha^2 = roughness^4 loses twice it (Olano and Baker, "LEAN mapping", 2010).
     """
-    if own is None:
-        return None
     side = len(pore)
     base = torch.tensor(float(own)).expand(1, 1, 1, 1) if not isinstance(own, Tensor) else own
     base = base[:1].detach().cpu()
@@ -164,15 +160,21 @@ def _finer(field: Array, side: int) -> Array:
 
 
 def _small(field: Array) -> Array:
-    return cv2.resize(
-        np.ascontiguousarray(field, np.float32), (TEXELS, TEXELS), interpolation=cv2.INTER_AREA
-    )
+    return _resized(field, TEXELS, cv2.INTER_AREA)
 
 
 def _wide(field: Array, side: int) -> Array:
-    return cv2.resize(
-        np.ascontiguousarray(field, np.float32), (side, side), interpolation=cv2.INTER_LINEAR
-    )
+    return _resized(field, side, cv2.INTER_LINEAR)
+
+
+def _resized(field: Array, side: int, way: int) -> Array:
+    image = np.ascontiguousarray(field, np.float32)
+    return np.asarray(cv2.resize(image, (side, side), interpolation=way), np.float32)
+
+
+def _soft(field: Array, texels: float) -> Array:
+    """Blurred by a Gaussian."""
+    return np.asarray(cv2.GaussianBlur(field, (0, 0), texels), np.float32)
 
 
 def _cubic(maps: Tensor, side: int) -> Tensor:

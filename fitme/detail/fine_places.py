@@ -23,8 +23,8 @@ from fitme.head.model import HeadModel
 from fitme.reflectance.atlas import bake_vertex_field
 from fitme.reflectance.regions import AtlasRegions
 
-TEXELS = 512  # of the fields: 0.5 mm on the face
-SOFT = 10.0  # texels over which one region becomes another
+TEXELS = 256  # of the fields: 1 mm on the face
+SOFT = 5.0  # texels over which one region becomes another
 
 Array = NDArray[np.float32]
 
@@ -42,17 +42,17 @@ class Kind:
 
 
 # Set by eye on renders of a cheek, a nose and lips within the ranges of the sources above.
-BARE = Kind(0.52, 9.0, 1.5, 0.10, 22.0)
+BARE = Kind(0.52, 15.0, 1.5, 0.10, 26.0)
 KINDS = {
-    "cheek": Kind(0.50, 9.0, 1.00, 0.125, 34.0),
-    "nose": Kind(0.45, 6.0, 0.85, 0.14, 42.0),
-    "forehead": Kind(0.52, 10.0, 1.25, 0.10, 24.0, along=1.5),
-    "chin": Kind(0.52, 9.0, 1.15, 0.115, 28.0),
-    "lids": Kind(0.42, 11.0, 2.5, 0.08, 8.0, along=1.9),
-    "neck": Kind(0.62, 12.0, 1.8, 0.10, 18.0, along=1.8),
-    "ears": Kind(0.55, 6.0, 1.7, 0.10, 14.0),
-    "scalp": Kind(0.60, 7.0, 1.5, 0.11, 20.0),
-    "lips": Kind(0.62, 30.0, 9.0, 0.08, 0.0, along=-3.2),
+    "cheek": Kind(0.50, 15.0, 1.00, 0.125, 38.0),
+    "nose": Kind(0.45, 9.0, 0.85, 0.14, 42.0),
+    "forehead": Kind(0.52, 16.0, 1.25, 0.10, 28.0, along=1.5),
+    "chin": Kind(0.52, 14.0, 1.15, 0.115, 30.0),
+    "lids": Kind(0.42, 16.0, 2.5, 0.08, 8.0, along=1.9),
+    "neck": Kind(0.62, 13.0, 1.8, 0.10, 18.0, along=1.8),
+    "ears": Kind(0.55, 9.0, 1.7, 0.10, 14.0),
+    "scalp": Kind(0.60, 10.0, 1.5, 0.11, 20.0),
+    "lips": Kind(0.70, 34.0, 9.0, 0.08, 0.0, along=-7.0),
 }
 
 
@@ -75,7 +75,8 @@ class FinePlaces:
 def fine_places(head: HeadModel, neutral: torch.Tensor) -> FinePlaces:
     """For a person's neutral vertices [1,V,3] in metres."""
     head, neutral = head.to("cpu"), neutral.detach().cpu()
-    weights = _weights(head)
+    regions = AtlasRegions(head, TEXELS)
+    weights = _weights(head, regions)
     rest = 1 - sum(weights.values(), np.zeros((TEXELS, TEXELS), np.float32)).clip(0, 1)
     over = np.maximum(sum(weights.values(), rest), 1e-6)
 
@@ -97,7 +98,6 @@ def fine_places(head: HeadModel, neutral: torch.Tensor) -> FinePlaces:
         (by_u * way).sum(-1, keepdims=True), (by_v * way).sum(-1, keepdims=True)
     )
     cell, apart = mixed("cell"), mixed("pore_apart")
-    regions = AtlasRegions(head, TEXELS)
     hair = regions.brows + regions.lashes
     return FinePlaces(
         cells=(bare - shorter) / cell[..., None] ** 2,
@@ -105,21 +105,19 @@ def fine_places(head: HeadModel, neutral: torch.Tensor) -> FinePlaces:
         millimetres=bare,
         cell=cell, furrow=mixed("furrow"), pore_apart=apart, pore_wide=mixed("pore_wide"),
         pore_deep=mixed("pore_deep"),
-        skin=_soft((1 - hair).clamp(0, 1).numpy(), 3.0),
+        skin=_soft((1 - hair).clamp(0, 1).numpy(), 1.5),
     )  # fmt: skip
 
 
-def _weights(head: HeadModel) -> dict[str, Array]:
+def _weights(head: HeadModel, regions: AtlasRegions) -> dict[str, Array]:
     """How much each of KINDS counts, [R,R] each; nothing of regions that the head does not have."""
-    regions = AtlasRegions(head, TEXELS)
     names = [name for name in ("nose", "neck", "ears", "scalp", "lips") if name in head.regions]
     zero = np.zeros((TEXELS, TEXELS), np.float32)
     found = dict.fromkeys(KINDS, zero)
-    if names:
-        fields = torch.stack([head.regions[name] for name in names], -1)
-        baked = bake_vertex_field(head, fields, TEXELS).numpy()
-        found |= {name: baked[..., k] for k, name in enumerate(names)}
-    height = bake_vertex_field(head, head.mean[:, 1:2], TEXELS)[..., 0]
+    fields = torch.stack([*(head.regions[name] for name in names), head.mean[:, 1]], -1)
+    baked = bake_vertex_field(head, fields, TEXELS)
+    found |= {name: baked[..., k].numpy() for k, name in enumerate(names)}
+    height = baked[..., -1]
     brows = regions.brows > 0.5
     if bool(brows.any()):
         line = float(height[brows].mean())
@@ -128,13 +126,12 @@ def _weights(head: HeadModel) -> dict[str, Array]:
     found["cheek"] = (regions.bare * (1 - regions.lids)).numpy() * (1 - found["nose"])
     found["chin"] = regions.beard.numpy()
     sharp = ("lips",)
-    return {k: _soft(v, 1.5 if k in sharp else SOFT) for k, v in found.items() if v.any()}
+    return {k: _soft(v, 0.8 if k in sharp else SOFT) for k, v in found.items() if v.any()}
 
 
 def _steps(head: HeadModel, points: torch.Tensor) -> tuple[Array, Array, Array]:
     """Millimetres by which the surface goes on with u and with v, [R,R,3] each, and its normal."""
-    baked = 1000 * bake_vertex_field(head, points, TEXELS).numpy()
-    baked = cv2.GaussianBlur(baked, (0, 0), 3.0)  # triangles are flat
+    baked = _soft(1000 * bake_vertex_field(head, points, TEXELS).numpy(), 1.5)  # triangles are flat
     by_v, by_u = (np.gradient(baked, axis=axis).astype(np.float32) * TEXELS for axis in (0, 1))
     floor = 20.0  # mm over the tile: where folds of the atlas touch nothing has a length
     by_u, by_v = (step * np.maximum(1, floor / _length(step)) for step in (by_u, by_v))
@@ -155,4 +152,5 @@ def _unit(vectors: Array) -> Array:
 
 
 def _soft(mask: Array, texels: float) -> Array:
-    return cv2.GaussianBlur(np.ascontiguousarray(mask, np.float32), (0, 0), texels)
+    image = np.ascontiguousarray(mask, np.float32)
+    return np.asarray(cv2.GaussianBlur(image, (0, 0), texels), np.float32)

@@ -26,39 +26,43 @@ def looked_up(tensors, u, v, out):
 
 
 @kernel
-def scattered(tensors, order, jitter, held, points):
+def scattered(tensors, jitter, held, points):
     """Throw darts: points [N,2] no nearer to each other than 1; returns how many.
 
-    order [K] are bins of `held` [B,B] (-1: none, else its point) to try one after the other, jitter
-    [K,2] where in the bin. A bin holds one point, so that where texels are wide points get rarer.
+    jitter [K,B,B,2] says where in each bin of `held` [B,B] (-1: none, else its point) to try, K
+    times.
+    A bin holds one point, so that where texels are wide points get rarer.
     """
     side = held.shape[0]
     metric = tensors[0, 0].copy()
     count = 0
-    for k in range(order.shape[0]):
-        row, column = order[k] // side, order[k] % side
-        if held[row, column] >= 0 or count == points.shape[0]:
-            continue
-        u, v = (column + jitter[k, 0]) / side, (row + jitter[k, 1]) / side
-        looked_up(tensors, u, v, metric)
-        e, f, g = metric[0], metric[1], metric[2]
-        det = max(e * g - f * f, 1e-12)
-        wide = min(int(math.sqrt(g / det) * side) + 1, 24)
-        high = min(int(math.sqrt(e / det) * side) + 1, 24)
-        free = True
-        for i in range(max(row - high, 0), min(row + high + 1, side)):
-            for j in range(max(column - wide, 0), min(column + wide + 1, side)):
-                if held[i, j] >= 0:
-                    du, dv = points[held[i, j], 0] - u, points[held[i, j], 1] - v
-                    if e * du * du + 2 * f * du * dv + g * dv * dv < 1.0:
-                        free = False
+    for turn in range(jitter.shape[0] * 9):  # every third bin first: no row leads the next one
+        attempt, phase = turn // 9, (turn * 4) % 9
+        for row in range(phase // 3, side, 3):
+            for column in range(phase % 3, side, 3):
+                if held[row, column] >= 0 or count == points.shape[0]:
+                    continue
+                u = (column + jitter[attempt, row, column, 0]) / side
+                v = (row + jitter[attempt, row, column, 1]) / side
+                looked_up(tensors, u, v, metric)
+                e, f, g = metric[0], metric[1], metric[2]
+                det = max(e * g - f * f, 1e-12)
+                wide = min(int(math.sqrt(g / det) * side) + 1, 24)
+                high = min(int(math.sqrt(e / det) * side) + 1, 24)
+                free = True
+                for i in range(max(row - high, 0), min(row + high + 1, side)):
+                    for j in range(max(column - wide, 0), min(column + wide + 1, side)):
+                        if held[i, j] >= 0:
+                            du, dv = points[held[i, j], 0] - u, points[held[i, j], 1] - v
+                            if e * du * du + 2 * f * du * dv + g * dv * dv < 1.0:
+                                free = False
+                                break
+                    if not free:
                         break
-            if not free:
-                break
-        if free:
-            points[count, 0], points[count, 1] = u, v
-            held[row, column] = count
-            count += 1
+                if free:
+                    points[count, 0], points[count, 1] = u, v
+                    held[row, column] = count
+                    count += 1
     return count
 
 
@@ -76,9 +80,9 @@ def draw_cells(points, chance, tensors, reach, curve, first, second, value):
         high = min(reach * math.sqrt(e / det) * side, 64.0)
         wide = min(reach * math.sqrt(g / det) * side, 64.0)
         x, y = u * side - 0.5, v * side - 0.5
-        for row in range(max(int(math.ceil(y - high)), 0), min(int(y + high) + 1, side)):
+        for row in range(max(math.ceil(y - high), 0), min(int(y + high) + 1, side)):
             dv = (row - y) / side
-            for column in range(max(int(math.ceil(x - wide)), 0), min(int(x + wide) + 1, side)):
+            for column in range(max(math.ceil(x - wide), 0), min(int(x + wide) + 1, side)):
                 du = (column - x) / side
                 square = e * du * du + 2 * f * du * dv + g * dv * dv
                 if square > reach * reach:
@@ -111,9 +115,9 @@ def draw_pits(points, radius, depth, tensors, pits):
         high = min(reach * math.sqrt(e / det) * side, 64.0)
         broad = min(reach * math.sqrt(g / det) * side, 64.0)
         x, y = u * side - 0.5, v * side - 0.5
-        for row in range(max(int(math.ceil(y - high)), 0), min(int(y + high) + 1, side)):
+        for row in range(max(math.ceil(y - high), 0), min(int(y + high) + 1, side)):
             dv = (row - y) / side
-            for column in range(max(int(math.ceil(x - broad)), 0), min(int(x + broad) + 1, side)):
+            for column in range(max(math.ceil(x - broad), 0), min(int(x + broad) + 1, side)):
                 du = (column - x) / side
                 square = (e * du * du + 2 * f * du * dv + g * dv * dv) / (wide * wide)
                 down = deep * math.exp(-(square**1.3))

@@ -17,6 +17,7 @@ from fitme.export.engine_detail import engine_detail
 from fitme.export.engines import ALBEDO, PRESETS, EnginePreset
 from fitme.export.fbx import blender_command, glb_to_fbx
 from fitme.export.figure import Figure
+from fitme.export.finer import with_fine_skin
 from fitme.export.frames import vertex_normals
 from fitme.export.glb import write_glb
 from fitme.export.hair_export import HairExport
@@ -50,7 +51,8 @@ class ExportOptions:
 
     preset: str = "gltf"
     levels: tuple[int, ...] = (0,)  # levels of detail, a file each: 0 full, 1 half, 2 a fifth
-    map_size: int | None = None  # side of the textures; None keeps that of the avatar
+    # Side of the textures; more than the avatar's adds fine skin, None is what the preset does.
+    map_size: int | None = None
     format: str | None = None  # of textures/: png or exr; webp, also in the GLB, for three, web
     bits: int = 8  # per channel of the PNG files in textures/; those in a GLB have 8
     fbx: bool = False  # also FBX, through Blender
@@ -138,6 +140,8 @@ def export_files(avatar: Exportable, options: ExportOptions | None = None) -> di
     parts = geometry.head.parts
     names = [part.name for part in parts]
     view = None if options.photo is None else avatar.photos[options.photo].view
+    options = replace(options, map_size=options.map_size or _preset_side(avatar, engine))
+    avatar = with_fine_skin(avatar, options.map_size)
     maps = part_maps(avatar, options.map_size, options.hair)
     files: dict[str, bytes] = {}
     textures: dict[str, dict[str, str]] = {}
@@ -193,6 +197,13 @@ def export_files(avatar: Exportable, options: ExportOptions | None = None) -> di
     files |= skin_files(engine.name)
     about["morph_targets"] = [] if engine.obj else shapes
     return files | {EXPORT_FILE: json_bytes(about | {"triangles": triangles})}
+
+
+def _preset_side(avatar: Exportable, engine: EnginePreset) -> int | None:
+    """The preset's size of maps, where it is no more than twice the avatar's own."""
+    own = skin_of(avatar).diffuse_albedo.shape[1]
+    wanted = engine.map_side
+    return wanted if wanted is not None and own < wanted <= 2 * own else None
 
 
 def write_export(
