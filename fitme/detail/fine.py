@@ -30,7 +30,7 @@ OWN_SIDE = 1024  # texels of the maps that fits make, whose detail ends
 OWN_ENDS = 3.0  # at three of their texels, 0.8 mm: their spectrum falls steeply beyond 0.6 / mm
 REACH, CURVE = 1.9, 0.45  # of the plateaus' spacing: how far to look, how much borders bend
 GROOVE = 0.30  # of the spacing: half width of a furrow
-PLATEAU_UM = 7.5  # spread of the plateaus' heights
+PLATEAU_UM = 6.5  # spread of the plateaus' heights
 TRIES = 4  # darts thrown at a bin
 USUAL_TILT = 0.0125  # spread of tilts between 0.8 and 4 mm on cheeks of the fits looked at
 STRENGTHS = (0.65, 1.8)  # of fine skin against the usual one, whatever the maps show
@@ -90,7 +90,7 @@ def fine_skin(places: FinePlaces, side: int, own: int, seed: int) -> FineSkin:
     border = np.exp(-(((second - first) / GROOVE) ** 2), dtype=np.float32)
     del first, second
     uneven = _noise(random, side, places)
-    height = -_wide(places.furrow, side) * border * (0.55 + 0.45 * uneven).clip(0, 1.6)
+    height = -_wide(places.furrow, side) * border * (0.6 + 0.6 * uneven).clip(0, 1.8)
     speckle = (value - 0.5) * (1 - border)
     height += 3.4 * PLATEAU_UM * speckle
     del border, value

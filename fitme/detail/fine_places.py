@@ -42,14 +42,14 @@ class Kind:
 
 
 # Set by eye on renders of a cheek, a nose and lips within the ranges of the sources above.
-BARE = Kind(0.52, 15.0, 1.5, 0.10, 26.0)
+BARE = Kind(0.52, 11.0, 1.5, 0.10, 26.0)
 KINDS = {
-    "cheek": Kind(0.50, 15.0, 1.00, 0.125, 38.0),
+    "cheek": Kind(0.50, 11.0, 1.00, 0.125, 38.0),
     "nose": Kind(0.45, 9.0, 0.85, 0.14, 42.0),
-    "forehead": Kind(0.52, 16.0, 1.25, 0.10, 28.0, along=1.5),
-    "chin": Kind(0.52, 14.0, 1.15, 0.115, 30.0),
-    "lids": Kind(0.42, 16.0, 2.5, 0.08, 8.0, along=1.9),
-    "neck": Kind(0.62, 13.0, 1.8, 0.10, 18.0, along=1.8),
+    "forehead": Kind(0.52, 12.0, 1.25, 0.10, 28.0, along=1.5),
+    "chin": Kind(0.52, 11.0, 1.15, 0.115, 30.0),
+    "lids": Kind(0.42, 13.0, 2.5, 0.08, 8.0, along=1.9),
+    "neck": Kind(0.62, 8.0, 1.8, 0.10, 18.0, along=1.8),
     "ears": Kind(0.55, 9.0, 1.7, 0.10, 14.0),
     "scalp": Kind(0.60, 10.0, 1.5, 0.11, 20.0),
     "lips": Kind(0.70, 34.0, 9.0, 0.08, 0.0, along=-7.0),

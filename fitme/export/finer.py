@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from fitme.detail.fine import enlarged
 from fitme.detail.wrinkles import Wrinkles
 from fitme.export.content import Exportable, Run, Seen, on_cpu, skin_of
+from fitme.export.engines import EnginePreset
 from fitme.hair import Hair
 from fitme.head.geometry import Geometry
 from fitme.render import Material
@@ -37,3 +38,10 @@ def with_fine_skin(avatar: Exportable, side: int | None) -> Exportable:
     return Finer(
         geometry, tuple(materials), avatar.photos, avatar.run, avatar.wrinkles, avatar.hair
     )  # fmt: skip
+
+
+def preset_side(avatar: Exportable, engine: EnginePreset) -> int | None:
+    """The preset's size of maps, where it is no more than twice the avatar's own."""
+    own = skin_of(avatar).diffuse_albedo.shape[1]
+    wanted = engine.map_side
+    return wanted if wanted is not None and own < wanted <= 2 * own else None
