@@ -33,7 +33,11 @@ def export(
     ] = None,
     map_size: Annotated[
         int | None,
-        typer.Option(min=16, max=8192, metavar="N", help="Side of the maps; default: as fitted."),
+        typer.Option(min=16, max=8192, metavar="N", help="Side of the maps; beyond the fit's: fine skin."),
+    ] = None,
+    maps: Annotated[
+        str | None,
+        typer.Option(metavar="NAME,NAME", help="Also these maps: cavity, thickness."),
     ] = None,
     form: Annotated[
         str | None,
@@ -123,6 +127,7 @@ def export(
         preset=preset,
         levels=tuple(lod or [0]),
         map_size=map_size,
+        more_maps=tuple(filter(None, (maps or "").split(","))),
         format=form,
         bits=bits,
         fbx=fbx,

@@ -24,6 +24,7 @@ class EnginePreset:
     frame: str  # axes and unit of what the engine imports
     maps: tuple[EngineMap, ...]
     skinned: bool = False  # GLB on a skeleton: one skeletal mesh
+    map_side: int | None = None  # of the skin's maps, with fine skin; None keeps the avatar's
     webp: bool = False  # its loader reads EXT_texture_webp
     meshopt: bool = False  # its loader reads EXT_meshopt_compression
     small: bool = False  # files are made small unless asked otherwise: WebP, meshopt
@@ -41,7 +42,7 @@ PRESETS = {
     preset.name: preset
     for preset in (
         EnginePreset("gltf", _GLTF_FRAME, (ALBEDO, _F0, _NORMAL, _ORM)),
-        EnginePreset("blender", _GLTF_FRAME, (ALBEDO, _F0, _NORMAL, _ORM)),
+        EnginePreset("blender", _GLTF_FRAME, (ALBEDO, _F0, _NORMAL, _ORM), map_side=2048),
         EnginePreset(
             "three", _GLTF_FRAME, (ALBEDO, _F0, _NORMAL, _ORM), webp=True, meshopt=True
         ),
@@ -64,7 +65,7 @@ PRESETS = {
                           "R metallic, G occlusion, B detail mask, A smoothness, linear"),
                 EngineMap("specular_smoothness", packing.specular_smoothness, True,
                           "RGB F0, sRGB; A smoothness"),
-            ), fbx=True,
+            ), fbx=True, map_side=2048,
         ),
         EnginePreset(
             "unreal", "glTF: metres, +Y up (the importer converts); FBX: centimetres",
@@ -74,7 +75,7 @@ PRESETS = {
                           "normals, DirectX (green down), linear"),
                 EngineMap("specular", packing.unreal_specular, False,
                           "Specular input (F0 / 0.08), linear grey"),
-            ), skinned=True, fbx=True,
+            ), skinned=True, fbx=True, map_side=2048,
         ),
         EnginePreset("obj", "metres, +Y up, face along +Z", (ALBEDO, _F0, _NORMAL, EngineMap(
             "roughness", lambda maps: maps.roughness[..., None], False, "roughness, linear",

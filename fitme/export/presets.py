@@ -13,10 +13,12 @@ from fitme.detail.static import static_height
 from fitme.export import packing
 from fitme.export.content import SCALE_NOTE, Exportable, copyright_note, generator_name, skin_of
 from fitme.export.dense import dense_mesh
+from fitme.export.depth_files import check_more_maps, depth_files
 from fitme.export.engine_detail import engine_detail
 from fitme.export.engines import ALBEDO, PRESETS, EnginePreset
 from fitme.export.fbx import blender_command, glb_to_fbx
 from fitme.export.figure import Figure
+from fitme.export.finer import preset_side, with_fine_skin
 from fitme.export.frames import vertex_normals
 from fitme.export.glb import write_glb
 from fitme.export.hair_export import HairExport
@@ -50,7 +52,8 @@ class ExportOptions:
 
     preset: str = "gltf"
     levels: tuple[int, ...] = (0,)  # levels of detail, a file each: 0 full, 1 half, 2 a fifth
-    map_size: int | None = None  # side of the textures; None keeps that of the avatar
+    # Side of the textures; more than the avatar's adds fine skin, None is what the preset does.
+    map_size: int | None = None
     format: str | None = None  # of textures/: png or exr; webp, also in the GLB, for three, web
     bits: int = 8  # per channel of the PNG files in textures/; those in a GLB have 8
     fbx: bool = False  # also FBX, through Blender
@@ -80,6 +83,7 @@ class ExportOptions:
     lashes: bool = False  # cards of lashes
     hair_alpha: str = "MASK"  # or BLEND: softer edges, which engines have to sort
     strands: bool = False  # hair_strands.npz as well, for curves
+    more_maps: tuple[str, ...] = ()  # cavity, thickness
 
     def engine(self) -> EnginePreset:
         """The preset. Raises InputError, with the cure, for options that do not go together."""
@@ -101,6 +105,7 @@ class ExportOptions:
         if engine.obj and (self.visemes not in (None, "none") or self.shapes is not None):
             raise InputError("obj has no morph targets; leave --shapes and --visemes out")
         read_sets(self.visemes or engine.visemes)
+        check_more_maps(self.more_maps)
         if engine.vrm and self.skeleton not in ("vrm", "rpm", None):
             raise InputError("VRM needs arms and legs; give --skeleton vrm or rpm, or leave it out")
         if check_skeleton(self.skeleton or "none") != "none" and engine.obj:
@@ -138,6 +143,8 @@ def export_files(avatar: Exportable, options: ExportOptions | None = None) -> di
     parts = geometry.head.parts
     names = [part.name for part in parts]
     view = None if options.photo is None else avatar.photos[options.photo].view
+    options = replace(options, map_size=options.map_size or preset_side(avatar, engine))
+    avatar = with_fine_skin(avatar, options.map_size)
     maps = part_maps(avatar, options.map_size, options.hair)
     files: dict[str, bytes] = {}
     textures: dict[str, dict[str, str]] = {}
@@ -147,6 +154,8 @@ def export_files(avatar: Exportable, options: ExportOptions | None = None) -> di
         textures.setdefault(part.name, {})[entry.file] = file
     directx = any(entry.file == "normal_directx" for entry in engine.maps)
     more, detail = engine_detail(avatar, engine.name, options.map_size, options.bits, directx)
+    files |= more
+    more, depths = depth_files(avatar, options.more_maps, options.map_size, options.bits)
     files |= more
     materials = gltf_materials(avatar, maps, form == "webp")
     shapes = chosen_shapes(
@@ -192,7 +201,12 @@ def export_files(avatar: Exportable, options: ExportOptions | None = None) -> di
             files[f"expressions/{shape}.obj"] = write_obj(
                 meshes, "../avatar.mtl", shape, copyright_note(geometry.head)
             )
-    about = _about(avatar, engine, options, materials, textures, shared) | detail | hair.about()
+    about = (
+        _about(avatar, engine, options, materials, textures, shared)
+        | detail
+        | depths
+        | hair.about()
+    )
     about |= figure.about() | skin_about(avatar)
     files |= skin_files(engine.name)
     about["morph_targets"] = [] if engine.obj else shapes

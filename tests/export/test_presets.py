@@ -12,13 +12,17 @@ import pytest
 
 from fitme.avatar.run_info import RunInfo
 from fitme.export.bundle import avatar_glb
+from fitme.export.content import skin_of
 from fitme.export.engines import PRESETS
 from fitme.export.fbx import BLENDER_VARIABLE
+from fitme.export.finer import preset_side, with_fine_skin
 from fitme.export.lod import head_level
 from fitme.export.presets import ExportOptions, export_files, write_export
 from fitme.head.model import ARKIT_NAMES
 from fitme.image.png import decode_png
+from fitme.reflectance.atlas import resized
 from fitme.reflectance.eyes import CORNEA_F0
+from fitme.render import Material
 from fitme.runtime.errors import InputError, OutputError
 from tests.export.external import load_in_three, validate
 from tests.export.glb_reader import Glb
@@ -89,6 +93,37 @@ class TestFiles:
         glb = Glb(files["avatar_lod2.glb"])
         images = [decode_png(glb.view(image["bufferView"])) for image in glb.json["images"]]
         assert all(image.dtype == np.uint8 for image in images)
+
+    def test_larger_maps_have_fine_skin_and_depths_where_asked(self):
+        options = ExportOptions("gltf", (2,), map_size=128, more_maps=("cavity", "thickness"))
+        files = export_files(small_avatar(), options)
+        assert decode_png(files["textures/normal.png"]).shape == (128, 128, 3)
+        assert decode_png(files["textures/cavity.png"]).shape == (128, 128, 1)
+        thick = decode_png(files["textures/thickness.png"])
+        assert thick.max() == 255 and thick.min() < 100
+        about = json.loads(files["fitme_export.json"])
+        assert about["thickness"] == {"file": "textures/thickness.png", "millimetres_per_unit": 20}
+        assert about["cavity"]["file"] == "textures/cavity.png" and about["map_size"] == 128
+
+    def test_fine_skin_is_no_blur(self):
+        own = small_avatar()
+        fine = with_fine_skin(own, 256)
+        assert with_fine_skin(own, 32) is own and with_fine_skin(own, None) is own
+        blurred = resized(own.skin.normals(), 256)
+        made = skin_of(fine).normals()
+        sharp = [
+            (n - resized(resized(n, 128), 256))[0, 80:200, 60:196].std() for n in (blurred, made)
+        ]
+        assert sharp[1] > 3 * sharp[0]
+
+    @pytest.mark.parametrize(("own", "side"), [(1024, 2048), (512, None), (2048, None)])
+    def test_presets_of_engines_are_twice_as_fine(self, own, side):
+        avatar = small_avatar()
+        skin = Material.plain((0.4, 0.3, 0.2), 0.03, 0.4)
+        wide = replace(skin, diffuse_albedo=skin.diffuse_albedo.expand(1, own, own, 3))
+        avatar = replace(avatar, materials=(wide, *avatar.materials[1:]))
+        assert preset_side(avatar, PRESETS["unreal"]) == side
+        assert preset_side(avatar, PRESETS["gltf"]) is None
 
 
 class TestGlb:

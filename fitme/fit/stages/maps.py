@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from fitme.detail.fine import enlarged
 from fitme.detail.wrinkles import Wrinkles
 from fitme.fit.session import Session
 from fitme.fit.stages.backs import draw_backs
@@ -15,6 +16,7 @@ from fitme.fit.stages.refine import refine
 from fitme.fit.stages.unseen import settle_unseen
 from fitme.fit.state import FitState
 from fitme.models.stylegan2 import ReflectanceMaps
+from fitme.render import Material
 
 
 @torch.no_grad()
@@ -37,7 +39,19 @@ def finished_maps(
     maps = draw_backs(session, state, maps)
     if texels == size:
         return maps, wrinkles
-    return resized(maps, size), None if wrinkles is None else wrinkles.resized(size)
+    made = resized(maps, size) if size < texels else with_fine_skin(session, state, maps, size)
+    return made, None if wrinkles is None else wrinkles.resized(size)
+
+
+def with_fine_skin(
+    session: Session, state: FitState, maps: ReflectanceMaps, size: int
+) -> ReflectanceMaps:
+    """Maps of a larger side, with what those of the generator are too small for."""
+    head = session.head
+    skin = Material(maps.diffuse_albedo, maps.specular_albedo, maps.normal)
+    made = enlarged(head, state.geometry(head).vertices(), skin, size)
+    images = (made.diffuse_albedo, made.specular_albedo, made.normals())
+    return ReflectanceMaps(*(image.to(maps.normal) for image in images))
 
 
 def resized(maps: ReflectanceMaps, size: int) -> ReflectanceMaps:
