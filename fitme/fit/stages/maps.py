@@ -12,6 +12,7 @@ from fitme.fit.session import Session
 from fitme.fit.stages.backs import draw_backs
 from fitme.fit.stages.folds import fold_out
 from fitme.fit.stages.lids import draw_lids
+from fitme.fit.stages.nostrils import line_nostrils
 from fitme.fit.stages.refine import refine
 from fitme.fit.stages.unseen import settle_unseen
 from fitme.fit.state import FitState
@@ -36,7 +37,7 @@ def finished_maps(
     if session.settings.wrinkles:
         maps, wrinkles = fold_out(session, state, maps, own)
     maps, wrinkles = draw_lids(session, state, maps, wrinkles)
-    maps = draw_backs(session, state, maps)
+    maps = line_nostrils(session, draw_backs(session, state, maps))
     if texels == size:
         return maps, wrinkles
     made = resized(maps, size) if size < texels else with_fine_skin(session, state, maps, size)
