@@ -13,9 +13,9 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from fitme.head.jaw import jaw_opening
 from fitme.head.lids import lid_seams
 from fitme.head.lips import lip_seam
+from fitme.head.mends import mends
 from fitme.head.model import HeadModel
 from fitme.head.teeth import crowns
 from fitme.head.tension import skin_strain
@@ -78,14 +78,11 @@ class Geometry:
 
     def _mended(self, shape: Tensor, expression: Tensor) -> Tensor:
         """Vertices [P,V,3] with what makes the blinks of expressions [P,E] shut this person's eyes,
-        and an open jaw leave the upper lip where it is."""
-        for seam, correction in zip(lid_seams(self.head), self._blinks, strict=True):
-            weight = expression[:, seam.blink, None, None]
-            shape = shape.index_add(1, seam.vertices, weight * correction)
-        jaw = jaw_opening(self.head)
-        if jaw is not None:
-            weight = expression[:, jaw.expressions] @ jaw.signs
-            shape = shape.index_add(1, jaw.vertices, weight[:, None, None] * jaw.offsets)
+        and with the mends of expressions."""
+        for vertices, which, correction in self._lids:
+            shape = shape.index_add(1, vertices, expression[:, which, None, None] * correction)
+        for mend in mends(self.head):
+            shape = mend.add(shape, expression)
         return shape
 
     @cached_property
@@ -101,11 +98,17 @@ class Geometry:
             return seam.correction(rest[0])[None]
 
     @cached_property
-    def _blinks(self) -> list[Tensor]:
-        """`LidSeam.correction` of each eye; the shape learns nothing from it."""
+    def _lids(self) -> list[tuple[Tensor, int, Tensor]]:
+        """Vertices [N], the expression, and what is added to it [N,3] for this person's eyes; the
+        shape learns nothing from it."""
         with torch.no_grad():
             rest = self.head.shape(self.identity)[0]
-            return [seam.correction(rest) for seam in lid_seams(self.head)]
+            found = []
+            for seam in lid_seams(self.head):
+                found.append((seam.vertices, seam.blink, seam.correction(rest)))
+                if seam.look is not None:
+                    found.append((seam.vertices, seam.look, seam.look_correction(rest)))
+            return found
 
     @cached_property
     def expression_strain(self) -> Tensor:

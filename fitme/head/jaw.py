@@ -8,16 +8,13 @@ than half as much; `mouthClose`, which undoes an open jaw, takes both back.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
-from torch import Tensor
 
 from fitme.head.curves import smoothstep
 from fitme.head.lips import JAW, UPPER
+from fitme.head.mend import Mend
 from fitme.head.model import HeadModel
 from fitme.head.parts import Role
-from fitme.runtime.kept import kept_with
 
 CLOSE = "mouthClose"
 LIFT_M = 0.0035  # of the upper lip's middle over the head model's, which comes down by 0.0025
@@ -26,31 +23,17 @@ NARROWS = 0.4  # of the corners' movement inwards that is left
 REACH_M = (0.004, 0.016)  # from the lips: what moves with them, what stays
 
 
-@dataclass(frozen=True)
-class JawOpening:
-    """What is added to some expressions in full."""
-
-    expressions: Tensor  # [2] index of the open jaw, and of the mouth shut in spite of it
-    signs: Tensor  # [2] 1 and -1
-    vertices: Tensor  # [N] int64
-    offsets: Tensor  # [N,3] metres
-
-
-def jaw_opening(head: HeadModel) -> JawOpening | None:
-    """That of a head model, from its mean, made once; None for one without lips or a jaw."""
-    return kept_with(head, jaw_opening, lambda: _jaw_opening(head))
-
-
-def _jaw_opening(head: HeadModel) -> JawOpening | None:
+def jaw_opening(head: HeadModel) -> list[Mend]:
+    """That of a head model, from its mean; none for one without lips or a jaw."""
     names = (JAW, CLOSE)
     if not set(names) <= set(head.expression_names) or "lips" not in head.regions:
-        return None
+        return []
     moved = head.expression[head.expression_index(JAW)]
     lips = head.regions["lips"] > 0.5
     down = -moved[:, 1]
     upper = lips & (down < UPPER * down[lips].amax()) if bool(lips.any()) else lips
     if not bool(upper.any()):
-        return None
+        return []
     soft = torch.zeros_like(down)
     for role in (Role.SKIN, Role.MOUTH):
         for part in head.parts_with(role):
@@ -62,8 +45,4 @@ def _jaw_opening(head: HeadModel) -> JawOpening | None:
     added = torch.zeros_like(moved)
     added[:, 0] = -(1 - NARROWS) * near * moved[:, 0]
     added[:, 1] = LIFT_M * near_upper * smoothstep(STAYS_M[1], STAYS_M[0], down)
-    vertices = (added.abs().amax(-1) > 1e-6).nonzero()[:, 0]
-    expressions = torch.tensor([head.expression_index(name) for name in names])
-    return JawOpening(
-        expressions.to(vertices), added.new_tensor([1.0, -1.0]), vertices, added[vertices]
-    )
+    return [Mend.of(head, added, **{JAW: 1.0, CLOSE: -1.0})]

@@ -14,12 +14,14 @@ import torch
 from torch import Tensor
 
 from fitme.head.columns import lowest, smoothed
+from fitme.head.curves import smoothstep
 from fitme.head.model import HeadModel
 from fitme.head.parts import Role
 from fitme.runtime.constants import constant_of
 from fitme.runtime.kept import kept_with
 
 BLINKS = ("eyeBlinkLeft", "eyeBlinkRight")
+LOOKS = ("eyeLookDownLeft", "eyeLookDownRight")
 COLUMNS = 25  # along an eye, at which its lids are measured
 UPPER_M, TRAVEL_M = 0.001, 0.0025  # down: what belongs to the upper lid; where it is measured
 WITHIN_M = (0.013, 0.003)  # from the eye's middle: lower lids lie so near, and so little above it
@@ -31,6 +33,11 @@ SCALE = (0.45, 1.5)  # of a blink's offsets, at least and at most
 # Of the margin's middle before the eyeball, likewise; at the corners it may lie behind it.
 CLEAR_M = (-0.0005, -0.004)
 CORNEA_M, CORNEA_WIDE_M = 0.0019, 0.008  # its height over the ball and its half width
+# Skin that lies so far before the eyeball at rest, not at all and wholly, stays so far before it.
+FREE_M, BEFORE_M = (0.0003, 0.0012), 0.0005
+STEPS = (0.5, 0.75, 1.0)  # of a movement, at which it does
+LOOKS_DOWN_M = 0.0064  # the cornea's way when the eye looks 25 degrees down
+MOST_M = 0.004  # by which skin is moved
 ROUNDS = 3  # of measuring and scaling
 PULL_M = (-0.0035, 0.001)  # of the margin, along the view
 
@@ -48,6 +55,8 @@ class LidSeam:
     ridge: tuple[Tensor, Tensor]  # of the lower lid's top
     ring: Tensor  # [R] vertices whose mean is the eyeball's middle
     front: int  # the vertex of its cornea that is farthest out
+    look: int | None  # index of the expression that looks down
+    looking: Tensor  # [N,3] its offsets
 
     def correction(self, rest: Tensor) -> Tensor:
         """What is added to `offsets`, [N,3], for a person's vertices at rest [V,3]."""
@@ -74,7 +83,26 @@ class LidSeam:
         pull = smoothed(pull, -travel)
         moved = self.offsets * (self.near @ scale - 1)[:, None]
         moved[:, 2] += self.down * (self.near @ pull)
+        moved[:, 2] += self.before_eyeball(rest, self.offsets + moved)
         return moved
+
+    def look_correction(self, rest: Tensor) -> Tensor:
+        """What is added to `looking`, [N,3]: a lid that follows the eye stays before its cornea."""
+        moved = torch.zeros_like(self.looking)
+        moved[:, 2] = self.before_eyeball(rest, self.looking, LOOKS_DOWN_M)
+        return moved
+
+    def before_eyeball(self, rest: Tensor, offsets: Tensor, sink: float = 0.0) -> Tensor:
+        """How much farther out [N] skin has to move than `offsets` [N,3] not to cut through the
+        eyeball, whose cornea goes down by as much as `sink`, metres."""
+        at_rest = rest[self.vertices]
+        free = at_rest[:, 2] - self.eyeball(rest, at_rest)
+        needed, gap = torch.zeros_like(free), free.clamp_max(BEFORE_M)
+        for step in STEPS:
+            points = at_rest + step * offsets
+            surface = self.eyeball(rest, points, sink * step)
+            needed = torch.maximum(needed, (surface + gap - points[:, 2]) / step)
+        return needed.clamp_max(MOST_M) * smoothstep(*FREE_M, free)
 
     def reach(self, rest: Tensor) -> float:
         """How far a whole blink of a person with vertices at rest [V,3] goes over the head model's
@@ -86,11 +114,16 @@ class LidSeam:
         travel, added = ((weights @ field[upper])[middle, 1].sum() for field in (own, more))
         return 1 + float(added / travel)
 
-    def eyeball(self, rest: Tensor, points: Tensor) -> Tensor:
-        """How far out the eyeball of vertices at rest [V,3] is behind points [C,3], metres [C]."""
+    def eyeball(self, rest: Tensor, points: Tensor, sink: float = 0.0) -> Tensor:
+        """How far out the eyeball of vertices at rest [V,3] is behind points [C,3], metres [C],
+        wherever on its way down by `sink` metres the cornea may be."""
         centre = rest[self.ring].mean(0)
-        aside = (points[:, :2] - centre[:2]).square().sum(-1)
-        bulge = CORNEA_M * (1 - aside / CORNEA_WIDE_M**2).clamp_min(0)
+        away = points[:, :2] - centre[:2]
+        aside = away.square().sum(-1)
+        cornea = aside
+        if sink > 0:
+            cornea = away[:, 0].square() + (away[:, 1] - away[:, 1].clamp(-sink, 0)).square()
+        bulge = CORNEA_M * (1 - cornea / CORNEA_WIDE_M**2).clamp_min(0)
         radius = rest[self.front, 2] - centre[2] - CORNEA_M + bulge
         return centre[2] + (radius.square() - aside).clamp_min(0).sqrt()
 
@@ -130,7 +163,9 @@ def _seam(head: HeadModel, side: int, centre: Tensor) -> LidSeam | None:
     share = torch.linspace(0.0, 1.0, COLUMNS).to(rest)
     columns = left + (right - left) * share
     margin, ridge = upper.nonzero()[:, 0], lower.nonzero()[:, 0]
-    moved = (offsets.abs().amax(-1) > 0).nonzero()[:, 0]
+    look = head.expression_index(LOOKS[side]) if LOOKS[side] in head.expression_names else None
+    looking = torch.zeros_like(offsets) if look is None else head.expression[look]
+    moved = ((offsets.abs() + looking.abs()).amax(-1) > 0).nonzero()[:, 0]
     place = ((rest[moved, 0] - left) / (right - left)).clamp(0, 1) * (COLUMNS - 1)
     index = torch.arange(COLUMNS, device=rest.device)
     near = (1 - (place[:, None] - index).abs()).clamp_min(0)
@@ -138,7 +173,7 @@ def _seam(head: HeadModel, side: int, centre: Tensor) -> LidSeam | None:
     return LidSeam(
         blink, moved, offsets[moved], near, travel / travel.amax(),
         (margin, lowest(shut[margin], columns, -1)), (ridge, lowest(shut[ridge], columns, 1)),
-        head.eye_ring[side], _front(head, side),
+        head.eye_ring[side], _front(head, side), look, looking[moved],
     )  # fmt: skip
 
 

@@ -26,6 +26,7 @@ COLUMNS, QUADRANTS = 8, 4  # from the midline; upper left and right, lower left 
 RINGS = (9, 9, 9, 7, 7, 7, 7, 7)
 SECTORS = (18, 18, 18, 14, 14, 12, 12, 10)
 CUTTING = 3  # columns of teeth that cut
+ARCH_Z = 0.055  # metres: the middle of both jaws' arches
 WIDEST_M = (0.0022, 0.0034)  # below the tips of cutting and chewing teeth: from there on they touch
 SLIMMER, NECK_M = 0.07, (0.005, 0.011)  # by how much a crown is slimmer at its neck; where that is
 OVERLAP_M = 0.00004  # of neighbours where they touch: nothing is seen between them

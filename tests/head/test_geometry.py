@@ -11,6 +11,7 @@ from torch import Tensor
 from fitme.head.geometry import Geometry
 from fitme.head.lids import lid_seams
 from fitme.head.lips import lip_seam
+from fitme.head.mends import mends
 from fitme.head.model import HeadModel, load_head
 from fitme.head.parts import Role, parts_of
 from tests.tiny_head import tiny_head
@@ -40,16 +41,17 @@ class TestVertices:
         head, draw = load_head(), torch.Generator().manual_seed(0)
         identity = torch.randn(1, len(head.identity), generator=draw)
         expression = torch.rand(3, len(head.expression_names), generator=draw)
-        expression[:, [seam.blink for seam in lid_seams(head)]] = 0  # see test_lids
+        for seam in lid_seams(head):  # see test_lids
+            expression[:, [seam.blink, seam.look or seam.blink]] = 0
+        for mend in mends(head):  # see test_jaw and tests/benchmarks/test_cuts.py
+            expression[:, mend.expressions] = 0
         gaze = 0.2 * torch.randn(3, 2, 2, generator=draw)
         shape = Geometry(head, identity)
         plain = torch.ones(len(head.mean), dtype=torch.bool)
-        seam = lip_seam(head)
-        assert seam is not None
-        plain[seam.vertices] = False  # see test_lips
+        lips = lip_seam(head)
+        assert lips is not None
+        plain[lips.vertices] = False  # see test_lips
         plain[head.vertices_with((Role.TEETH,))] = False  # see test_teeth
-        for name in ("jawOpen", "mouthClose"):  # see test_jaw
-            expression[:, head.expression_index(name)] = 0
         assert torch.equal(shape.vertices()[:, plain], head.shape(identity)[:, plain])
         wanted = head.pose(head.shape(identity.expand(3, -1), expression), gaze=gaze)
         assert torch.equal(shape.vertices(expression, gaze)[:, plain], wanted[:, plain])
