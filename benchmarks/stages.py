@@ -3,8 +3,10 @@
     python -m benchmarks.stages --photo examples/astronaut.png --preset default --device cuda
 
 The first run compiles and loads what later ones have; the last one is in the table beside it. Wall
-time is taken when the device has done what it was given. Kernels are counted in one more run, of
-`--count`, by torch's profiler on a GPU.
+time is taken when the device has done what it was given; CPU time is that of all threads, and
+"cores busy" is how many of them worked on average. Before the table stands what was spent before
+the first stage, on imports. Kernels are counted in one more run, of `--count`, by torch's profiler
+on a GPU.
 """
 
 from __future__ import annotations
@@ -35,16 +37,18 @@ class StageLog(RunLog):
 
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     peaks_mib: dict[str, float] = field(default_factory=dict)
+    cpu: dict[str, float] = field(default_factory=dict)  # seconds per stage, of all threads
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         settled(self.device)
         if self.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self.device)
-        start = time.perf_counter()
+        start, used = time.perf_counter(), time.process_time()
         yield
         settled(self.device)
         self.seconds[name] = round(time.perf_counter() - start, 3)
+        self.cpu[name] = round(time.process_time() - used, 3)
         self.peaks_mib[name] = peak_mib(self.device)
 
 
@@ -70,10 +74,9 @@ def run(request: FitRequest, models: Models | None, out: Path | None = None) -> 
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
         with log.stage("write"):
-            pipeline.write_avatar(fitted.avatar, fitted.photos, out)
-        with log.stage("report"):
-            pipeline.report_of(fitted)
+            pipeline.write_all(fitted, out)
     log.finish()
+    log.cpu["total"] = sum(log.cpu.values())
     return log
 
 
@@ -103,8 +106,9 @@ def table(request: FitRequest, logs: list[StageLog], kernels: dict[str, int]) ->
     """Markdown: first and last run, milliseconds a step, the most memory, kernels a step."""
     first, last = logs[0], logs[-1]
     lines = [
-        "| stage | first run s | last run s | steps | ms a step | peak MiB | kernels a step |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
+        "| stage | first run s | last run s | CPU s | cores busy | steps | ms a step | peak MiB "
+        "| kernels a step |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for name, seconds in last.seconds.items():
         losses = last.history.get(name, {})
@@ -113,8 +117,9 @@ def table(request: FitRequest, logs: list[StageLog], kernels: dict[str, int]) ->
         peak = last.peaks_mib.get(name)
         launched = f"{kernels[name] / steps:.0f}" if steps and name in kernels else ""
         lines.append(
-            f"| {name} | {first.seconds.get(name, 0):.2f} | {seconds:.2f} | {steps or ''} | {each} "
-            f"| {'' if peak is None else f'{peak:.0f}'} | {launched} |"
+            f"| {name} | {first.seconds.get(name, 0):.2f} | {seconds:.2f} "
+            f"| {last.cpu.get(name, 0):.2f} | {last.cpu.get(name, 0) / max(seconds, 1e-3):.1f} "
+            f"| {steps or ''} | {each} | {'' if peak is None else f'{peak:.0f}'} | {launched} |"
         )
     where = logs[0].device
     title = torch.cuda.get_device_name(where) if where.type == "cuda" else "CPU"
@@ -138,6 +143,7 @@ def main() -> None:
         [options.photo], preset=options.preset, size=options.size, device=options.device
     )
     device = resolve_device(options.device)
+    print(f"start: {time.process_time():.2f} s of CPU\n")
     logs: list[StageLog] = []
     models: Models | None = None
     for number in range(options.repeat):

@@ -110,7 +110,10 @@ def _by_vertex(head: HeadModel, texels: int) -> tuple[Tensor, Tensor]:
     """Texels [V,N] and the B-spline's weights of them at each vertex, 0 off the skin."""
     chosen = head.part == head.skin.index
     pairs = torch.stack([head.triangles[chosen].reshape(-1), head.uv_triangles[chosen].reshape(-1)])
-    vertex, corner = pairs.unique(dim=1)
+    # As one number each: torch's `unique` along a dimension compares pairs one by one on the CPU.
+    many = int(head.uv_triangles.max()) + 1
+    pair = (pairs[0] * many + pairs[1]).unique()
+    vertex, corner = pair // many, pair % many
     texture, share = _grouped(vertex, corner, len(head.mean))
     place = head.uv[texture] * texels - 0.5  # [V,M,2]
     first = place.floor()

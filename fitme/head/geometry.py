@@ -116,6 +116,11 @@ class Geometry:
         neutral = self.vertices()
         return skin_strain(self.head, neutral, neutral + self.expression_offsets())
 
+    def strain_of(self, expressions: list[int]) -> Tensor:
+        """`expression_strain` of some, [N,V,3], in a part of the time."""
+        neutral = self.vertices()
+        return skin_strain(self.head, neutral, neutral + self.expression_offsets()[expressions])
+
     def to(self, device: torch.device | str) -> Geometry:
         """The same shape with every tensor on `device`; itself where it is there, with what it
         keeps."""

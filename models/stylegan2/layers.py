@@ -102,12 +102,11 @@ def modulated_conv(
 
     The same result by two paths. "weights" forms w' per sample and runs one grouped
     convolution; "features" scales the input by the style and the output by the demodulation.
-    Without gradients, at batch 1, the first is cheaper wherever features outnumber weights
-    (all high resolutions). For larger batches the second keeps the convolution dense; with a
-    gradient it spares an inversion, whose weights are frozen, the costly one of the weights.
-    In half precision
-    weight and style are first divided by their largest entries, as StyleGAN2-ADA does;
-    demodulation makes the result independent of both.
+    At batch 1 the first is cheaper wherever features outnumber weights (all high resolutions).
+    For larger batches the second keeps the convolution dense; with a gradient to the style alone
+    it spares an inversion, whose weights are frozen, the costly one of the weights, which tuning
+    needs anyway. In half precision weight and style are first divided by their largest entries,
+    as StyleGAN2-ADA does; demodulation makes the result independent of both.
     """
     batch, inputs, height, width = x.shape
     outputs, _, kernel, _ = weight.shape
@@ -117,8 +116,8 @@ def modulated_conv(
         style = style / style.abs().amax(1, keepdim=True).clamp_min(1e-8)
     if path == "auto":
         few = weight.numel() <= (inputs + outputs) * height * width
-        differentiated = torch.is_grad_enabled() and (style.requires_grad or weight.requires_grad)
-        path = "weights" if batch == 1 and few and not differentiated else "features"
+        frozen = style.requires_grad and not weight.requires_grad and torch.is_grad_enabled()
+        path = "weights" if batch == 1 and few and not frozen else "features"
 
     demodulation: Tensor | None = None
     if demodulate:

@@ -56,7 +56,10 @@ def draw_backs(session: Session, state: FitState, maps: ReflectanceMaps) -> Refl
     hair = resized(regions.scalp[None, ..., None], texels)
     drawn = place * place.new_tensor((1.0, HAIR_LONG, 1.0))
     fine = smoothstep(FINE_M, 0.5 * FINE_M, long)
-    noise = torch.lerp(_grain(place, fine), _grain(drawn, fine), hair[0, ..., 0])
+    shown = weight[0, ..., 0] > 0  # to make grain is slow
+    skin, long_grain = (_grain(where[shown], fine[shown]) for where in (place, drawn))
+    noise = torch.zeros_like(fine)
+    noise[shown] = torch.lerp(skin, long_grain, hair[0, ..., 0][shown])
     noise = (SKIN + (HAIR - SKIN) * hair) * noise[None, ..., None]
     flat = torch.zeros_like(normal)
     flat[..., 2] = 1
@@ -68,7 +71,7 @@ def draw_backs(session: Session, state: FitState, maps: ReflectanceMaps) -> Refl
 
 
 def _grain(place: Tensor, fine: Tensor) -> Tensor:
-    """[R,R] of places [R,R,3]; fine grain where `fine` [R,R] is 1."""
+    """[N] of places [N,3]; fine grain where `fine` [N] is 1."""
     return 0.7 * grain(place, COARSE_M, 2) + 0.7 * fine * grain(place, FINE_M, 1, seed=7)
 
 

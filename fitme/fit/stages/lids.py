@@ -22,7 +22,7 @@ from fitme.head.curves import smoothstep
 from fitme.head.geometry import Geometry
 from fitme.head.lids import lid_seams
 from fitme.models.stylegan2 import ReflectanceMaps
-from fitme.reflectance.atlas import bake_vertex_field, resized
+from fitme.reflectance.atlas import bake_vertex_field, box_mean, resized
 from fitme.reflectance.grain import grain
 
 TEXELS = 512  # at which lids are measured
@@ -159,7 +159,7 @@ def _skin(session: Session, painted: Tensor, travel: Tensor) -> Tensor:
     weight = donor / (1 + unlike**4) + 1e-6 * _wide(regions.lids)
     both = torch.cat([painted * weight[..., None], weight[..., None]], -1).movedim(-1, 0)[:, None]
     for _ in range(3):
-        both = F.avg_pool2d(both, 2 * NEAR_TEXELS + 1, 1, NEAR_TEXELS, count_include_pad=False)
+        both = box_mean(both, NEAR_TEXELS)
     mean = both[:, 0].movedim(0, -1)
     return mean[..., :3] / mean[..., 3:].clamp_min(1e-9)
 
@@ -168,7 +168,7 @@ def _folds(geometry: Geometry, wrinkles: Wrinkles, lid: Tensor) -> Tensor:
     """`Wrinkles.fold` with amounts of EARLY on the lids [R,R] at a whole blink."""
     head = geometry.head
     index = [seam.blink for seam in lid_seams(head)]
-    strain = baked_strain(head, geometry.expression_strain[index], STRAIN_TEXELS).sum(0)
+    strain = baked_strain(head, geometry.strain_of(index), STRAIN_TEXELS).sum(0)
     square = strain.square().sum(-1, keepdim=True)
     drawn = EARLY * strain / (square + LEAST**2)
     near = F.adaptive_max_pool2d(lid[None], STRAIN_TEXELS)

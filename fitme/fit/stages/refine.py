@@ -24,7 +24,7 @@ from fitme.fit.stages.relief import relief_tilts, shading_weights
 from fitme.fit.state import FitState
 from fitme.fit.visibility import depth_of, feathered, pixels_of, sample, texel_pixels
 from fitme.models.stylegan2 import ReflectanceMaps
-from fitme.reflectance.atlas import ambient_visibility
+from fitme.reflectance.atlas import ambient_visibility, box_mean
 from fitme.reflectance.regions import AtlasRegions
 from fitme.render import RenderOutput
 
@@ -198,9 +198,8 @@ def _bare(maps: ReflectanceMaps, regions: AtlasRegions) -> Tensor:
 
 def _blurred(images: Tensor, side: int) -> Tensor:
     """Images [P,n,n], twice averaged over squares of about `side` pixels."""
-    side |= 1
     for _ in range(2):
-        images = F.avg_pool2d(images[:, None], side, 1, side // 2, count_include_pad=False)[:, 0]
+        images = box_mean(images[:, None], (side | 1) // 2)[:, 0]
     return images
 
 
