@@ -1,4 +1,4 @@
-"""One batch at a time per output folder.
+"""One batch or studio at a time per output folder.
 
 The lock belongs to the open file: the system frees it when its process dies in whatever way, so
 that there are no stale locks. The text in the file only tells the next one who holds it.
@@ -23,8 +23,9 @@ _BUSY = (BlockingIOError, PermissionError)
 
 
 @contextlib.contextmanager
-def locked(path: Path, root: Path) -> Iterator[None]:
-    """Hold the lock file `path` of the batch in `root`. Raises OutputError where another does."""
+def locked(path: Path, root: Path, what: str = "batch") -> Iterator[None]:
+    """Hold the lock file `path` of the batch, or `what` it is, in `root`. Raises OutputError where
+    another does."""
     try:
         stream = path.open("a+", encoding="utf-8")
     except OSError as error:
@@ -36,7 +37,7 @@ def locked(path: Path, root: Path) -> Iterator[None]:
             stream.seek(0)
             holder = " ".join(stream.read(200).split()) or "another process"
             raise OutputError(
-                f"{show_path(root)} is in use by another batch ({holder}); wait for it or choose"
+                f"{show_path(root)} is in use by another {what} ({holder}); wait for it or choose"
                 " another --out"
             ) from None
         except OSError as error:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from fitme.head.view import View
 from fitme.image.color import linear_to_srgb, luminance
-from fitme.image.photo import Photo
+from fitme.image.photo import Crop, Photo
 from fitme.landmarks.face import FaceLandmarks
 from fitme.render.camera import Camera, axis_angle_to_matrix, rigid
 
@@ -87,10 +87,7 @@ def cut(
     """Crops of CROP times each face's longer side, resampled to `size` pixels, on `device`."""
     pixels, intrinsics, to_photo = [], [], []
     for seen in observations:
-        x0, y0, x1, y1 = seen.face.box
-        side = max(8, round(CROP * seen.face.size))
-        left, top = round((x0 + x1) / 2 - side / 2), round((y0 + y1) / 2 - side * 0.55)
-        crop = seen.photo.crop(left, top, side, side, (size, size))
+        crop = face_crop(seen.photo, seen.face, size)
         pixels.append(crop.pixels)
         matrix = torch.linalg.inv(crop.to_photo).to(torch.float32)
         intrinsics.append(matrix @ seen.view.camera().K[0].to(torch.float32))
@@ -100,6 +97,14 @@ def cut(
         torch.stack(pixels).to(device), torch.stack(intrinsics).to(device),
         torch.stack(to_photo).to(device), gray.to(device),
     )  # fmt: skip
+
+
+def face_crop(photo: Photo, face: FaceLandmarks, size: int) -> Crop:
+    """CROP times the face's longer side around it, resampled to `size` pixels."""
+    x0, y0, x1, y1 = face.box
+    side = max(8, round(CROP * face.size))
+    left, top = round((x0 + x1) / 2 - side / 2), round((y0 + y1) / 2 - side * 0.55)
+    return photo.crop(left, top, side, side, (size, size))
 
 
 def crop_size(observations: Sequence[Observation], largest: int) -> int:

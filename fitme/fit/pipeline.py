@@ -31,7 +31,7 @@ from fitme.fit.faces import (
 from fitme.fit.judge import judge_avatar, judge_photos
 from fitme.fit.log import RunLog
 from fitme.fit.models import Models
-from fitme.fit.preview import avatar_preview, state_preview
+from fitme.fit.preview import avatar_preview, photo_preview, state_preview
 from fitme.fit.request import FitRequest
 from fitme.fit.session import Session
 from fitme.fit.settings import FitSettings, check_resolutions
@@ -124,6 +124,7 @@ def fit_request(
         provider = EncoderLandmarks(encoder)
     with log.stage("photos"):
         seen = open_photos(request, provider, progress)
+    watch(progress, lambda: photo_preview(*seen[0]))
     with log.stage("models"):
         models = models or Models.load(device, request.weights, provider, progress.note)
     with log.stage("encoder"):

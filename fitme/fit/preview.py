@@ -10,16 +10,23 @@ from torch import Tensor
 
 from fitme.avatar.model import Avatar
 from fitme.avatar.relight import haired
-from fitme.fit.observation import Crops, cut
+from fitme.fit.observation import Crops, cut, face_crop
 from fitme.fit.session import EYE_TEXELS, Session
 from fitme.fit.state import FitState
 from fitme.head.mesh import head_mesh
+from fitme.image.photo import Photo
+from fitme.landmarks.face import FaceLandmarks
 from fitme.reflectance.generated import generated_materials
 from fitme.render import render
 from fitme.render.picture import over, to_bytes
 
 SIDE = 384  # pixels: as wide as a phone shows it
 TEXELS = 256  # of the skin's maps: about a texel a pixel
+
+
+def photo_preview(photo: Photo, face: FaceLandmarks) -> NDArray[Any]:
+    """uint8 [SIDE,SIDE,3]: the photo's crop, before there is a head."""
+    return to_bytes(face_crop(photo, face, SIDE).pixels.clamp(0, 1))
 
 
 @torch.no_grad()

@@ -92,18 +92,18 @@ class PhotoForm {
 
   async send() {
     if (!this.photos.length) return;
-    const make = element("make");
     const body = new FormData(this.form);
-    for (const photo of this.photos) body.append("photo", photo, photo.name);
-    make.disabled = true;
+    const photos = this.photos;
+    for (const photo of photos) body.append("photo", photo, photo.name);
+    this.photos = []; // others can be chosen while these are on their way
+    this.show();
     this.problem.textContent = "";
     try {
-      const { number } = await ask("fits", body);
-      this.photos = [];
-      this.sent(number);
+      this.sent((await ask("fits", body)).number);
     } catch (error) {
+      this.photos = [...photos, ...this.photos];
       this.problem.textContent = error.message;
+      this.show();
     }
-    this.show();
   }
 }

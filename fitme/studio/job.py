@@ -100,12 +100,12 @@ class Job:
         """Label and state (done, now, ahead) of each stage. What comes before one that runs is
         done, as a fit need not go through all of them."""
         names = list(STAGES)
-        if self.stage and self.stage not in STAGES:
+        if self.stage not in STAGES:
             known = [name for name in self.ended if name in STAGES]
             names.insert(names.index(known[-1]) + 1 if known else 0, self.stage)
         passed = [names.index(name) for name in self.ended if name in names]
         reached = names.index(self.stage) if self.stage else max(passed, default=-1) + 1
-        now = reached if self.stage or not passed else -1
+        now = reached if self.status == RUNNING and (self.stage or not passed) else -1
         if self.status == DONE:
             reached = len(names)
         return [

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from markupsafe import Markup
-
 from fitme.fit.settings import PRESETS
 from fitme.hair.styles import PRESETS as STYLES
 from fitme.runtime.errors import show_path
@@ -41,5 +39,5 @@ def page_html(root: Path) -> str:
         exports=[(name, label) for name, label in EXPORTS.items()],
         accepted=ACCEPTED,
         most_photos=MOST_PHOTOS,
-        viewer=Markup(render_page("fitme.report", "viewer.html.j2")),  # our own, without values
+        viewer=render_page("fitme.report", "viewer.html.j2"),  # our own, without values
     )

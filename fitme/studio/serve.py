@@ -12,10 +12,11 @@ from types import FrameType
 
 import uvicorn
 
+from fitme.batch.lock import locked
 from fitme.runtime.errors import InputError
 from fitme.studio.app import Studio
 from fitme.studio.order import Fitter
-from fitme.studio.shelf import Shelf
+from fitme.studio.shelf import STATE, Shelf
 
 HOST = "127.0.0.1"
 PORT = 8765  # where it is free; else any other
@@ -26,9 +27,10 @@ def serve(
     tell: Callable[[str], None] = print,
 ) -> None:  # fmt: skip
     """Serve until Ctrl-C; `tell` gets the address. Raises OutputError for a `root` that cannot be
-    made and InputError for a `port` that is taken."""
+    made, or that another studio is at work in, and InputError for a `port` that is taken."""
     shelf = Shelf(root)
-    with _bound(port) as listener:
+    with locked(root / STATE / "lock", root, "studio"), _bound(port) as listener:
+        shelf.sweep()
         token = secrets.token_urlsafe(18)
         address = f"http://{HOST}:{listener.getsockname()[1]}/{token}/"
         studio = Studio(shelf, fitter)

@@ -11,6 +11,7 @@ from typing import Any
 from fitme.image.film import FILM_SUFFIXES, is_film
 from fitme.image.opening import open_image
 from fitme.runtime.errors import OutputError, PhotoError, show_path
+from fitme.runtime.temporaries import remove_abandoned
 
 STATE = "_studio"  # photos that were given, exports that were made
 #: What the page may ask of an avatar's directory, and as what.
@@ -36,6 +37,14 @@ class Shelf:
             raise OutputError(
                 f"{show_path(root)} cannot be made ({error.strerror}); give another --out"
             ) from error
+
+    def sweep(self) -> None:
+        """Remove what a killed studio left. Only where no other is at work."""
+        remove_abandoned(self.root)
+        made = {head["name"] for head in self.heads()}
+        for folder in (self.root / STATE / "photos").glob("*"):
+            if folder.name not in made:
+                self.forget_photos(folder.name)
 
     def heads(self) -> list[dict[str, Any]]:
         """What there is, the newest first: the directory's name, and which file is its picture."""

@@ -86,10 +86,11 @@ def test_work_that_waits_fails_and_is_cancelled(tmp_path: Path, photos: dict[str
         click("#chosen button"), evaluate("document.getElementById('make').disabled"),
         *send("refuse"), wait(f"{cards} === 'failed'"),
         evaluate("document.querySelector('.job .problem').textContent"),
-        *send("slow"), wait("document.querySelector('.job img').naturalWidth"),
+        *send("slow"), wait("document.querySelector('[data-status=running] img')?.naturalWidth"),
         *send("ok"), wait(f"{cards} === 'failed running waiting'"),
         evaluate("document.querySelector('[data-status=waiting] .how').textContent"),
         evaluate("document.querySelector('[aria-current=step]').textContent"),
+        evaluate("document.querySelectorAll('[aria-current=step]').length"),
         screenshot(tmp_path / "work.png", full=True),
         click("[data-status=running] .cancel"), click("[data-status=failed] .cancel"),
         wait("document.getElementById('work').hidden"),
@@ -101,4 +102,4 @@ def test_work_that_waits_fails_and_is_cancelled(tmp_path: Path, photos: dict[str
     )
     assert values[1] is True
     assert values[2] == "refuse.png: no face in <b>this</b>; give another"
-    assert values[3:] == ["default, waits as number 1", "Light", 1]
+    assert values[3:] == ["default, waits as number 1", "Light", 1, 1]
