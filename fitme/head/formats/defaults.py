@@ -5,8 +5,6 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial import cKDTree
 
-from fitme.runtime.errors import InputError
-
 EYE_PAIRS = 16  # pairs of opposite vertices whose mean is an eye's centre
 BACK = 0.65  # of an eyeball's depth, from behind, is taken for a sphere
 
