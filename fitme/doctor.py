@@ -79,7 +79,7 @@ def _python() -> Iterator[Check]:
 def _packages() -> Iterator[Check]:
     for name, module in (
         ("torch", "torch"), ("numpy", "numpy"), ("numba", "numba"), ("tflite", "tflite"),
-        ("opencv-contrib-python-headless", "cv2"), ("pillow", "PIL"),
+        ("opencv-python-headless", "cv2"), ("pillow", "PIL"),
         ("safetensors", "safetensors"), ("pygltflib", "pygltflib"),
     ):  # fmt: skip
         found = installed_version(name)

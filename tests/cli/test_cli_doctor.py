@@ -76,7 +76,7 @@ class TestReport:
         result = runner.invoke(app, ["doctor", "-q"])
         assert result.exit_code == 1
         lines = result.output.splitlines()
-        assert [line.split(":")[0] for line in lines] == ["!! opencv-contrib-python-headless"]
+        assert [line.split(":")[0] for line in lines] == ["!! opencv-python-headless"]
         assert all("apt-get install libgl1 libglib2.0-0" in line for line in lines)
 
     @pytest.mark.parametrize("cuda", ["13.2", None])
