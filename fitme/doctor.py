@@ -21,6 +21,7 @@ from fitme.runtime.libraries import REINSTALL, import_cure
 from fitme.runtime.resources import GIB, free_memory, usable_cores, worker_memory
 from fitme.runtime.versions import installed_version
 
+_CPU_TORCH = "without a GPU: uv pip install --torch-backend cpu ..., see docs/install.md"
 Status = Literal["ok", "note", "problem"]
 _EYE_TOLERANCE = 4.0  # pixels in the packaged picture; 0.8 with MediaPipe's networks
 
@@ -78,7 +79,7 @@ def _python() -> Iterator[Check]:
 def _packages() -> Iterator[Check]:
     for name, module in (
         ("torch", "torch"), ("numpy", "numpy"), ("numba", "numba"), ("tflite", "tflite"),
-        ("opencv-contrib-python-headless", "cv2"), ("pillow", "PIL"),
+        ("opencv-python-headless", "cv2"), ("pillow", "PIL"),
         ("safetensors", "safetensors"), ("pygltflib", "pygltflib"),
     ):  # fmt: skip
         found = installed_version(name)
@@ -104,6 +105,10 @@ def _device() -> Iterator[Check]:
             yield Check("device", "ok", f"cuda: {text}")
             return
         yield Check("gpu", "note", f"{text}: not used, no renderer for it is here", cure)
+    elif torch.version.cuda:
+        # 3.0 GB of NVIDIA's libraries, 1.0 of Triton, 0.6 of torch's own with torch 2.15
+        text = f"built for CUDA {torch.version.cuda}, but no GPU can be used: 4.6 GB for nothing"
+        yield Check("torch build", "note", text, _CPU_TORCH)
     threads = torch.get_num_threads()
     yield Check("device", "ok", f"cpu: {usable_cores()} cores, torch uses {threads} threads")
 

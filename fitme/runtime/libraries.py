@@ -15,7 +15,7 @@ REINSTALL = "install fitme again (in a checkout: uv sync --reinstall)"
 _OPENCV_NEEDS = ("libGL.so", "libgthread-2.0.so", "libglib-2.0.so")
 _OPENCV_CURE = (
     "pip uninstall opencv-python opencv-contrib-python, then pip install --force-reinstall"
-    " opencv-contrib-python-headless; or apt-get install libgl1 libglib2.0-0"
+    " opencv-python-headless; or apt-get install libgl1 libglib2.0-0"
 )
 _SHARED_OBJECT = re.compile(r"(\S+\.so[.\d]*): cannot open shared object file")
 

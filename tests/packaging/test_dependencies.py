@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import sys
+from collections.abc import Callable
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -38,9 +40,20 @@ def normalized(requirement: str) -> str:
     return re.sub(r"[-_.]+", "-", name[0]).lower()
 
 
-def wanted_by(files: list[Path]) -> set[str]:
+def imported_at_once(path: Path) -> set[str]:
+    """Top names of the packages that a file imports when it is imported itself."""
+    found = set()
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.add(node.module.split(".")[0])
+    return found
+
+
+def wanted_by(files: list[Path], imports: Callable[[Path], set[str]] = foreign_imports) -> set[str]:
     """Distributions that the files import."""
-    top = set().union(*(foreign_imports(file) for file in files))
+    top = set().union(*(imports(file) for file in files))
     top -= OURS | BROUGHT_ALONG | set(sys.stdlib_module_names)
     known = packages_distributions()
     names = [known.get(name, [name])[0] for name in sorted(top)]
@@ -55,6 +68,14 @@ def test_the_program_imports_dependencies_and_extras() -> None:
     recipes = "fitme.models.train"
     wanted = wanted_by([p for name, p in modules().items() if not name.startswith(recipes)])
     assert "torch" in wanted and wanted - named == set()
+
+
+def test_what_is_imported_at_once_is_no_extra() -> None:
+    """An extra may be missing; so may what only a dependency of a dependency brings along."""
+    named = {normalized(r) for r in project()["project"]["dependencies"]}
+    files = [p for name, p in modules().items() if not name.startswith("fitme.models.train")]
+    wanted = wanted_by(files, imported_at_once)
+    assert "scipy" in wanted and wanted - named == set()
 
 
 def test_recipes_and_benchmarks_import_dependencies_and_train() -> None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-
-from fitme.runtime.errors import InputError
+from scipy.spatial import cKDTree
 
 EYE_PAIRS = 16  # pairs of opposite vertices whose mean is an eye's centre
 BACK = 0.65  # of an eyeball's depth, from behind, is taken for a sphere
@@ -45,15 +44,7 @@ def mirror_map(mean: np.ndarray, triangles: np.ndarray) -> np.ndarray:
 
     Partners are mutual nearest neighbours within one median edge length, so that the map is an
     involution even on a mesh that is only roughly symmetric.
-
-    Raises InputError when scipy is not installed.
     """
-    try:
-        from scipy.spatial import cKDTree
-    except ImportError as error:
-        raise InputError(
-            "reading other head models needs scipy; pip install 'fitme[heads]'"
-        ) from error
     edge = np.median(np.linalg.norm(mean[triangles[:, 0]] - mean[triangles[:, 1]], axis=1))
     distance, partner = cKDTree(mean).query(mean * [-1.0, 1.0, 1.0])
     itself = np.arange(len(mean))
