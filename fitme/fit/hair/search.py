@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from fitme.fit.hair.evidence import SeenHair
 from fitme.fit.hair.score import mismatch, wanted_waves, wrong_hair
+from fitme.fit.hair.short import ShortHair
 from fitme.fit.hair.silhouette import Silhouette, Stage, make_stage
 from fitme.hair import PRESETS, HairStyle, Strands, grow
 from fitme.hair.gravity import down_of
@@ -118,6 +119,7 @@ class Search:
         self.part: float | None = None  # of what is parted at all
         self.tried, self.most = 0, most
         self.hairline: tuple[float, ...] | None = None  # of all that is tried
+        self.short: ShortHair | None = None  # where hair is short for sure
 
     def strands(self, style: HairStyle) -> Strands:
         """Its strands on the mean head."""
@@ -137,7 +139,8 @@ class Search:
     def plain_cost(self, style: HairStyle) -> float:
         """Mean mismatch over the photos."""
         each = zip(self.seen, self._wrong, self.drawn(style), self._waves, strict=True)
-        return float(np.mean([mismatch(*one) for one in each]))
+        cost = float(np.mean([mismatch(*one) for one in each]))
+        return cost + (self.short.too_long(style) if self.short is not None else 0.0)
 
     def presets(self, names: Iterable[str] = PRESETS) -> list[Found]:
         """Presets, long ones at several lengths, parted ones on both sides; best first."""
