@@ -94,9 +94,9 @@ def hair_mesh(
 
 
 def with_fringe(mesh: ExportMesh, cards: HairCards) -> list[ExportMesh]:
-    """The mesh of all these cards in two: its inside, which is cut out and so hides what lies
-    behind, and all but the innermost layer once more, blended over it from the inside outwards.
-    What one sees is then fine at the edges, but not the far side of the hair through the near."""
+    """The mesh of all these cards in two: its inside, which is cut out and so hides what is behind,
+    and all but the innermost layer once more, blended over it from the inside outwards. What one
+    sees is then fine at the edges, but not the far side of the hair through the near one."""
     if not 0 < cards.fringe < len(cards.triangles):
         return [mesh]
     core = replace(mesh.material, alpha_mode="MASK")

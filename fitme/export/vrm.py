@@ -26,7 +26,10 @@ _OVERRIDES = {
     "happy": {"overrideMouth": "blend", "overrideBlink": "blend"},
     "surprised": {"overrideMouth": "blend"},
 }
-_HIDDEN = ("hair", "beard", "lashes", "head", "eye_L", "eye_R", "mouth", "teeth", "tongue")
+_HIDDEN = (
+    "hair", "hair_fringe", "beard", "beard_fringe", "lashes", "head", "eye_L", "eye_R", "mouth",
+    "teeth", "tongue",
+)  # fmt: skip
 
 
 def vrm_extension(skeleton: Skeleton, title: str, terms: str) -> Callable[[Any], None]:

@@ -20,13 +20,16 @@ Floats = NDArray[np.floating[Any]]
 U_ROOT, U_TIP = 0.012, 0.988  # where cards begin and end: textures repeat, smaller mips bleed
 TIP_SPACE = 0.02  # share of the width that stays empty beyond the tips
 LOOSE = 0.6  # share of the strands that strips of wholly disordered curls have less: one sees in
-EVEN = 0.3  # 1: as many strands stand at the edges of a strip as in its middle
+SINGLE = 6  # strands of a strip for cards that stand for one
+EVEN = 0.2  # 1: as many strands stand at the edges of a strip as in its middle
 # Standard deviations, of the logarithm, of the colour of strips, of the bundles in one, and of the
 # light that strands of one colour get: what tells a lock from the next, and hair from paper
-STRIP_TONE, TUFT_TONE, STRAND_TONE = 0.03, 0.08, 0.16
-BRIGHT = 0.95  # times the strands' albedo: light goes from hair to hair
+STRIP_TONE, TUFT_TONE, STRAND_TONE = 0.03, 0.08, 0.24
+BRIGHT = 0.88  # times the strands' albedo: light goes from hair to hair
 GAP = 0.06  # share of a strip's rows that stays empty above and below: smaller mips bleed
-TEXEL = 0.00018  # metres of hair per pixel, about that across a card
+# Metres of hair per pixel. Across a card they are 0.00013; straight hair is coarser along, as seen
+# along the hair mip levels would blur it across
+TEXEL, CURLED_TEXEL = 0.0004, 0.00018
 CHANNELS = 10  # of `kernels_cards.draw_strip`
 
 
@@ -46,17 +49,17 @@ class StripKind:
     roots: float = 1.0  # factor of the length over which roots begin
 
 
-def atlas_width(length: float, most: int) -> int:
-    """Pixels, a power of two from 128 to `most`, for hair of a length in metres: as fine along it
-    as across, or the mip levels that fit the one would blur the other."""
-    wanted = 2 ** round(float(np.log2(max(length, 1e-3) / TEXEL)))
+def atlas_width(length: float, wave: Wave, most: int) -> int:
+    """Pixels, a power of two from 128 to `most`, for hair of a length in metres."""
+    texel = TEXEL if wave.size == 0 else CURLED_TEXEL
+    wanted = 2 ** round(float(np.log2(max(length, 1e-3) / texel)))
     return int(np.clip(wanted, 128, most))
 
 
 HAIR_STRIPS = (
-    StripKind("dense", 84, 4, 260, 1.05, 16, 0.85, 0.34, 0.78, 2.0),
-    StripKind("medium", 84, 5, 150, 0.95, 13, 0.75, 0.5, 0.95, 5.0),
-    StripKind("sparse", 62, 3, 58, 0.95, 9, 0.6, 0.6, 1.0, 12.0),
+    StripKind("dense", 84, 4, 170, 1.7, 18, 0.85, 0.34, 0.78, 2.0),
+    StripKind("medium", 84, 5, 96, 1.55, 14, 0.75, 0.5, 0.95, 5.0),
+    StripKind("sparse", 62, 3, 36, 1.55, 10, 0.6, 0.6, 1.0, 12.0),
     StripKind("wispy", 18, 3, 6, 3.2, 3, 0.6, 0.5, 1.0, 5.0),
 )
 TUFT_STRIPS = (  # beards and stubble: hairs are seen singly
@@ -105,11 +108,12 @@ class Wave:
 
 def draw_atlas(
     kinds: tuple[StripKind, ...], tones: Floats, wave: Wave, size: tuple[int, int], seed: int,
-    root: float = 0.02,
+    root: float = 0.02, share: float = 1.0,
 ) -> CardAtlas:  # fmt: skip
     """Draw strips into maps of size (height, width); tones [M,K,3] is the linear albedo of M
     strands from root to tip, from which those of the strips are drawn; `root` is the share of
-    their length over which strands begin. Same input, same bytes."""
+    their length over which strands begin, `share` a factor of their width. Same input, same
+    bytes."""
     height, width = size
     random = np.random.default_rng(seed)
     sheet = np.zeros((height, width, CHANNELS), np.float32)
@@ -120,7 +124,7 @@ def draw_atlas(
         for _ in range(kind.many):
             gap = max(1, round(GAP * rows))
             inner = sheet[top + gap : top + rows - gap]
-            _draw(inner, kind, tones, wave, root, random)
+            _draw(inner, kind, tones, wave, root, share, random)
             used = top + gap + np.flatnonzero(inner[..., 3].max(1) > 0.3)
             strips.append(Strip(kind.name, float(used[0]) / height, float(used[-1] + 1) / height))
             top += rows
@@ -128,16 +132,18 @@ def draw_atlas(
 
 
 def _draw(
-    out: Floats, kind: StripKind, tones: Floats, wave: Wave, root: float,
+    out: Floats, kind: StripKind, tones: Floats, wave: Wave, root: float, share: float,
     random: np.random.Generator,
 ) -> None:  # fmt: skip
     """One strip into out [R,W,CHANNELS]."""
     rows, width = out.shape[:2]
     scale = rows / 100
     gather = 1.0 if wave.size == 0 else wave.order
-    count = round(kind.strands * (1 - LOOSE * (1 - gather)))
+    single = kind.strands <= SINGLE  # on cards that are no wider where hair is long
+    share = 1.0 if single else share
+    count = round(kind.strands / share * (1 - LOOSE * (1 - gather)))
     x = np.linspace(0, 1, width, dtype=np.float32)
-    half = kind.half * scale * random.uniform(0.6, 1.35, count).astype(np.float32)
+    half = kind.half * share * scale * random.uniform(0.6, 1.35, count).astype(np.float32)
     tuft = random.integers(0, kind.tufts, count)
     middles = (np.arange(kind.tufts) + random.uniform(0.25, 0.75, kind.tufts)) / kind.tufts
     even = (np.arange(count) + random.random(count)) / count

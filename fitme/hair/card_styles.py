@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 COVER = 2.0  # half-width of a card in standard deviations of its strands: cards overlap
+# Cards that all triangles would make, and what 7.3 mm are of a card's half-width: measured on cards
+# of the middle layer of three people's, long, to the chin and short
+SHARES = ((560, 0.48), (790, 1.0), (4200, 2.5))
 
 
 @dataclass(frozen=True)
@@ -44,7 +49,7 @@ HAIR_CARDS = CardStyle(
         Layer("sparse", 0.24, 2, 0.0014, 9.0, 0.0, outer=0.4),
         Layer("wispy", 0.14, 2, 0.0006, 30.0, 0.0, single=0.0018),
     ),
-    15500, 0.018, 15, 0.0012,
+    16800, 0.018, 15, 0.0012,
 )  # fmt: skip
 STANDING = (  # layers of hair that stands on end, such as an afro: between its tips one looks in
     Layer("medium", 0.35, 2, -0.012, 15.0, 0.0),
@@ -60,3 +65,18 @@ BEARD_CARDS = CardStyle(
     ),
     6000, 0.010, 4, 0.0010,
 )  # fmt: skip
+
+
+def quads_along(style: CardStyle, length: float, smooth: float) -> float:
+    """How many quads a card of hair of `length` metres has at full detail; `smooth` as of
+    `make_cards`."""
+    if smooth > 0 and length / smooth < style.most / 3:
+        return style.most  # bends as often as that
+    return min(length / style.segment, style.most)
+
+
+def strand_share(style: CardStyle, length: float, smooth: float) -> float:
+    """Width of a strand as a share of its card's, beside that of hair as long as a bob's: cards of
+    long hair are fewer and wider."""
+    cards = max(style.triangles / (2 * quads_along(style, length, smooth)), 1)
+    return float(np.exp(np.interp(np.log(cards), *np.log(SHARES).T)))

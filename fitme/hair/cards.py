@@ -14,7 +14,7 @@ from fitme.hair.card_frames import Surroundings, across, ribbon, surroundings, t
 from fitme.hair.card_hinge import Hinge
 from fitme.hair.card_lift import Skin, lifted
 from fitme.hair.card_paths import Paths, group_paths, stray_paths
-from fitme.hair.card_styles import STANDING, CardStyle, Layer
+from fitme.hair.card_styles import STANDING, CardStyle, Layer, quads_along
 from fitme.hair.collision import LOW, STEP, Collision
 from fitme.hair.cover import cover
 from fitme.hair.finish import arc_lengths
@@ -36,7 +36,7 @@ TURNED = 20.0  # degrees of twist from which on backs of cards are seen anywhere
 # What grows on skin of the face is less than this share; its skin lies in front of this, metres
 BARE, FACE_FROM = 0.1, 0.045
 TUFT = 0.4  # of the usual number of strands that a card across the face must have
-THINNER = {"dense": "sparse", "medium": "sparse", "sparse": "wispy"}
+THINNER = {"dense": "sparse", "medium": "sparse"}
 ON_END = 0.75  # mean cosine between hair and the way outwards from which on it stands
 BACKED_QUADS = 4.0  # along a card of such hair
 UPRIGHT = 0.93  # of its height that it keeps then
@@ -118,9 +118,7 @@ def make_cards(
     hidden = (cover(strands)[corners] * strands.barycentric).sum(1)
     arc = arc_lengths(strands.points)[:, -1]
     length = float(np.median(arc))
-    wanted = style.most if smooth > 0 and length / smooth < style.most / 3 else length / (
-        style.segment
-    )  # fmt: skip
+    wanted = quads_along(style, length, smooth)
     stands = bool(_stands(strands, around) > ON_END and length > LEAST_BACKED and style.on_skin)
     backs = 1.0 if stands else float(_free(strands.points, around, strands.anchor.collision).mean())
     if stands:

@@ -17,7 +17,7 @@ from fitme.hair.card_atlas import (
     atlas_width,
     draw_atlas,
 )
-from fitme.hair.card_styles import BEARD_CARDS, HAIR_CARDS, CardStyle
+from fitme.hair.card_styles import BEARD_CARDS, HAIR_CARDS, CardStyle, strand_share
 from fitme.hair.cards import HairCards, make_cards
 from fitme.hair.color import HairColor
 from fitme.hair.finish import arc_lengths
@@ -65,9 +65,9 @@ def hair_of_head(
         tones = strand_tones(own, hair.color, hair.seed)
         length = float(np.median(arc_lengths(own.points)[:, -1]))
         root = min(ROOT_FRAY / max(length, 1e-6), 0.3)
-        atlas = draw_atlas(
-            strips, tones, wave, (height, atlas_width(length, height)), hair.seed, root
-        )
+        share = strand_share(style, length, smooth) if kind == Kind.HAIR else 1.0
+        size = height, atlas_width(length, wave, height)
+        atlas = draw_atlas(strips, tones, wave, size, hair.seed, root, share)
         cards = make_cards(own, style, atlas, hair.seed, detail=DETAIL[level], smooth=smooth)
         out.append(Dressed(cards, atlas))
     return out

@@ -34,6 +34,7 @@ in float vAmbient;
 uniform sampler2D albedoMap;
 uniform int show;
 uniform vec3 eye;
+uniform bool fringe;  // blended over what is drawn: as dense as it is
 uniform bool solid;  // what covers a sample of the pixel covers it all: for alpha
 ${lightSource(brdf)}
 ${shadowSource(shadow)}
@@ -42,7 +43,8 @@ void main() {
   vec4 texel = texture(albedoMap, vUv);
   // edges as sharp as a pixel, however far away
   float alpha = clamp((texel.a - 0.5) / max(fwidth(texel.a), 0.05) + 0.5, 0.0, 1.0);
-  if (alpha < (solid ? 0.02 : 0.1)) discard;
+  if (fringe) alpha = texel.a;
+  if (alpha < (solid || fringe ? 0.02 : 0.1)) discard;
   if (solid) { color = vec4(1.0); return; }
   vec3 albedo = show == 4 ? vec3(0.3) : texel.rgb;
   vec3 n = normalize(vNormal), t = normalize(vAlong), v = normalize(eye - vPosition);
@@ -81,7 +83,8 @@ void main() {
 class HairMesh {
   constructor(gl, mesh, arrays, step, texture, head) {
     const get = (name) => arrays[`${mesh.name}_${name}`];
-    Object.assign(this, { gl, head, texture, rows: mesh.rows, hinged: mesh.hinged, roll: mesh.roll });
+    const { rows, hinged, roll, soft } = mesh;
+    Object.assign(this, { gl, head, texture, rows, hinged, roll, soft });
     this.name = mesh.name;
     this.rest = Float32Array.from(get("position"), (value) => value * step);
     this.position = this.rest.slice();
@@ -163,11 +166,13 @@ class HairMesh {
     ];
   }
 
-  draw() {
+  /** All triangles, or those from the `first` on. */
+  draw(first = 0) {
     const { gl, triangles } = this;
     gl.bindVertexArray(this.array);
-    const type = triangles.BYTES_PER_ELEMENT === 4 ? gl.UNSIGNED_INT : gl.UNSIGNED_SHORT;
-    gl.drawElements(gl.TRIANGLES, triangles.length, type, 0);
+    const size = triangles.BYTES_PER_ELEMENT;
+    const type = size === 4 ? gl.UNSIGNED_INT : gl.UNSIGNED_SHORT;
+    gl.drawElements(gl.TRIANGLES, triangles.length - 3 * first, type, 3 * first * size);
   }
 }
 
@@ -197,6 +202,18 @@ class Hair {
     if (this.shown) for (const mesh of this.meshes) mesh.draw();
   }
 
+  /** What the first pass cut off at half the coverage, over it: outer layers come last. */
+  drawFringe(mesh, uniform) {
+    const { gl } = this;
+    gl.uniform1i(uniform("fringe"), true);
+    gl.enable(gl.BLEND);
+    gl.blendFuncSeparate(gl.SRC_ALPHA, gl.ONE_MINUS_SRC_ALPHA, gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
+    gl.depthMask(false);
+    mesh.draw(mesh.soft);
+    gl.depthMask(true);
+    gl.disable(gl.BLEND);
+  }
+
   /** Draw over the head; setUp(uniform) gives the program camera and light. */
   draw(setUp, place) {
     if (!this.shown) return;
@@ -213,6 +230,7 @@ class Hair {
       gl.colorMask(true, true, true, false);
       gl.enable(gl.SAMPLE_ALPHA_TO_COVERAGE);
       gl.uniform1i(uniform("solid"), false);
+      gl.uniform1i(uniform("fringe"), false);
       mesh.draw();
       gl.disable(gl.SAMPLE_ALPHA_TO_COVERAGE);
       gl.colorMask(false, false, false, true);
@@ -221,6 +239,8 @@ class Hair {
       mesh.draw();
       gl.depthFunc(gl.LESS);
       gl.colorMask(true, true, true, true);
+      gl.uniform1i(uniform("solid"), false);
+      this.drawFringe(mesh, uniform);
     }
   }
 }

@@ -43,6 +43,7 @@ def packed_hair(avatar: Avatar, images: dict[str, str]) -> dict[str, Any] | None
             {
                 "name": name, "image": f"{name}_cards", "rows": columns.points.shape[1],
                 "hinged": item.cards.hinge is not None, "roll": ROLL, "backed": item.cards.backed,
+                "soft": item.cards.soft,
             }
         )  # fmt: skip
     return {

@@ -18,6 +18,7 @@ from fitme.fit.hair.outline import with_outline
 from fitme.fit.hair.parting import parting
 from fitme.fit.hair.score import LEAST_AREA
 from fitme.fit.hair.search import Found, Search, may_hang
+from fitme.fit.hair.short import curled, short_hair
 from fitme.fit.hair.tone import pigments, wanted_albedo
 from fitme.hair import PRESETS, Hair, HairStyle, Kind, Strands
 from fitme.hair.gravity import down_of
@@ -46,6 +47,7 @@ CALM = 0.25  # of a preset's flyaways: most leave no trace in labels, and photos
 # Of the pixels of a cropped head that skin fills, and the length, metres, over which that fades
 BARE_CROPPED, BARE_LENGTH = 0.35, 0.012
 ONE_COLOR = 0.6  # log albedo within which hair and beard are of one colour, as strands are
+CURLY = 0.5  # of the curls that a photo shows from which short hair is worn in curls
 STARTS, CLOSE = 3, 0.02  # presets from which is descended: the best, and those nearly as good
 
 
@@ -107,6 +109,8 @@ def _style(
     falls = fall > HARDLY or search.fringe is not None
     search.hairline = own_line(scalp_of(head), search.vertices, seen, depths, falls)
     search.part = parting(scalp_of(head), search.hairline, search.vertices, seen)
+    if fall < HARDLY:
+        search.short = short_hair(head, search.vertices, search.seen, search.stages)
     found = best_style(search, fall)
     unlike = UNLIKE if hair < COVERED else 1.0
     if found.cost > unlike * area / (area + LEAST_AREA):
@@ -125,6 +129,12 @@ def best_style(search: Search, fall: float) -> Found:
         names = [name for name in names if may_hang(PRESETS[name])]
     best = search.presets(names)[:STARTS]
     best = [one for one in best if one.cost < best[0].cost + CLOSE]
+    if search.short is not None and search.short.curls > CURLY:
+        curls = [curled(one.style) for one in best]
+        best = [
+            replace(one, style=own, cost=search.cost(own))
+            for own, one in zip(curls, best, strict=True)
+        ]
     best = sorted((search.descend(one, 1) for one in best), key=lambda one: one.cost)
     found = with_outline(search, best[0])
     found = search.descend(found, 3, 0.5)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from fitme.fit.hair.evidence import SeenHair
 from fitme.fit.hair.fringe import Fringe
 from fitme.fit.hair.score import mismatch, wanted_waves, wrong_hair
+from fitme.fit.hair.short import ShortHair
 from fitme.fit.hair.silhouette import Silhouette, Stage, make_stage
 from fitme.hair import PRESETS, HairStyle, Strands, grow
 from fitme.hair.gravity import down_of
@@ -125,6 +126,7 @@ class Search:
         self._costs: dict[HairStyle, float] = {}
         self.hairline: tuple[float, ...] | None = None  # of all that is tried
         self.fringe: Fringe | None = None  # of all that can hang over the forehead
+        self.short: ShortHair | None = None  # where hair is short for sure
 
     def strands(self, style: HairStyle) -> Strands:
         """Its strands on the mean head."""
@@ -157,7 +159,8 @@ class Search:
 
     def _cost(self, style: HairStyle) -> float:
         each = zip(self.seen, self._wrong, self.drawn(style), self._waves, strict=True)
-        return float(np.mean([mismatch(*one) for one in each]))
+        cost = float(np.mean([mismatch(*one) for one in each]))
+        return cost + (self.short.too_long(style) if self.short is not None else 0.0)
 
     def presets(self, names: Iterable[str] = PRESETS) -> list[Found]:
         """Presets, long ones at several lengths, parted ones on both sides; best first."""
