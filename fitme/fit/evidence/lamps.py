@@ -12,7 +12,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fitme.fit.evidence.covered import uncovered_pixels
 from fitme.fit.evidence.highlights import highlights
 from fitme.fit.observation import Crops, masks_of
 from fitme.fit.session import COARSE_TEXELS, Session
@@ -64,8 +63,9 @@ def missing_gloss(
     """[P,n,n] each: gloss that photos in colour show and their renders have not, of what a white
     card there reflects, 0 where it is no highlight; and which pixels show bare skin."""
     trusted = masks_of(state.frames.trusted, crops.size)
-    known = masks_of(uncovered_pixels(session, state), crops.size)
-    known = known * pixels_of(out, session.regions.skin)
+    known = pixels_of(out, session.regions.skin)
+    if session.uncovered is not None:
+        known = known * masks_of(session.uncovered, crops.size)
     known = known * (~crops.gray).to(known)[:, None, None]
     beyond, shines = highlights(session.regions, out, crops, trusted)
     return beyond.clamp(0, LARGEST) * shines * known, known
