@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fitme.fit.evidence.highlights import highlights
-from fitme.fit.observation import Crops, masks_of
+from fitme.fit.observation import Crops, display, masks_of
 from fitme.fit.session import COARSE_TEXELS, Session
 from fitme.fit.state import FitState
 from fitme.fit.visibility import pixels_of
@@ -26,19 +26,22 @@ LARGEST = 0.6  # of a white card: more gloss is something else, or clipped
 LEAST = 0.004  # mean gloss of the skin beyond the render's, from which it says where a lamp is
 ONE_PLACE = 0.93  # length of the highlights' mean normal: they lie within about 20 degrees
 MOST = 0.8  # radians that a lamp is turned
+WORSE = 1.05  # times the square error of skin that is no highlight, at which a lamp is left
 NONE = 1e-3  # intensity of no lamp
 
 
 @torch.no_grad()
 def aim_lamps(session: Session, state: FitState) -> None:
     """Turn each photo's lamp to where its highlights say it is, if they are in one place. What the
-    lamp no longer lights the harmonics do, so that matt skin looks the same."""
+    lamp no longer lights the harmonics do, so that matt skin looks the same; where it does not, as
+    shadows fall otherwise, the lamp stays."""
     if not session.settings.specular:
         return
     crops, frames = session.crops(PIXELS), state.frames
     camera = session.camera(state, crops)
     maps = session.maps(session.pivot(state), COARSE_TEXELS)
-    out = session.picture(state, state.posed(session.head), camera, maps)
+    vertices = state.posed(session.head)
+    out = session.picture(state, vertices, camera, maps)
     missing, known = missing_gloss(session, state, out, crops)
     total = missing.sum((1, 2))
     middle, normal = (
@@ -53,8 +56,21 @@ def aim_lamps(session: Session, state: FitState) -> None:
     new = torch.where((sure & (intensity > NONE))[:, None], new, old)
     # A lamp's irradiance over pi is its intensity times the cosine; see `with_catchlight`.
     change = math.pi * (sh_basis(old) - sh_basis(new)) * intensity[:, None]
+    before = frames.lamp.clone()
     frames.gray.add_(change)
     frames.lamp.copy_(new * intensity[:, None])
+    session.cast(state, vertices)
+    turned = session.picture(state, vertices, camera, maps)
+    weight = known * masks_of(frames.trusted, crops.size)
+    stays = _miss(turned, crops, weight) > WORSE * _miss(out, crops, weight)
+    frames.lamp.copy_(torch.where(stays[:, None], before, frames.lamp))
+    frames.gray.sub_(change * stays[:, None])
+
+
+def _miss(out: RenderOutput, crops: Crops, weight: Tensor) -> Tensor:
+    """[P]: mean square of display colours from the photos', weight [P,n,n]."""
+    square = (display(out.color, crops.some_gray) - crops.display).square().mean(-1)
+    return (square * weight).sum((1, 2)) / weight.sum((1, 2)).clamp_min(1)
 
 
 def missing_gloss(
