@@ -1,5 +1,5 @@
-"""Photos of one person, each fitted alone: how alike are the albedos and the neutral shapes,
-beside those of different people. A photo's name is its person's letter and a number."""
+"""Photos of one person, each fitted alone: how alike are the albedos, the neutral shapes and the
+tones, beside those of different people. A photo's name is its person's letter and a number."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
+from benchmarks.measures import typology_angle
 from benchmarks.neutral_head import aligned
 from benchmarks.quality import Bench, Subject
 from fitme.fit.visibility import texel_weights
@@ -32,6 +33,7 @@ class Portrait:
     albedo: Tensor  # [R,R,3]
     seen: Tensor  # [R,R] bool
     neutral: Tensor  # [1,V,3] metres
+    angle: float  # individual typology angle of the bare skin, degrees
 
 
 def portrait(name: str, subject: Subject) -> Portrait:
@@ -45,7 +47,9 @@ def portrait(name: str, subject: Subject) -> Portrait:
     weight = texel_weights(avatar.head, posed, camera, trusted, TEXELS)[0]
     skin = resized(regions.skin[None, ..., None], TEXELS)[0, ..., 0]
     albedo = averaged(avatar.skin.diffuse_albedo, TEXELS)[0]
-    return Portrait(name, albedo, weight * skin > SEEN, avatar.neutral())
+    bare = resized(regions.bare[None, ..., None], TEXELS)[0, ..., 0]
+    angle = typology_angle(albedo, bare)
+    return Portrait(name, albedo, weight * skin > SEEN, avatar.neutral(), angle)
 
 
 def albedo_difference(a: Portrait, b: Portrait) -> float:
@@ -62,12 +66,14 @@ def compare(portraits: Sequence[Portrait], head: HeadModel) -> dict[str, dict[st
     """Measure -> "one person" or "different people" -> a number per pair of photos."""
     face = head.regions["face"] > 0.5
     found: dict[str, dict[str, list[float]]] = {
-        measure: {"one person": [], "different people": []} for measure in ("albedo", "shape mm")
+        measure: {"one person": [], "different people": []}
+        for measure in ("albedo", "shape mm", "tone deg")
     }
     for a, b in combinations(portraits, 2):
         who = "one person" if a.name[0] == b.name[0] else "different people"
         miss = (aligned(a.neutral, b.neutral, head) - b.neutral)[0, face].norm(dim=-1)
         found["shape mm"][who].append(1000 * float(miss.mean()))
+        found["tone deg"][who].append(abs(a.angle - b.angle))
         difference = albedo_difference(a, b)
         if np.isfinite(difference):
             found["albedo"][who].append(difference)
@@ -86,7 +92,8 @@ def compare_photos(bench: Bench, folder: Path, only: Sequence[str] | None) -> No
         try:
             fitted = bench.fit([path])
             portraits.append(portrait(path.stem, fitted))
-            print(f"{path.stem}: fitted in {sum(fitted.log.seconds.values()):.0f} s", flush=True)
+            seconds = sum(fitted.log.seconds.values())
+            print(f"{path.stem}: {portraits[-1].angle:.0f} degrees, {seconds:.0f} s", flush=True)
         except FitmeError as problem:
             print(f"{path.stem}: {problem}", flush=True)
     for measure, pairs in compare(portraits, bench.models.head).items():

@@ -48,6 +48,8 @@ class Session:
         is_eye = [float(index in eyes) for index in range(len(self.head.part_names))]
         self._is_eye = torch.tensor(is_eye, device=self.head.device)
         self.notes: list[Note] = []  # what the user should know of the photos
+        # [P,n,n] in 0..1: 0 where something covers the face, set by `start`; None: nothing is known
+        self.uncovered: Tensor | None = None
         self._crops: dict[int, Crops] = {}
         self._reached: Tensor | None = None  # see `cast`
 

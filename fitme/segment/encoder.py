@@ -30,6 +30,9 @@ STRETCH = 1.25
 # fit then explains highlights by dark skin in strong light (a face under a flash came out at an
 # angle of 2 degrees, with this at 12; 21 were told).
 UNSURE = 0.2
+# Likewise of red and blue over green, at least: what was rated of real skin is how light it is and
+# not its hue, and a photo tells that better. With 0.1 a red face under a flash turned pale.
+HUE_UNSURE = 0.2
 SKIN_POINTS = 468  # of MediaPipe's landmarks; the irises follow
 
 
@@ -104,6 +107,7 @@ class FaceEncoder:
         both = (1 - GUESSED) * told.mean + GUESSED * Tone.of(guess.exp())
         usual = self.tones.tone_mean.cpu()
         spread = (STRETCH * told.spread).clamp_max(UNSURE)
+        spread[1:] = spread[1:].clamp_min(HUE_UNSURE)
         return Tone(usual + STRETCH * (both - usual), spread)
 
     def landmarks(self, encoded: EncodedFace) -> Tensor:

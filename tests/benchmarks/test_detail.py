@@ -59,7 +59,7 @@ class TestSamePerson:
         x = torch.linspace(0, 1, 20)[None, :, None].expand(20, -1, 3)
         seen = torch.ones(20, 20, dtype=torch.bool)
         wide = head.mean[None] * torch.tensor([1 + pattern, 1.0, 1.0])
-        return Portrait(name, 0.3 * scale * (pattern * x).exp(), seen, wide)
+        return Portrait(name, 0.3 * scale * (pattern * x).exp(), seen, wide, 40.0)
 
     def test_tone_is_no_difference_but_pattern_is(self, head: HeadModel) -> None:
         a = self.portrait("a1", head, scale=1.0, pattern=0.0)

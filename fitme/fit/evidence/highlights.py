@@ -37,22 +37,36 @@ SMOOTH, NEAR = 1 / 128, 1 / 128  # of the crop: noise; how far a highlight's edg
 def dull_pixels(regions: AtlasRegions, out: RenderOutput, crops: Crops, face: Tensor) -> Tensor:
     """[P,n,n] in 0..1: 0 where the photos show highlights that their renders have not; face
     [P,n,n] weighs the pixels that tell how glossy the skin is overall."""
-    plain = (1 - torch.maximum(regions.brows, regions.lids)) * regions.skin
-    bare = smoothstep(*SKIN, pixels_of(out, plain))
-    look = crops.display
-    clipped = smoothstep(*CLIPPED, look.median(-1).values) * bare
-    more = gloss(crops.pixels, out) - gloss(out.color, out)
-    lips = pixels_of(out, regions.lips)
-    more = more * (1 + (WETTER - 1) * lips)
-    brighter = (look - display(out.diffuse, crops.gray)).mean(-1)
-    found = []
-    for own, light, over, within in zip(more, brighter, clipped, face * bare, strict=True):
-        known = own[within > 0.5]
-        usual = known.median() if len(known) else own.new_zeros(())
-        shiny = smoothstep(*GLOSS, own - usual) * smoothstep(*BRIGHTER, light)
-        found.append(torch.maximum(shiny, over))
-    shines = torch.stack(found) * bare * (~crops.gray).to(bare)[:, None, None]
+    bare = _bare(regions, out)
+    clipped = smoothstep(*CLIPPED, crops.display.median(-1).values) * bare
+    _, shines = highlights(regions, out, crops, face)
     return 1 - _softened(torch.maximum(shines, clipped), bare)
+
+
+@torch.no_grad()
+def highlights(
+    regions: AtlasRegions, out: RenderOutput, crops: Crops, face: Tensor
+) -> tuple[Tensor, Tensor]:
+    """[P,n,n] each: gloss of the photos beyond that of the render and of the face overall, of what
+    a white card in that place reflects; and how surely that is a highlight, 0..1. face [P,n,n] as
+    `dull_pixels` takes it."""
+    bare = _bare(regions, out)
+    more = gloss(crops.pixels, out) - gloss(out.color, out)
+    more = more * (1 + (WETTER - 1) * pixels_of(out, regions.lips))
+    brighter = (crops.display - display(out.diffuse, crops.gray)).mean(-1)
+    beyond = []
+    for own, within in zip(more, face * bare, strict=True):
+        known = own[within > 0.5]
+        beyond.append(own - (known.median() if len(known) else own.new_zeros(())))
+    found = torch.stack(beyond)
+    shines = smoothstep(*GLOSS, found) * smoothstep(*BRIGHTER, brighter) * bare
+    return found, shines * (~crops.gray).to(bare)[:, None, None]
+
+
+def _bare(regions: AtlasRegions, out: RenderOutput) -> Tensor:
+    """[P,n,n] in 0..1: skin without brows and lids."""
+    plain = (1 - torch.maximum(regions.brows, regions.lids)) * regions.skin
+    return smoothstep(*SKIN, pixels_of(out, plain))
 
 
 def gloss(color: Tensor, out: RenderOutput) -> Tensor:

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 
 from fitme.fit.descent import History, Losses, descend
 from fitme.fit.evidence.highlights import dull_pixels
+from fitme.fit.evidence.lamps import aim_lamps
 from fitme.fit.evidence.scalp import scalp_contrast
 from fitme.fit.evidence.trust import trust
 from fitme.fit.observation import Crops, masks_of
@@ -34,7 +35,7 @@ class InvertStage:
     name: str = "invert"
 
     def run(self, session: Session, state: FitState) -> History:
-        """Change everything but the generator."""
+        """Change everything but the generator; in the end turn lamps to where highlights are."""
         settings, deform = self.settings, session.settings.deform
         fields = session.models.deformations if deform.on else None
         rates = asdict(settings.rates)
@@ -74,6 +75,7 @@ class InvertStage:
             None if paced else {starts}, masked | casts,
         )  # fmt: skip
         state.frames.trusted, state.fields = trusted.detach(), fields
+        aim_lamps(session, state)
         return history
 
     def _geometric(self, session: Session, state: FitState, crops: Crops) -> list[Term]:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 
+import torch
+from torch import Tensor
+
 from fitme.fit.descent import History, Losses, descend
 from fitme.fit.evidence.eyes import balance
 from fitme.fit.observation import Crops, masks_of
@@ -14,9 +17,14 @@ from fitme.fit.state import FitState
 from fitme.fit.terms.base import Step, priors, weighted
 from fitme.fit.terms.photometric import appearance
 from fitme.fit.terms.tone import SkinTone
+from fitme.image.color import luminance
 from fitme.models.stylegan2 import ReflectanceMaps
 from fitme.render import RenderOutput
 from fitme.render.light import Y0
+
+DARK = 0.005  # linear value below which brightness is not compared
+SKIN = 0.5  # weight of pixels that are
+FAR = 1.5  # log, at most, that a first guess of light is off
 
 
 @dataclass(frozen=True)
@@ -31,6 +39,7 @@ class LightStage:
         settings = self.settings
         crops, draw = still(session, state)
         trusted = masks_of(state.frames.trusted, crops.size)
+        expose(session, state, crops, draw()[0], trusted)
         terms = appearance(session.settings.terms)
         tone = SkinTone.of(session, session.settings.terms.tone, settings.texels)
         if tone is not None:
@@ -52,6 +61,22 @@ class LightStage:
         )  # fmt: skip
         place_lamp(state, settings.lamp_share)
         return history
+
+
+@torch.no_grad()
+def expose(
+    session: Session, state: FitState, crops: Crops, out: RenderOutput, trusted: Tensor
+) -> None:
+    """Scale each light so that the skin is as bright as in the photo: the first guess of it belongs
+    to the encoder's guess of the skin, and a start with another skin needs other light. `out` is
+    the picture beside the crops, trusted [P,n,n]."""
+    weight = session.skin(out) * trusted
+    shown, drawn = (luminance(x).clamp_min(DARK).log() for x in (crops.pixels, out.color))
+    far = (torch.where(weight > SKIN, shown - drawn, torch.nan)).flatten(1).nanmedian(1).values
+    gain = far.nan_to_num(0.0).clamp(-FAR, FAR).exp()[:, None]
+    state.frames.gray.mul_(gain)
+    state.frames.lamp.mul_(gain)
+    state.frames.color.mul_(gain[..., None])
 
 
 def still(

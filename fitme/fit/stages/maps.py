@@ -11,6 +11,7 @@ from fitme.detail.wrinkles import Wrinkles
 from fitme.fit.session import Session
 from fitme.fit.stages.backs import draw_backs
 from fitme.fit.stages.folds import fold_out
+from fitme.fit.stages.gloss import shine
 from fitme.fit.stages.lids import draw_lids
 from fitme.fit.stages.nostrils import line_nostrils
 from fitme.fit.stages.refine import refine
@@ -31,6 +32,7 @@ def finished_maps(
     session.cast(state, state.posed(session.head))
     maps, own = session.maps(session.w(state), texels), session.own_w_maps(state, texels)
     maps = settle_unseen(session, state, maps, own)
+    maps = shine(session, state, maps)
     if session.settings.refine.on:
         maps = refine(session, state, maps)
     wrinkles = None

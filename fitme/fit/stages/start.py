@@ -28,7 +28,8 @@ def start(session: Session, identity: Tensor) -> FitState:
     if session.settings.guess:
         guess(session, state)
     if session.settings.mask:
-        state.frames.trusted = uncovered_pixels(session, state)
+        session.uncovered = uncovered_pixels(session, state)
+        state.frames.trusted = session.uncovered.clone()
     return state
 
 
