@@ -71,11 +71,15 @@ def test_the_program_imports_dependencies_and_extras() -> None:
 
 
 def test_what_is_imported_at_once_is_no_extra() -> None:
-    """An extra may be missing; so may what only a dependency of a dependency brings along."""
+    """An extra may be missing; so may what only a dependency of a dependency brings along. The
+    recipes and the studio are for those who have theirs: nothing else imports them at once."""
     named = {normalized(r) for r in project()["project"]["dependencies"]}
-    files = [p for name, p in modules().items() if not name.startswith("fitme.models.train")]
+    whole = ("fitme.models.train", "fitme.studio")
+    files = [path for name, path in modules().items() if not name.startswith(whole)]
     wanted = wanted_by(files, imported_at_once)
     assert "scipy" in wanted and wanted - named == set()
+    for path in files:
+        assert not re.search(r"^(from|import) fitme\.studio", path.read_text(), re.M), path
 
 
 def test_recipes_and_benchmarks_import_dependencies_and_train() -> None:
