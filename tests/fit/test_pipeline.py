@@ -8,6 +8,8 @@ import json
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -23,7 +25,7 @@ from fitme.head.model import ARKIT_NAMES
 from fitme.render.light import Light
 from fitme.runtime.errors import InputError, OutputError
 from fitme.runtime.files import atomic_directory, check_output_dir
-from fitme.runtime.progress import SilentProgress
+from fitme.runtime.progress import Picture, SilentProgress
 from tests.export.external import validate
 from tests.export.glb_reader import Glb
 from tests.fit.settings import QUICK
@@ -206,21 +208,44 @@ fit_photos([photo], out, landmarks=points, progress=Loud(), preset=preset)
 """
 
 
+class Watching(SilentProgress):
+    """Draws the fit between all stages and at every step; keeps the pictures' shapes and means."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[tuple[int, ...], float]] = []
+        self.picture: Picture | None = None
+
+    def watch(self, picture: Picture) -> None:
+        self.picture = picture
+
+    @contextmanager
+    def stage(self, name: str, steps: int | None = None) -> Iterator[Any]:
+        self.draw()
+        yield SimpleNamespace(step=lambda **_: self.draw())
+
+    def draw(self) -> None:
+        if self.picture is not None:
+            drawn = self.picture()
+            self.seen.append((drawn.shape, float(drawn.mean())))
+
+
 class TestRuns:
     def test_same_photos_same_bytes(
         self, astronaut: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        contents = []
-        for name in ("first", "second"):
+        contents, watching = [], Watching()
+        for name, progress in (("first", None), ("watched", watching)):
             # Every stage takes a second, so that files with times in them are the same, too.
             clock = SimpleNamespace(perf_counter=itertools.count().__next__)
             monkeypatch.setattr("fitme.fit.log.time", clock)
-            fit_photos([astronaut], tmp_path / name, size=64, preset=QUICK)
+            fit_photos([astronaut], tmp_path / name, size=64, preset=QUICK, progress=progress)
             files = sorted(p for p in (tmp_path / name).rglob("*") if p.is_file())
             content = {p.relative_to(tmp_path / name).as_posix(): p.read_bytes() for p in files}
             parsed = json.loads(content["fit.json"])
             assert parsed["timings_s"] and "seed" not in parsed
             contents.append(content)
+        assert {shape for shape, _ in watching.seen} == {(384, 384, 3)}
+        assert len({mean for _, mean in watching.seen}) > 3  # the head forms
         one, two = contents
         assert [n for n in one if one[n] != two.get(n)] == [] and one.keys() == two.keys()
 
