@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from fitme.hair.card_atlas import U_ROOT, U_TIP, CardAtlas
 from fitme.hair.card_frames import Surroundings, across, ribbon, surroundings, tangents
 from fitme.hair.card_hinge import Hinge
+from fitme.hair.card_lies import bowed, height, over_face, stands, without_tufts
 from fitme.hair.card_lift import Skin, lifted
 from fitme.hair.card_paths import Paths, group_paths, stray_paths
 from fitme.hair.card_styles import STANDING, CardStyle, Layer, quads_along
@@ -33,14 +34,9 @@ TAPER = 0.3  # share of its width that a card loses towards the tip
 THIN = 0.9  # of the skin hidden by roots: where less is, at hairlines, strips are thinner
 FRINGE = ("sparse", "wispy")  # strips of the outer layers, which one sees through
 TURNED = 20.0  # degrees of twist from which on backs of cards are seen anywhere
-# What grows on skin of the face is less than this share; its skin lies in front of this, metres
-BARE, FACE_FROM = 0.1, 0.045
-TUFT = 0.4  # of the usual number of strands that a card across the face must have
 THINNER = {"dense": "sparse", "medium": "sparse"}
 ON_END = 0.75  # mean cosine between hair and the way outwards from which on it stands
 BACKED_QUADS = 4.0  # along a card of such hair
-UPRIGHT = 0.93  # of its height that it keeps then
-BOWED = 0.55  # of a card's length that its tip is bent aside: on end one would look in between
 LEAST_BACKED = 0.03  # metres of hair; of shorter one no back is seen
 FREE = 0.03  # metres inwards of a card, within which the head hides its back
 SEEN_FROM = 0.006  # metres outside of a card where its ambient light is looked up: what is seen of
@@ -119,16 +115,16 @@ def make_cards(
     arc = arc_lengths(strands.points)[:, -1]
     length = float(np.median(arc))
     wanted = quads_along(style, length, smooth)
-    stands = bool(_stands(strands, around) > ON_END and length > LEAST_BACKED and style.on_skin)
-    backs = 1.0 if stands else float(_free(strands.points, around, strands.anchor.collision).mean())
-    if stands:
+    on_end = bool(stands(strands, around) > ON_END and length > LEAST_BACKED and style.on_skin)
+    backs = 1.0 if on_end else float(_free(strands.points, around, strands.anchor.collision).mean())
+    if on_end:
         wanted = min(wanted, BACKED_QUADS)
     quads = int(np.clip(np.ceil(wanted * detail**0.4), 1, style.most))
     window = round(smooth / max(length, 1e-6) * strands.points.shape[1])
-    height = _height(strands)
-    aside = _over_face(strands)
+    out = height(strands)
+    aside = over_face(strands)
     parts = []
-    for layer in STANDING if stands else style.layers:
+    for layer in STANDING if on_end else style.layers:
         each = 2 * (layer.columns - 1) * quads * (1 + (backs if style.on_skin else 0))
         count = max(int(style.triangles * detail * layer.share / each), 1)
         if layer.single > 0:
@@ -138,16 +134,16 @@ def make_cards(
             paths = stray_paths(strands.take(inner.astype(np.int32)), count, quads + 1, random)
             paths = replace(paths, root=inner[paths.root].astype(np.int32))
         else:
-            chosen = np.flatnonzero(height >= np.quantile(height, layer.outer))
+            chosen = np.flatnonzero(out >= np.quantile(out, layer.outer))
             own = strands.take(chosen.astype(np.int32))
             normals = around.outward(own.points[:, 0])
             paths = group_paths(own, normals, count, quads + 1, window, random)
             paths = replace(paths, root=chosen[paths.root].astype(np.int32))
-            paths = _without_tufts(paths, aside)
-        if stands:
-            paths = replace(paths, points=_bowed(paths.points, random))
+            paths = without_tufts(paths, aside)
+        if on_end:
+            paths = replace(paths, points=bowed(paths.points, random))
         scene = around, skin, hidden
-        parts.append(_layer_cards(strands, paths, layer, style, atlas, scene, stands, random))
+        parts.append(_layer_cards(strands, paths, layer, style, atlas, scene, on_end, random))
     return _joined(style, parts)
 
 
@@ -157,55 +153,12 @@ def _free(points: Floats, around: Surroundings, clear: Collision) -> NDArray[np.
     return free
 
 
-def _over_face(strands: Strands) -> NDArray[np.bool_]:
-    """Strands [N] that cross skin of the face on which none grow."""
-    anchor = strands.anchor
-    bare = (cover(strands) < BARE) & (anchor.vertices[:, 2] > FACE_FROM)
-    over: NDArray[np.bool_] = ((strands.skin >= 0) & bare[strands.skin]).any(1)
-    return over
-
-
-def _without_tufts(paths: Paths, aside: NDArray[np.bool_]) -> Paths:
-    """Paths less those of a few strands that lie across the face, alone: on ribbons they look like
-    tufts. `aside` [N]: strands that do."""
-    many = np.array([len(offsets) for offsets in paths.offsets])
-    few = many < TUFT * np.median(many)
-    kept = np.flatnonzero(~(few & aside[paths.root]))
-    if len(kept) == 0:
-        return paths
-    return Paths(paths.points[kept], tuple(paths.offsets[k] for k in kept), paths.root[kept])
-
-
-def _stands(strands: Strands, around: Surroundings) -> float:
-    """How far hair points outwards in its middle, 1: as a brush does."""
-    k = strands.points.shape[1] // 2
-    way = unit(strands.points[:, k] - strands.points[:, 0])
-    return float((way * around.outward(strands.points[:, k])).sum(-1).mean())
-
-
-def _bowed(points: Floats, random: np.random.Generator) -> Floats:
-    """Lines [C,S,3] that stand on end, bent over to any side so that they end along the outside of
-    the hair."""
-    t = np.linspace(0, 1, points.shape[1], dtype=np.float32)[:, None]
-    reach = points[:, -1:] - points[:, :1]
-    side = np.cross(reach[:, 0], random.standard_normal((len(points), 3)))
-    aside = unit(side)[:, None] * np.linalg.norm(reach, axis=-1, keepdims=True)
-    bent: Floats = points[:, :1] + UPRIGHT * reach * (1 - (1 - t) ** 2) + BOWED * aside * t**2
-    return bent.astype(np.float32)
-
-
-def _height(strands: Strands) -> Floats:
-    """How far outside each strand [N] lies, metres."""
-    some = strands.points[:, strands.points.shape[1] // 2 :: 3]
-    return strands.anchor.collision.at(some)[0].mean(1)
-
-
 def _layer_cards(
     strands: Strands, paths: Paths, layer: Layer, style: CardStyle, atlas: CardAtlas,
-    scene: tuple[Surroundings, Skin, Floats], stands: bool, random: np.random.Generator,
+    scene: tuple[Surroundings, Skin, Floats], on_end: bool, random: np.random.Generator,
 ) -> HairCards:  # fmt: skip
     """The cards of one layer; `scene` is what is around, the skin, and how much of it each root
-    [N] helps to hide; `stands` whether the hair does, on end."""
+    [N] helps to hide; `on_end` whether the hair stands."""
     around, skin, hidden = scene
     count, many = paths.points.shape[:2]
     along, outward = tangents(paths.points), around.outward(paths.points)
@@ -243,7 +196,7 @@ def _layer_cards(
     quads = _quads(count, layer.columns, many)
     back = np.zeros(quads.shape[:2], bool)
     if style.on_skin:
-        free = _free(points, around, clear).reshape(-1) | stands | (layer.twist > TURNED)
+        free = _free(points, around, clear).reshape(-1) | on_end | (layer.twist > TURNED)
         back = free[quads].any(-1)
     outer = thin | (layer.strips in FRINGE)
     triangles = [_triangles(quads[k], back[k]) for k in (~outer, outer)]

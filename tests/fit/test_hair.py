@@ -17,6 +17,7 @@ from fitme.fit.hair.match import Worn, matched
 from fitme.fit.hair.outline import with_outline
 from fitme.fit.hair.parting import parting
 from fitme.fit.hair.search import Found, Search
+from fitme.fit.hair.short import ShortHair, curled, short_hair
 from fitme.fit.hair.tone import pigments, wanted_albedo
 from fitme.fit.settings import FitSettings, override
 from fitme.hair import PRESETS, HairColor, HairStyle, draw_hair
@@ -198,3 +199,21 @@ class TestSettings:
         assert override(FitSettings(), {"hair": "bob"}).hair == "bob"
         with pytest.raises(InputError, match="choose fit, cropped, bald, buzz"):
             override(FitSettings(), {"hair": "mullet"})
+
+
+class TestShortHair:
+    def test_height_bounds_the_length(self, head, camera) -> None:
+        heights = []
+        for name in ("buzz", "quiff"):
+            seen, search = photo_of(head, camera, PRESETS[name])
+            found = short_hair(head, search.vertices, [seen], search.stages)
+            heights.append(found.crown)
+        assert 0 <= heights[0] < 0.012 < heights[1] < 0.06
+        shorn = ShortHair(heights[0], float("nan"), 0.0, 0.0)
+        assert shorn.too_long(PRESETS["buzz"]) < 0.02 < shorn.too_long(PRESETS["side_part"])
+        assert replace(shorn, combed=1.0).too_long(PRESETS["side_part"]) == 0
+
+    def test_curls_are_as_small_as_hair_is_short(self) -> None:
+        short, longer = curled(PRESETS["buzz"]), curled(PRESETS["side_part"])
+        assert 0 < short.curl_radius < longer.curl_radius
+        assert longer.part is None and longer.top == PRESETS["side_part"].top
