@@ -27,8 +27,8 @@ from fitme.runtime.errors import show_path
 from fitme.runtime.pages import package_text, render_page
 
 SCRIPTS = (
-    "head.js", "camera.js", "shader.js", "shadows.js", "transfer.js", "wrinkles.js", "hair.js",
-    "viewer.js", "pointer.js", "controls.js", "glb.js", "page.js",
+    "mouth.js", "head.js", "camera.js", "shader.js", "shadows.js", "transfer.js", "wrinkles.js",
+    "hair.js", "viewer.js", "pointer.js", "controls.js", "glb.js", "page.js",
 )  # fmt: skip
 PANEL_SIDE = 512
 MANY_PHOTOS = 8  # from here on their pictures are half as large and not shown twice: a small file
