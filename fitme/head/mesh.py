@@ -52,7 +52,7 @@ def mouth_visibility(head: HeadModel, vertices: Tensor) -> tuple[Tensor, Tensor]
     none = head.mirror[:0], head.occlusion[:0]
     if len(head.landmark_triangles) < LANDMARKS:
         return none
-    index, behind = kept_with(head, mouth_visibility, lambda: _in_the_mouth(head))
+    index, behind = in_the_mouth(head)
     edges = head.landmarks(vertices)[:, indices(INNER_LIPS, vertices)].mean(0)  # [4,3]
     height = edges[0, 1] - edges[1, 1]
     if not len(index) or (vertices.device.type == "cpu" and float(height) <= 0):
@@ -71,9 +71,13 @@ def mouth_visibility(head: HeadModel, vertices: Tensor) -> tuple[Tensor, Tensor]
     return index, torch.maximum(head.occlusion[index], share * (height > 0))
 
 
-def _in_the_mouth(head: HeadModel) -> tuple[Tensor, Tensor]:
+def in_the_mouth(head: HeadModel) -> tuple[Tensor, Tensor]:
     """Vertices [N] of the mouth's inside and of the lips, and how far [N], metres, the latter count
-    as behind where they are."""
+    as behind where they are; looked up once."""
+    return kept_with(head, in_the_mouth, lambda: _in_the_mouth(head))
+
+
+def _in_the_mouth(head: HeadModel) -> tuple[Tensor, Tensor]:
     inside = head.vertices_with(INSIDE)
     lips = head.regions.get("lips", torch.zeros_like(head.occlusion)) > 0
     lips[inside] = False

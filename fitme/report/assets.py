@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 VIEWER_SCRIPTS = (
-    "head.js", "camera.js", "shader.js", "shadows.js", "transfer.js", "wrinkles.js", "hair.js",
-    "viewer.js", "pointer.js", "controls.js",
+    "mouth.js", "head.js", "camera.js", "shader.js", "shadows.js", "transfer.js", "wrinkles.js",
+    "hair.js", "viewer.js", "pointer.js", "controls.js",
 )  # fmt: skip
 """What draws a head and moves it, in the elements of templates/viewer.html.j2."""
 

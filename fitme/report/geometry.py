@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 
 from fitme.avatar.model import Avatar
 from fitme.export.frames import split_corners
+from fitme.head.mesh import BRIGHT, INNER_LIPS, in_the_mouth
 from fitme.head.parts import Role
+from fitme.landmarks.face import LANDMARKS
 
 TRANSFER_STEP = 0.0027  # of the viewer's transfer; its largest number is 0.33
 SMALLEST_OFFSET = 1e-5  # metres; what moves less stays where it is
@@ -69,6 +71,14 @@ def packed_geometry(avatar: Avatar) -> dict[str, Any]:
     if head.transfer is not None:
         steps = (head.transfer.cpu().numpy() / TRANSFER_STEP).round()
         packer.add("transfer", steps.clip(-127, 127).astype(np.int8))
+    if len(head.landmark_triangles) >= LANDMARKS:
+        index, behind = in_the_mouth(head)
+        lips = head.landmark_triangles[list(INNER_LIPS)]
+        packer.add("mouthVertex", index.cpu().numpy().astype(wide))
+        packer.add("mouthBehind", behind.cpu().numpy().astype(np.float32))
+        packer.add("lipVertex", head.triangles[lips].cpu().numpy().astype(wide))
+        weights = head.landmark_barycentric[list(INNER_LIPS)]
+        packer.add("lipWeight", weights.cpu().numpy().astype(np.float32))
     eyes: list[str] = []
     if len(head.eye_ring):
         packer.add("eyeRing", head.eye_ring.cpu().numpy().astype(wide))
@@ -91,6 +101,7 @@ def packed_geometry(avatar: Avatar) -> dict[str, Any]:
             for part, first, count in zip(head.parts, starts, counts, strict=True)
         ],
         "eyes": eyes,
+        "mouthBright": BRIGHT,
         "expressions": _pack_expressions(avatar, packer),
         **packer.pack(),
     }

@@ -57,6 +57,7 @@ class Head {
     this.tangent = new Float32Array(4 * this.corners);
     this.ambient = Float32Array.from(this.cornerVertex, (vertex) => this.occlusion[vertex]);
     this.uvSteps = this.measureUv();
+    this.mouth = this.mouthVertex && new Mouth(this, geometry.mouthBright);
   }
 
   /** Per triangle the weights with which its edges make a tangent (fitme's uv_tangents). */
@@ -80,6 +81,7 @@ class Head {
     vertices.set(this.positions);
     for (const [name, weight] of Object.entries(weights)) this.addShape(vertices, name, weight);
     this.eyes.forEach((_, eye) => this.turnEye(vertices, eye, gazeRotation(gaze[eye])));
+    this.mouth?.pose(vertices);
     this.sumNormals(vertices, this.vertexNormals);
     this.spread();
     this.sumTangents();

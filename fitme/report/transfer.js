@@ -57,6 +57,7 @@ class Transfer {
       const share = Math.max(blocked, 0) + least * everywhere;
       reached[v] = Math.min(share / (Math.max(open, 0) + least), most);
     }
+    head.mouth?.light(reached);
     head.cornerVertex.forEach((vertex, corner) => (ambient[corner] = reached[vertex]));
   }
 }

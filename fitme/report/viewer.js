@@ -157,10 +157,10 @@ class Viewer {
 
   /** Which share of the light's harmonics each corner gets; turn: head -> picture axes. */
   softShadows(turn) {
-    const { gl, transfer, light } = this;
+    const { gl, transfer, light, head } = this;
     if (!transfer) return;
     const axes = product(transposed(this.turnOfLight()), turn);
-    const version = `${axes} ${light.sh}`;
+    const version = `${axes} ${light.sh} ${head.mouth?.height ? this.posed : 0}`;
     if (version === this.softened) return;
     this.softened = version;
     const [buffer, data] = this.ambient;
