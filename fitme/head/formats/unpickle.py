@@ -62,11 +62,13 @@ class _Array(_Stub):
 
 
 class _FromBuffer(_Stub):
-    """numpy._frombuffer(bytes, dtype, shape, order), which pickle protocol 5 uses."""
+    """numpy._frombuffer(bytes, dtype, shape, order), which pickle protocol 5 uses; since numpy 2.4
+    with the order of axes as a fifth, where they lie in memory in another order (order "K")."""
 
     def numpy(self) -> np.ndarray:
-        data, dtype, shape, order = self.args
-        return _from_bytes(data, dtype, shape, "F" if order == "F" else "C")
+        data, dtype, shape, order, *axes = self.args
+        array = _from_bytes(data, dtype, shape, "F" if order == "F" else "C")
+        return array.transpose(axes[0]) if order == "K" and axes else array
 
 
 class _Scalar(_Stub):
