@@ -63,7 +63,8 @@ def curled(style: HairStyle) -> HairStyle:
     return replace(
         style, curl_radius=radius, curl_turns=min(0.19 / radius, MOST_TURNS), curl_order=0.15,
         tightness=0.75, frizz=0.3, clumps=500, layers=max(style.layers, 0.35), part=None,
-        fringe_sweep=0.0, swept_back=min(style.swept_back, 0.3), lift=max(style.lift, 0.6), hold=0.2,
+        fringe_sweep=0.0, swept_back=min(style.swept_back, 0.3), lift=max(style.lift, 0.6),
+        hold=0.2,
     )  # fmt: skip
 
 
