@@ -35,6 +35,7 @@ FINER = 2
 # Contrast of locks times the share of it that runs no common way: combed and shorn heads of 15
 # photos read 0.05 to 0.10, curls of two people 0.12 to 0.15
 SMOOTH, CURLED = 0.10, 0.13
+MOST_TURNS = 42.0  # per metre: smaller curls take more points, and as much more time to grow
 
 
 @dataclass(frozen=True)
@@ -60,9 +61,10 @@ def curled(style: HairStyle) -> HairStyle:
     """A short style in curls: those of the preset `short_curly`, as small as the hair is short."""
     radius = float(np.clip(0.09 * style.top, 0.0015, 0.005))
     return replace(
-        style, curl_radius=radius, curl_turns=0.19 / radius, curl_order=0.15, tightness=0.75,
-        frizz=0.3, clumps=500, layers=max(style.layers, 0.35), part=None, fringe_sweep=0.0,
-        swept_back=min(style.swept_back, 0.3), lift=max(style.lift, 0.6), hold=0.2,
+        style, curl_radius=radius, curl_turns=min(0.19 / radius, MOST_TURNS), curl_order=0.15,
+        tightness=0.75, frizz=0.3, clumps=500, layers=max(style.layers, 0.35), part=None,
+        fringe_sweep=0.0, swept_back=min(style.swept_back, 0.3), lift=max(style.lift, 0.6),
+        hold=0.2,
     )  # fmt: skip
 
 
