@@ -33,7 +33,9 @@ def export(
     ] = None,
     map_size: Annotated[
         int | None,
-        typer.Option(min=16, max=8192, metavar="N", help="Side of the maps; beyond the fit's: fine skin."),
+        typer.Option(
+            min=16, max=8192, metavar="N", help="Side of the maps; beyond the fit's: fine skin."
+        ),
     ] = None,
     maps: Annotated[
         str | None,
