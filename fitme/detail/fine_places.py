@@ -131,7 +131,9 @@ def _weights(head: HeadModel, regions: AtlasRegions) -> dict[str, Array]:
 
 def _steps(head: HeadModel, points: torch.Tensor) -> tuple[Array, Array, Array]:
     """Millimetres by which the surface goes on with u and with v, [R,R,3] each, and its normal."""
-    baked = _soft((1000 * bake_vertex_field(head, points, TEXELS)).numpy(), 1.5)  # flat triangles
+    baked = _soft(
+        (1000 * bake_vertex_field(head, points, TEXELS)).numpy(), 1.5
+    )  # triangles are flat
     by_v, by_u = (np.gradient(baked, axis=axis).astype(np.float32) * TEXELS for axis in (0, 1))
     floor = 20.0  # mm over the tile: where folds of the atlas touch nothing has a length
     by_u, by_v = (step * np.maximum(1, floor / _length(step)) for step in (by_u, by_v))
