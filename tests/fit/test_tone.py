@@ -68,8 +68,21 @@ def test_the_term_counts_in_deviations(models: Models, seen: Observation) -> Non
     term = SkinTone.of(with_tones(models, seen, told(LIGHT, 0.1)), 1.0, 64)
     assert term is not None
     skin = torch.tensor(LIGHT).expand(1, 64, 64, 3)
-    assert term.miss(skin).abs().max() < 1e-4
+    assert term.miss(skin)[:3].abs().max() < 1e-4
     assert torch.allclose(term.miss(0.9 * skin)[0], torch.tensor(0.9).log() / 0.1, atol=1e-3)
+
+
+def test_no_beard_is_made_up_for_lighter_cheeks(models: Models, seen: Observation) -> None:
+    term = SkinTone.of(with_tones(models, seen, told(LIGHT, 0.1)), 1.0, 64)
+    assert term is not None and term.chin is not None
+    skin = torch.tensor(LIGHT).expand(1, 64, 64, 3)
+    orange = torch.lerp(skin, skin * torch.tensor([0.9, 0.7, 0.45]), term.chin[..., None])
+    assert term.miss(skin).abs().max() < 1.5 and term.miss(orange)[3:].abs().max() > 3
+    # where a beard is seen the chin may be as dark as it likes
+    face = told(LIGHT, 0.1)
+    face.labels[Label.SKIN], face.labels[Label.BEARD] = 0.9, 0.1
+    bearded = SkinTone.of(with_tones(models, seen, face), 1.0, 64)
+    assert bearded is not None and bearded.miss(orange).abs().max() < 0.2
 
 
 def test_photos_of_one_person_are_joined(models: Models, seen: Observation) -> None:
