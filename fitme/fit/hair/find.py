@@ -111,6 +111,8 @@ def _style(
     search.part = parting(scalp_of(head), search.hairline, search.vertices, seen)
     if fall < HARDLY:
         search.short = short_hair(head, search.vertices, search.seen, search.stages)
+        if search.fringe is not None:  # what hangs does not stand, however near it lies
+            search.short = replace(search.short, combed=1.0)
     found = best_style(search, fall)
     unlike = UNLIKE if hair < COVERED else 1.0
     if found.cost > unlike * area / (area + LEAST_AREA):
