@@ -15,6 +15,7 @@ from fitme.hair.card_hinge import Hinge
 from fitme.hair.card_lies import bowed, height, over_face, stands, without_tufts
 from fitme.hair.card_lift import Skin, lifted
 from fitme.hair.card_paths import Paths, group_paths, stray_paths
+from fitme.hair.card_quads import backs, fronts, quads
 from fitme.hair.card_styles import STANDING, CardStyle, Layer, quads_along
 from fitme.hair.collision import LOW, STEP, Collision
 from fitme.hair.cover import cover
@@ -38,6 +39,7 @@ THINNER = {"dense": "sparse", "medium": "sparse"}
 ON_END = 0.75  # mean cosine between hair and the way outwards from which on it stands
 BACKED_QUADS = 4.0  # along a card of such hair
 LEAST_BACKED = 0.03  # metres of hair; of shorter one no back is seen
+BEHIND = 0.0003  # metres from a card to its back
 FREE = 0.03  # metres inwards of a card, within which the head hides its back
 SEEN_FROM = 0.006  # metres outside of a card where its ambient light is looked up: what is seen of
 # hair lies outermost
@@ -191,19 +193,32 @@ def _layer_cards(
     arc = arc_lengths(middle)
     u = U_ROOT + (U_TIP - U_ROOT) * arc / arc[:, -1:].clip(1e-6)
     uv = np.stack(np.broadcast_arrays(u[:, None], v[..., None]), -1)
-    columns = _columns(strands, points, np.repeat(paths.root, layer.columns))
     seen = around.visibility(grid_points + SEEN_FROM * around.outward(grid_points))
-    quads = _quads(count, layer.columns, many)
-    back = np.zeros(quads.shape[:2], bool)
+    cells = quads(count, layer.columns, many)
+    back = np.zeros(cells.shape[:2], bool)
     if style.on_skin:
         free = _free(points, around, clear).reshape(-1) | on_end | (layer.twist > TURNED)
-        back = free[quads].any(-1)
+        back = free[cells].any(-1)
+    # backs are cards of their own, behind: what draws both sides of everything, as Cycles does,
+    # would see now the one and now the other in one place
+    with_back = np.flatnonzero(back.any(1))
+    sides = np.concatenate([np.arange(count), with_back])
+    behind = grid_points[with_back] - BEHIND * own[with_back]
+    points = np.concatenate([points, behind.reshape(-1, many, 3)]).astype(np.float32)
+    columns = _columns(strands, points, np.repeat(paths.root[sides], layer.columns))
+    behind_cells = quads(len(sides), layer.columns, many)[count:]
     outer = thin | (layer.strips in FRINGE)
-    triangles = [_triangles(quads[k], back[k]) for k in (~outer, outer)]
+    triangles = [
+        np.concatenate(
+            [fronts(cells[k]), backs(behind_cells[k[with_back]], back[with_back][k[with_back]])]
+        )
+        for k in (~outer, outer)
+    ]
     return HairCards(
         style.name, columns, np.concatenate(triangles),
-        uv.reshape(-1, 2).astype(np.float32), normals.reshape(-1, 3).astype(np.float32),
-        seen.reshape(-1).astype(np.float32), backed=style.on_skin, fringe=len(triangles[0]),
+        uv[sides].reshape(-1, 2).astype(np.float32),
+        normals[sides].reshape(-1, 3).astype(np.float32),
+        seen[sides].reshape(-1).astype(np.float32), backed=style.on_skin, fringe=len(triangles[0]),
     )  # fmt: skip
 
 
@@ -246,24 +261,6 @@ def _columns(strands: Strands, points: Floats, root: Ints) -> Strands:
         tone=np.zeros(len(root), np.float32), kind=strands.kind[root],
         skin=collision.nearest_vertex(points),
     )  # fmt: skip
-
-
-def _quads(count: int, columns: int, many: int) -> Ints:
-    """Vertices [C,Q,4] of the quads of `count` cards: two along the hair, then those beside."""
-    card, column, k = np.meshgrid(
-        np.arange(count), np.arange(columns - 1), np.arange(many - 1), indexing="ij"
-    )
-    a = (card * columns + column) * many + k
-    return np.stack([a, a + 1, a + many, a + many + 1], -1).reshape(count, -1, 4).astype(np.int32)
-
-
-def _triangles(quads: Ints, back: NDArray[np.bool_]) -> Ints:
-    """Two triangles [T,3] per quad of [C,Q,4], counter-clockwise seen from outside, and two more
-    for the `back` [C,Q] of some."""
-    quads, twice = quads.reshape(-1, 4), quads[back]
-    return np.concatenate(
-        [quads[:, [0, 1, 3, 0, 3, 2]].reshape(-1, 3), twice[:, [0, 3, 1, 0, 2, 3]].reshape(-1, 3)]
-    )
 
 
 def _joined(style: CardStyle, parts: list[HairCards]) -> HairCards:
