@@ -26,6 +26,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "fitme sample --out out/sheet --sheet --truncation 0.7",
     ),
     "presets": ("fitme presets", "fitme fit me.jpg --out out/me --set tune.steps=60"),
+    "studio": ("fitme studio", "fitme studio --out heads --port 9000 --no-browser"),
     "version": ("fitme version --json",),
     "doctor": ("fitme doctor", "fitme doctor --json > doctor.json"),
     "export": (

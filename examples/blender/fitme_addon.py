@@ -36,7 +36,8 @@ PRESETS = (
     ("best", "Best", "Several times as long"),
 )
 STYLES = (
-    "buzz", "crop", "fringe_crop", "short_curly", "side_part", "swept_back", "quiff", "bob",
+    "buzz", "crop", "fringe_crop", "short_curly", "side_part", "swept_back", "quiff",
+    "short_bob", "bob",
     "fringe_bob", "long_straight", "long_wavy", "long_back", "curly", "afro", "pony_tail", "bun",
     "braids", "cornrows", "receding", "ring", "eye_sweep",
 )  # fmt: skip
