@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from fitme.head.geometry import Geometry
+from fitme.head.lids import lid_seams
 from fitme.head.model import HeadModel, load_head
 from fitme.head.parts import Role
 
@@ -61,7 +62,8 @@ def surfaces(head: HeadModel) -> dict[str, Surfaces]:
     """Lids against eyeballs, lips against teeth, the tongue against teeth and lips.
 
     What nobody sees may touch: lips count where they are seen when shut, lids where the open eye's
-    do not lie on the eyeball, and of the teeth the tongue only has to clear the front ones.
+    do not lie on the eyeball and without the upper one's edge, which a blink lays onto the lower
+    lid; and of the teeth the tongue only has to clear the front ones.
     """
     triangles, mean = head.triangles.numpy(), head.mean.numpy()
     seen = head.occlusion.numpy() > SEEN
@@ -75,12 +77,15 @@ def surfaces(head: HeadModel) -> dict[str, Surfaces]:
         "tongue and teeth": _pair(triangles[tongue], triangles[teeth & front]),
         "tongue and lips": _pair(triangles[tongue], triangles[lips]),
     }
+    inner = np.ones(len(mean), bool)
+    for seam in lid_seams(head):
+        inner[seam.vertices[seam.above == 0].numpy()] = False
     centres = head.eye_centres(head.mean[None])[0].numpy()
     for eye in head.parts_with(Role.EYE):
         away = np.linalg.norm(mean - centres[eye.side], axis=1)
         ball = head.part_vertices(eye.name).numpy()
         on = cKDTree(mean[ball]).query(mean)[0] < ON_M
-        near = (away < REACH_M) & ~on & seen
+        near = (away < REACH_M) & ~on & seen & inner
         lids = near[triangles].all(1) & (role == Role.SKIN)
         found[f"lids and {eye.name}"] = _pair(
             triangles[lids], triangles[head.part.numpy() == eye.index]

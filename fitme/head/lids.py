@@ -37,6 +37,7 @@ CORNEA_M, CORNEA_WIDE_M = 0.0019, 0.008  # its height over the ball and its half
 FREE_M, BEFORE_M = (0.0003, 0.0012), 0.0005
 STEPS = (0.5, 0.75, 1.0)  # of a movement, at which it does
 LOOKS_DOWN_M = 0.0064  # the cornea's way when the eye looks 25 degrees down
+ON_EDGE = 1e-3  # weight of a vertex in all columns from which it is one of the edge
 MOST_M = 0.004  # by which skin is moved
 ROUNDS = 3  # of measuring and scaling
 PULL_M = (-0.0035, 0.001)  # of the margin, along the view
@@ -52,6 +53,7 @@ class LidSeam:
     near: Tensor  # [N,C] how much of each column's change a vertex takes
     down: Tensor  # [N] in 0..1, travel over the most
     margin: tuple[Tensor, Tensor]  # vertices [M] and their weights [C,M]: the upper lid's edge
+    above: Tensor  # [N] 0 on that edge, 1 elsewhere
     ridge: tuple[Tensor, Tensor]  # of the lower lid's top
     ring: Tensor  # [R] vertices whose mean is the eyeball's middle
     front: int  # the vertex of its cornea that is farthest out
@@ -83,7 +85,8 @@ class LidSeam:
         pull = smoothed(pull, -travel)
         moved = self.offsets * (self.near @ scale - 1)[:, None]
         moved[:, 2] += self.down * (self.near @ pull)
-        moved[:, 2] += self.before_eyeball(rest, self.offsets + moved)
+        # The edge lies on the lower lid: what moves it farther out opens a slit beside it.
+        moved[:, 2] += self.above * self.before_eyeball(rest, self.offsets + moved)
         return moved
 
     def look_correction(self, rest: Tensor) -> Tensor:
@@ -170,10 +173,13 @@ def _seam(head: HeadModel, side: int, centre: Tensor) -> LidSeam | None:
     index = torch.arange(COLUMNS, device=rest.device)
     near = (1 - (place[:, None] - index).abs()).clamp_min(0)
     travel = (-offsets[moved, 1]).clamp_min(0)
+    edge = lowest(shut[margin], columns, -1)
+    on_edge = margin[edge.sum(0) > ON_EDGE]
+    above = 1 - torch.isin(moved, on_edge).to(rest)
     return LidSeam(
-        blink, moved, offsets[moved], near, travel / travel.amax(),
-        (margin, lowest(shut[margin], columns, -1)), (ridge, lowest(shut[ridge], columns, 1)),
-        head.eye_ring[side], _front(head, side), look, looking[moved],
+        blink, moved, offsets[moved], near, travel / travel.amax(), (margin, edge), above,
+        (ridge, lowest(shut[ridge], columns, 1)), head.eye_ring[side], _front(head, side), look,
+        looking[moved],
     )  # fmt: skip
 
 
