@@ -41,15 +41,16 @@ def mouth() -> Template:
 
     triangles = np.concatenate([cells(first), cells(second)[:, ::-1]])
     used, triangles = np.unique(triangles, return_inverse=True)
+    triangles = triangles.reshape(-1, 3)  # flat before numpy 2
     vertices = np.column_stack([flat, np.full(len(flat), DEPTH)])[used]
     basis = np.zeros((158, len(used), 3))
     basis[0] = vertices
     basis[1, vertices[:, 1] > 0, 1] = 0.001
-    loop = ict.boundary_loops(triangles.reshape(-1, 3))[0]
+    loop = ict.boundary_loops(triangles)[0]
     texture = np.stack([0.5 + 5 * vertices[:, 0], 0.5 - 5 * vertices[:, 1]], 1)
     return Template(
-        basis=basis, triangles=triangles.reshape(-1, 3), uv=texture,
-        uv_triangles=triangles.reshape(-1, 3), part=np.zeros(len(triangles) // 3, dtype=int),
+        basis=basis, triangles=triangles, uv=texture,
+        uv_triangles=triangles, part=np.zeros(len(triangles), dtype=int),
         part_names=("head",), regions={}, mirror=np.arange(len(used)),
         rims={"lips": loop, "eye_L": loop, "eye_R": loop}, eye_ring=np.zeros((0, 1), dtype=int),
     )  # fmt: skip
