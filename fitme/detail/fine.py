@@ -63,7 +63,7 @@ def enlarged(head: HeadModel, neutral: Tensor, skin: Material, side: int) -> Mat
     height = torch.from_numpy(fine.height * shown)[None]
     tilt = bounded(slopes(height, metres))
     del metres, height
-    spread = _soft(_small(0.5 * tilt[0].square().sum(-1).numpy()), 2.0)
+    spread = _soft(_small((0.5 * tilt[0].square().sum(-1)).numpy()), 2.0)
     made = tilted(_cubic(normal, side), tilt)
     del tilt
     color = torch.from_numpy(shown * (SPECKLE * fine.speckle + PORE_DARKER * fine.pore))

@@ -100,7 +100,7 @@ def fine_places(head: HeadModel, neutral: torch.Tensor) -> FinePlaces:
     cell, apart = mixed("cell"), mixed("pore_apart")
     hair = regions.brows + regions.lashes
     return FinePlaces(
-        cells=(bare - shorter) / cell[..., None] ** 2,
+        cells=np.asarray((bare - shorter) / cell[..., None] ** 2, np.float32),
         pores=bare / apart[..., None] ** 2,
         millimetres=bare,
         cell=cell, furrow=mixed("furrow"), pore_apart=apart, pore_wide=mixed("pore_wide"),

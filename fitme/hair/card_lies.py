@@ -26,8 +26,8 @@ def over_face(strands: Strands) -> NDArray[np.bool_]:
     """Strands [N] that cross skin of the face on which none grow."""
     anchor = strands.anchor
     bare = (cover(strands) < BARE) & (anchor.vertices[:, 2] > FACE_FROM)
-    over: NDArray[np.bool_] = ((strands.skin >= 0) & bare[strands.skin]).any(1)
-    return over
+    over = (strands.skin >= 0) & bare[strands.skin]
+    return np.asarray(over.any(1))
 
 
 def without_tufts(paths: Paths, aside: NDArray[np.bool_]) -> Paths:

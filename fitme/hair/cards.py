@@ -198,7 +198,7 @@ def _layer_cards(
     back = np.zeros(cells.shape[:2], bool)
     if style.on_skin:
         free = _free(points, around, clear).reshape(-1) | on_end | (layer.twist > TURNED)
-        back = free[cells].any(-1)
+        back = np.asarray(free[cells].any(-1))
     # backs are cards of their own, behind: what draws both sides of everything, as Cycles does,
     # would see now the one and now the other in one place
     with_back = np.flatnonzero(back.any(1))
