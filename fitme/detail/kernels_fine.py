@@ -67,6 +67,17 @@ def scattered(tensors, jitter, held, points):
 
 
 @kernel
+def texels_around(e, f, g, x, y, reach, side):
+    """First and last rows, then columns, (the last excluded) of the texels within `reach` of x, y
+    under the metric e, f, g of a map of `side` texels; at most 64 to each side."""
+    det = max(e * g - f * f, 1e-12)
+    high = min(reach * math.sqrt(e / det) * side, 64.0)
+    wide = min(reach * math.sqrt(g / det) * side, 64.0)
+    top, bottom = max(math.ceil(y - high), 0), min(int(y + high) + 1, side)
+    return top, bottom, max(math.ceil(x - wide), 0), min(int(x + wide) + 1, side)
+
+
+@kernel
 def draw_cells(points, chance, tensors, reach, curve, first, second, value):
     """Distances [S,S] to the nearest and the second nearest of points [N,2], and the nearest one's
     number `chance` [N] in 0..1; from each `curve * chance` is taken off, so that borders bend."""
@@ -76,13 +87,11 @@ def draw_cells(points, chance, tensors, reach, curve, first, second, value):
         u, v = points[n, 0], points[n, 1]
         looked_up(tensors, u, v, metric)
         e, f, g = metric[0], metric[1], metric[2]
-        det = max(e * g - f * f, 1e-12)
-        high = min(reach * math.sqrt(e / det) * side, 64.0)
-        wide = min(reach * math.sqrt(g / det) * side, 64.0)
         x, y = u * side - 0.5, v * side - 0.5
-        for row in range(max(math.ceil(y - high), 0), min(int(y + high) + 1, side)):
+        top, bottom, left, right = texels_around(e, f, g, x, y, reach, side)
+        for row in range(top, bottom):
             dv = (row - y) / side
-            for column in range(max(math.ceil(x - wide), 0), min(int(x + wide) + 1, side)):
+            for column in range(left, right):
                 du = (column - x) / side
                 square = e * du * du + 2 * f * du * dv + g * dv * dv
                 if square > reach * reach:
@@ -112,12 +121,11 @@ def draw_pits(points, radius, depth, tensors, pits):
         wide = max(radius[n], 0.9 * texel)
         deep = depth[n] * (radius[n] / wide) ** 2
         reach = 2.2 * wide
-        high = min(reach * math.sqrt(e / det) * side, 64.0)
-        broad = min(reach * math.sqrt(g / det) * side, 64.0)
         x, y = u * side - 0.5, v * side - 0.5
-        for row in range(max(math.ceil(y - high), 0), min(int(y + high) + 1, side)):
+        top, bottom, left, right = texels_around(e, f, g, x, y, reach, side)
+        for row in range(top, bottom):
             dv = (row - y) / side
-            for column in range(max(math.ceil(x - broad), 0), min(int(x + broad) + 1, side)):
+            for column in range(left, right):
                 du = (column - x) / side
                 square = (e * du * du + 2 * f * du * dv + g * dv * dv) / (wide * wide)
                 down = deep * math.exp(-(square**1.3))

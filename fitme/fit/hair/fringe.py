@@ -61,9 +61,8 @@ def fringe_of(
     covered = told & (lows < LINE - 0.5 * (LINE - LOW))
     width = min(float(np.abs(COLUMNS[covered]).max()) + HALF_WIDTH, WIDEST)
     length = LINE - float(np.median(lows[covered & (np.abs(COLUMNS) <= MIDDLE)])) + ROOTS
-    over = (np.abs(azimuth) < MIDDLE) & (
-        np.abs(scalp.vertices[:, 1] - LINE / 2 - HEIGHTS[0] / 2) < 0.5 * (LINE - HEIGHTS[0])
-    )
+    height = scalp.vertices[:, 1]
+    over = (np.abs(azimuth) < MIDDLE) & (height > HEIGHTS[0]) & (height < LINE)
     sideways = float((lean[over]).sum() / max(hair[over].sum(), 1e-6))
     sweep = np.clip((abs(sideways) - STRAIGHT) / (SIDEWAYS - STRAIGHT), 0, 1) * np.sign(sideways)
     return Fringe(length, width, float(sweep))
