@@ -8,22 +8,21 @@ const setText = (node, text) => {
 };
 
 class Jobs {
-  /** ended: called with a job once it is over, if it ran while this page was open. */
+  /** ended: called with a job once it is over, if it was not over when this page was opened. */
   constructor(ended) {
     this.ended = ended;
     this.cards = new Map();
-    this.statuses = new Map();
+    this.known = null; // jobs by number as the server last said, null before it said anything
     setInterval(() => this.tick(), 1000);
   }
 
   show(jobs) {
     const shown = jobs.filter((job) => !["done", "cancelled"].includes(job.status));
-    for (const job of jobs) {
-      const before = this.statuses.get(job.number);
-      this.statuses.set(job.number, job.status);
-      if (before && before !== job.status && ["done", "failed", "cancelled"].includes(job.status)) {
-        this.ended(job);
-      }
+    const before = this.known; // a quick job can be over when it is heard of for the first time
+    this.known = new Map(jobs.map((job) => [job.number, job]));
+    for (const job of before ? jobs : []) {
+      const changed = before.get(job.number)?.status !== job.status;
+      if (changed && ["done", "failed", "cancelled"].includes(job.status)) this.ended(job);
     }
     for (const [number, card] of this.cards) {
       if (shown.some((job) => job.number === number)) continue;

@@ -2,15 +2,22 @@
 
 const form = new PhotoForm((number) => {
   mine.add(number);
-  say("Your photos are in the queue.");
+  const job = jobs.known?.get(number);
+  if (job?.status === "done") show(job); // it was over before the server's answer came
+  else say("Your photos are in the queue.");
 });
 const mine = new Set(); // numbers of jobs that this page sent
 const view = new HeadView();
 const jobs = new Jobs((job) => {
   if (job.status === "done") say(`The head of ${job.title} is ready.`);
   if (job.status === "failed") say(`${job.title} could not be made: ${job.error}`);
-  if (job.status === "done" && mine.has(job.number) && !busy()) location.hash = `head=${job.head}`;
+  if (job.status === "done" && mine.has(job.number)) show(job);
 });
+
+/** Open the head of a job of this page that is done. */
+function show(job) {
+  if (!busy()) location.hash = `head=${job.head}`;
+}
 
 function say(text) {
   element("said").textContent = text;
