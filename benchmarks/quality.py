@@ -228,7 +228,12 @@ def show(rows: dict[str, Row]) -> None:
         print(f"{title:16s}" + "".join(f"{value:13.3f}" for value in line), flush=True)
 
 
-def run(bench: Bench, cases: dict[str, tuple[list[Path], KnownHead | None]], out: Path) -> None:
+def run(
+    bench: Bench,
+    cases: dict[str, tuple[list[Path], KnownHead | None]],
+    out: Path,
+    save: bool = False,
+) -> None:
     out.mkdir(parents=True, exist_ok=True)
     rows: dict[str, Row] = {}
     for name, (paths, known) in cases.items():
@@ -242,6 +247,8 @@ def run(bench: Bench, cases: dict[str, tuple[list[Path], KnownHead | None]], out
         if bench.judge is not None:
             seen = subject.session.observations[0]
             rows[name] |= likeness(subject.avatar, seen, bench.judge)
+        if save:
+            subject.avatar.save(out / name)
         line = "  ".join(f"{key} {value:.3g}" for key, value in rows[name].items())
         print(f"{name}: {line}", flush=True)
         strips = [subject.strip(k) for k in range(len(paths))]
@@ -263,6 +270,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=1024)
     parser.add_argument("--weights", type=Path)
     parser.add_argument("--out", type=Path, default=Path("out/quality"))
+    parser.add_argument("--save", action="store_true", help="the avatars, too")
     args = parser.parse_args()
     keep_large_blocks()
     settings = override(choose_preset(args.preset), dict(item.split("=") for item in args.set))
@@ -284,7 +292,8 @@ def main() -> None:
         if title:
             print(f"== {title}", flush=True)
         bench.settings = override(settings, changes)
-        run(bench, cases, args.out / title.replace(" ", "_").replace(",", "").replace("+", "plus"))
+        folder = title.replace(" ", "_").replace(",", "").replace("+", "plus")
+        run(bench, cases, args.out / folder, args.save)
 
 
 if __name__ == "__main__":

@@ -68,7 +68,9 @@ class TestOffsets:
         size = draws.square().sum(-1).mean(0).sqrt()
         cheeks = (head.regions["face"] > 0.99) & (head.regions["lids"] < 0.01)
         assert 0.0005 < float(size[cheeks].median()) < 0.002
-        assert float(size[head.mean[:, 2] < -0.02].max()) < 2e-5  # behind the ears
+        behind_the_ears = (head.mean[:, 2] < -0.02) & (head.mean[:, 1] > -0.04)
+        assert float(size[behind_the_ears].max()) < 2e-5
+        assert 0.002 < float(size[head.regions["neck"] > 0.99].median()) < 0.010
 
     def test_codes_of_symmetric_fields_are_symmetric(
         self, fields: DeformationFields, head: HeadModel

@@ -10,13 +10,13 @@ import torch
 
 from fitme.fit.align import Aligner, AlignWeights
 from fitme.fit.evidence.labels import free_pixels, pixel_points
-from fitme.fit.evidence.outline import outline
+from fitme.fit.evidence.outline import jaw_line, neck_sides, outline
 from fitme.fit.models import Models
 from fitme.fit.observation import Observation
 from fitme.fit.session import Session
 from fitme.fit.state import FitState
 from fitme.fit.terms.base import Step
-from fitme.fit.terms.contour import Contour, skin_edges
+from fitme.fit.terms.contour import Borders, Contour, skin_edges
 from fitme.fit.terms.dense import Dense
 from fitme.head.model import HeadModel, load_head
 from fitme.head.view import View, head_rotation
@@ -157,6 +157,21 @@ class TestLabels:
         labels[Label.BACKGROUND] = 0
         assert len(outline(replace(encoded, labels=labels))) == 0
 
+    def test_a_neck_ends_at_the_wall_and_the_jaw_at_the_neck(self, head, points, seen) -> None:
+        face, view, identity = seen
+        encoded = encoded_face(head, points, view, identity)
+        labels = encoded.labels.clone()
+        chin = float(encoded.frame.from_photo(face.points[152])[1] + 0.5) * 64
+        row = round(chin)
+        labels[Label.NECK, row:] = labels[Label.SKIN, row:]
+        labels[Label.SKIN, row:] = 0
+        found = replace(face, encoded=replace(encoded, labels=labels))
+        jaw, sides = jaw_line(found.encoded), neck_sides(found)
+        assert len(jaw) > 20 and bool(((jaw[:, 1] / SIZE * 64 - row).abs() < 0.1).all())
+        assert len(sides) > 2 and bool(((sides[:, 0] - SIZE / 2).abs() < 0.1).all())
+        assert float(sides[:, 1].max()) < float(face.points[152, 1]) + 0.6 * face.scale
+        assert len(neck_sides(replace(face, encoded=None))) == 0
+
 
 class TestTerms:
     @pytest.fixture(scope="class")
@@ -184,26 +199,49 @@ class TestTerms:
 
     def test_contour_is_small_at_the_truth(self, head: HeadModel, session: Session, seen) -> None:
         _, _, identity = seen
-        edges, sides, triangles = skin_edges(head)
+        edges, _, _ = skin_edges(head)
         placed = self.step(session, identity)
         assert placed.vertices is not None
         camera = session.camera(placed.state, placed.crops)
         points = placed.crops.in_photo(camera.project(placed.vertices))
-        nothing = Contour(1.0, 0.02, edges, sides, triangles, (points[0, :0],), torch.ones(1))
-        rim = nothing._nearest(points[0], points[0][edges].mean(1)[::40])
-        truth = replace(nothing, observed=(rim,), scale=torch.tensor([60.0]))
+        middles = points[0][edges].mean(1)[::40]
+        nothing = contour(head, Borders(middles, middles[:0]), 60.0)
+        rim = middles - nothing._missed(points[0], nothing.observed[0])
+        truth = contour(head, Borders(rim, rim[:0]), 60.0)
         mean = self.step(session, torch.zeros_like(identity))
         assert float(truth(placed)) < 1e-3  # of a pixel, between edges
         assert float(truth(mean)) > 0.02
 
     def test_contour_pulls_the_outline_there(self, head: HeadModel, session: Session, seen) -> None:
         _, _, identity = seen
-        edges, sides, triangles = skin_edges(head)
         target = torch.stack([torch.full((60,), 300.0), torch.linspace(120, 260, 60)], -1)
-        term = Contour(1.0, 0.02, edges, sides, triangles, (target,), torch.tensor([400.0]))
+        term = contour(head, Borders(target, target[:0]), 400.0)
         own = identity.clone().requires_grad_()
         step = self.step(session, identity)
         vertices = head.shape(own)
         term(replace(step, vertices=vertices)).backward()
         assert own.grad is not None and bool(own.grad.isfinite().all())
         assert float(own.grad.abs().max()) > 0
+
+    def test_the_jaw_ends_where_the_neck_begins(self, head: HeadModel, session: Session) -> None:
+        """Of a head seen from the front, whose chin hides nothing, the template's own border."""
+        step = self.step(session, torch.zeros(1, len(head.identity)))
+        assert step.vertices is not None
+        camera = session.camera(step.state, step.crops)
+        points = step.crops.in_photo(camera.project(step.vertices))[0]
+        below = head.regions["neck"] > 0.5
+        edges, _, _ = skin_edges(head)
+        crossing = edges[
+            (below[edges[:, 0]] != below[edges[:, 1]]) & (head.mean[edges, 2] > 0.04).all(1)
+        ]
+        seen = points[crossing].mean(1)
+        as_jaw = contour(head, Borders(seen[:0], seen), 60.0)(step)
+        as_outline = contour(head, Borders(seen, seen[:0]), 60.0)(step)
+        assert float(as_jaw) < 0.2 * float(as_outline)
+
+
+def contour(head: HeadModel, seen: Borders, scale: float) -> Contour:
+    edges, sides, triangles = skin_edges(head)
+    below = head.regions["neck"] > 0.5
+    neck = below[edges[:, 0]] != below[edges[:, 1]]
+    return Contour(1.0, 0.02, edges, sides, triangles, neck, (seen,), torch.tensor([scale]))

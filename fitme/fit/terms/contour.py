@@ -1,7 +1,9 @@
 """The head's outline against that of the photo (HRN, arXiv 2302.14434, contour-aware loss).
 
-HRN compares row by row; here each point of the photo's outline is compared with the nearest one of
-the head's, so that ears and the jaw's underside count as its sides do.
+HRN compares row by row; here each point of the photo's outline is compared with the nearest of
+the head's, so that ears and the jaw's underside count as its sides do. Where the jaw ends before
+the neck is seen by its labels, and is the head's outline or, where skin runs on, the template's own
+border of the neck.
 """
 
 from __future__ import annotations
@@ -11,13 +13,39 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from fitme.fit.evidence.outline import outline
+from fitme.fit.evidence.outline import jaw_line, neck_sides, outline
 from fitme.fit.session import Session
 from fitme.fit.terms.base import Step
 from fitme.head.model import HeadModel
+from fitme.landmarks.face import FaceLandmarks
 
 FAR = 0.35  # interocular distances: outlines farther apart do not belong together
 FEWEST = 12  # points of an outline
+
+
+@dataclass(frozen=True)
+class Borders:
+    """What was seen in a photo, in its pixels."""
+
+    outline: Tensor  # [N,2] of head and neck
+    jaw: Tensor  # [M,2] of the face before the neck
+
+    @staticmethod
+    def of(face: FaceLandmarks) -> Borders:
+        """Empty where the encoder saw nothing."""
+        none = torch.zeros(0, 2)
+        if face.encoded is None:
+            return Borders(none, none)
+        parts = (outline(face.encoded), neck_sides(face), jaw_line(face.encoded))
+        rim, sides, jaw = (points if len(points) >= FEWEST else none for points in parts)
+        return Borders(torch.cat([rim, sides]), jaw)
+
+    def to(self, device: torch.device) -> Borders:
+        """The same on another device."""
+        return Borders(self.outline.to(device), self.jaw.to(device))
+
+    def __len__(self) -> int:
+        return len(self.outline) + len(self.jaw)
 
 
 @dataclass(frozen=True)
@@ -29,25 +57,24 @@ class Contour:
     edges: Tensor  # [E,2] vertices of the skin's edges
     sides: Tensor  # [E,2] the triangles beside each
     triangles: Tensor  # [T,3] of the skin
-    observed: tuple[Tensor, ...]  # per photo [N,2] photo pixels
+    neck: Tensor  # [E] bool, edges across the border of face and neck
+    observed: tuple[Borders, ...]  # per photo
     scale: Tensor  # [P] photo pixels
     name: str = "contour"
 
     @staticmethod
     def of(session: Session, weight: float, sigma: float) -> Contour | None:
         """The term for a session's photos; None where no outline was seen."""
-        head, found = session.head, []
-        for seen in session.observations:
-            encoded = seen.face.encoded
-            points = torch.zeros(0, 2) if encoded is None else outline(encoded)
-            found.append(points if len(points) >= FEWEST else points[:0])
-        if not any(len(points) for points in found):
+        head = session.head
+        observed = tuple(Borders.of(seen.face).to(head.device) for seen in session.observations)
+        if not any(map(len, observed)):
             return None
         edges, sides, triangles = skin_edges(head)
+        below = head.regions.get("neck", torch.zeros_like(head.mean[:, 0])) > 0.5
         scale = torch.tensor([seen.face.scale for seen in session.observations])
         return Contour(
-            weight, sigma, edges, sides, triangles,
-            tuple(points.to(head.device) for points in found), scale.to(head.device),
+            weight, sigma, edges, sides, triangles, below[edges[:, 0]] != below[edges[:, 1]],
+            observed, scale.to(head.device),
         )  # fmt: skip
 
     def __call__(self, step: Step) -> Tensor:
@@ -58,29 +85,44 @@ class Contour:
         for seen, points, scale in zip(self.observed, placed, self.scale, strict=True):
             if not len(seen):
                 continue
-            miss = ((seen - self._nearest(points, seen)) / scale).square().sum(-1)
+            miss = (self._missed(points, seen) / scale).square().sum(-1)
             near = miss.detach() < FAR**2
             total = total + torch.where(near, miss, 0.0).sum() / self.sigma**2
             count += len(seen)
         return total / max(count, 1)
 
-    def _nearest(self, points: Tensor, seen: Tensor) -> Tensor:
-        """Of each of seen [N,2], the nearest middle [N,2] of an edge between a triangle that faces
-        the camera and one that does not; points [V,2] are the projected vertices."""
+    def _missed(self, points: Tensor, seen: Borders) -> Tensor:
+        """From the points that were seen to the nearest of the head, [N+M,2]: to the middles of
+        edges between a triangle that faces the camera and one that does not, for the jaw also of
+        edges on the border of the neck that face it. points [V,2] are the projected vertices."""
         with torch.no_grad():
             corners = points[self.triangles]
             first, second = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
             front = first[:, 0] * second[:, 1] - first[:, 1] * second[:, 0] < 0
-            chosen = front[self.sides[:, 0]] != front[self.sides[:, 1]]
-        if points.device.type == "cpu":
-            rim = points[self.edges[chosen]].mean(1)
-            with torch.no_grad():
-                nearest = torch.cdist(seen, rim).argmin(1)
-            return rim[nearest]
-        with torch.no_grad():  # how many there are, the host would have to wait for
-            away = torch.cdist(seen, points[self.edges].mean(1))
-            nearest = away.masked_fill(~chosen, torch.inf).argmin(1)
-        return points[self.edges[nearest]].mean(1)
+            one, other = front[self.sides[:, 0]], front[self.sides[:, 1]]
+            rim = one != other
+            border = rim | (self.neck & one & other)
+        return torch.cat(
+            [
+                seen.outline - _nearest(points, self.edges, rim, seen.outline),
+                seen.jaw - _nearest(points, self.edges, border, seen.jaw),
+            ]
+        )
+
+
+def _nearest(points: Tensor, edges: Tensor, among: Tensor, seen: Tensor) -> Tensor:
+    """The middles [N,2] of the edges `among` [E] all edges [E,2] of points [V,2] that are nearest
+    to seen [N,2]."""
+    if not len(seen):
+        return seen
+    if points.device.type == "cpu":
+        edges = edges[among]
+    with torch.no_grad():
+        away = torch.cdist(seen, points[edges].mean(1))
+        if points.device.type != "cpu":  # how many there are, the host would have to wait for
+            away = away.masked_fill(~among, torch.inf)
+        nearest = away.argmin(1)
+    return points[edges[nearest]].mean(1)
 
 
 def skin_edges(head: HeadModel) -> tuple[Tensor, Tensor, Tensor]:
