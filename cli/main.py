@@ -22,6 +22,7 @@ from fitme.cli.doctor import add_doctor_command
 from fitme.cli.examples import add_examples
 from fitme.cli.export import add_export_command
 from fitme.cli.heads import add_head_commands
+from fitme.cli.loading import loading
 from fitme.cli.models import add_models_commands
 from fitme.cli.options import (
     ChangesOption,
@@ -171,9 +172,10 @@ def fit(
     """Fit a 3D head to one or several photos of a person and write it to DIR."""
     check_loudness(verbose, quiet)
 
-    from fitme.fit.api import fit_photos
-    from fitme.runtime.memory import keep_large_blocks
-    from fitme.runtime.progress import Progress, SilentProgress, TqdmProgress
+    with loading():
+        from fitme.fit.api import fit_photos
+        from fitme.runtime.memory import keep_large_blocks
+        from fitme.runtime.progress import Progress, SilentProgress, TqdmProgress
 
     keep_large_blocks()
     progress: Progress = SilentProgress() if quiet else TqdmProgress()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from fitme.cli.loading import loading
 from fitme.runtime.errors import InputError, show_path
 
 if TYPE_CHECKING:
@@ -98,13 +99,15 @@ def render(
 ) -> None:
     """Draw an avatar as its photo saw it, or from a new side and under a new light."""
     weights = _weights(expression or [])
-    from fitme.avatar.relight import read_light
-    from fitme.image.png import encode_png
-    from fitme.render.picture import parse_background
-    from fitme.report.views import view_picture
     from fitme.runtime.files import atomic_write_bytes, check_output_file
 
     check_output_file(out, (".png",), overwrite)
+    with loading():
+        from fitme.avatar.relight import read_light
+        from fitme.image.png import encode_png
+        from fitme.render.picture import parse_background
+        from fitme.report.views import view_picture
+
     colour = parse_background(background)
     shining = None if light is None else read_light(light)
     avatar = _load(folder, head, hair)
