@@ -80,7 +80,9 @@ async function take(page, step) {
       return download(page, step);
     case "wheel":
       await page.mouse.move(...step.at);
+      if (step.key) await page.keyboard.down(step.key);
       await page.mouse.wheel({ deltaY: step.amount });
+      if (step.key) await page.keyboard.up(step.key);
       return null;
     default:
       throw new Error(`no step ${step.kind}`);

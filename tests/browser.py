@@ -74,9 +74,10 @@ def download(selector: str, folder: Path) -> Step:
     return {"kind": "download", "selector": selector, "folder": str(folder)}
 
 
-def wheel(at: tuple[float, float], amount: float) -> Step:
-    """Turn the wheel by CSS pixels (positive: towards the user) with the pointer at a point."""
-    return {"kind": "wheel", "at": at, "amount": amount}
+def wheel(at: tuple[float, float], amount: float, *, key: str | None = None) -> Step:
+    """Turn the wheel by CSS pixels (positive: towards the user) with the pointer at a point, with a
+    key held down."""
+    return {"kind": "wheel", "at": at, "amount": amount, "key": key}
 
 
 def open_page(

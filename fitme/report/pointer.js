@@ -1,6 +1,7 @@
 // What the mouse, fingers and arrow keys do over the picture.
 
-/** Drag to orbit, with the right button or shift to move the light, wheel or pinch to zoom. */
+/** Drag to orbit, with the right button or shift to move the light, pinch to zoom; the wheel zooms
+    with ctrl, or once the picture was clicked. */
 function followPointer(controls) {
   const { canvas, orbit } = controls.viewer;
   const pointers = new Map();
@@ -45,6 +46,8 @@ function followPointer(controls) {
     pointers.set(event.pointerId, now);
   });
   canvas.addEventListener("wheel", (event) => {
+    // Who scrolls past the picture means the page; pinching a touchpad comes with ctrl.
+    if (document.activeElement !== canvas && !event.ctrlKey && !event.metaKey) return;
     event.preventDefault();
     orbit.magnify(Math.exp(-0.0015 * event.deltaY), ...place(event));
     controls.redraw();

@@ -135,6 +135,29 @@ def atomic_directory(
         raise
 
 
+def remove_result(path: str | Path) -> None:
+    """Delete a directory of a result: first it has its name no more, then what is in it goes.
+
+    Raises OutputError, in one line, where it is no result, holds files of others or cannot be
+    renamed; nothing is deleted then.
+    """
+    target, shown = _resolve(path), show_path(path)
+    if not target.is_dir() or not any((target / name).is_file() for name in RESULT_FILES):
+        raise OutputError(f"{shown} is no result of fitme")
+    foreign = next(_foreign_files(target), None)
+    if foreign is not None:
+        raise OutputError(
+            f"{shown} also holds {show_path(foreign)}, which fitme did not write;"
+            " move it away first"
+        )
+    gone = temporary_path(target, "new")  # `remove_abandoned` ends what is left by a crash
+    try:
+        os.rename(target, gone)
+    except OSError as error:
+        raise OutputError(f"{shown} cannot be deleted ({error.strerror})") from error
+    shutil.rmtree(gone, ignore_errors=True)
+
+
 def atomic_write_bytes(path: str | Path, data: bytes, *, staging: str | Path | None = None) -> None:
     """Write `data` to `path` so that a reader sees the old content or the new, never a part.
 

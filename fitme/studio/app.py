@@ -42,6 +42,7 @@ class Studio:
         self.shelf, self.exporter = shelf, Exporter()
         self.line = Line(fitter, lambda order: shelf.forget_photos(order.out.name))
         self.closing = threading.Event()  # ends what is streamed
+        self._deleted = 0  # heads; a change to tell
 
     def app(self, token: str) -> ASGIApp:
         """The ASGI app; everything is below /TOKEN/."""
@@ -54,6 +55,7 @@ class Studio:
             Route("/fits/{number:int}/cancel", self.cancel, methods=["POST"]),
             Route("/fits/{number:int}/forget", self.forget, methods=["POST"]),
             Route("/fits/{number:int}/picture.jpg", self.picture),
+            Route("/heads/{name}/delete", self.delete, methods=["POST"]),
             Route("/heads/{name}/exports/{preset}", self.export, methods=["POST"]),
             Route("/heads/{name}/exports/{preset}.zip", self.archive),
             Route("/heads/{name}/{file}", self.file),
@@ -84,9 +86,9 @@ class Studio:
 
     async def _states(self) -> AsyncIterator[str]:
         """The whole state whenever it changes."""
-        told, quiet = -1, 0.0
+        told, quiet = (-1, 0), 0.0
         while not self.closing.is_set():
-            version = self.line.version
+            version = (self.line.version, self._deleted)
             if version != told:
                 told, quiet = version, 0.0
                 state = {"jobs": self.line.state(), "heads": self.shelf.heads()}
@@ -130,6 +132,12 @@ class Studio:
         headers = {"content-security-policy": REPORT_POLICY} if file == "report.html" else {}
         given = save if "save" in request.query_params else None
         return FileResponse(path, headers=headers, media_type=FILES[file], filename=given)
+
+    async def delete(self, request: Request) -> Response:
+        if not await asyncio.to_thread(self.shelf.remove, request.path_params["name"]):
+            raise HTTPException(404, "there is no such head")
+        self._deleted += 1
+        return JSONResponse({})
 
     async def export(self, request: Request) -> Response:
         name, preset = request.path_params["name"], request.path_params["preset"]

@@ -6,6 +6,10 @@ class HeadView {
     this.name = null;
     element("close-head").addEventListener("click", () => (location.hash = ""));
     element("export").addEventListener("click", () => this.export());
+    this.question = element("delete-question");
+    element("delete").addEventListener("click", () => this.askToDelete());
+    element("delete-not").addEventListener("click", () => this.question.close());
+    element("delete-yes").addEventListener("click", () => this.delete());
   }
 
   /** Show a head by name, or none for null. */
@@ -74,6 +78,27 @@ class HeadView {
     } catch (error) {
       element("stage-note").textContent = `The 3D view cannot be shown: ${error.message}`;
     }
+  }
+
+  askToDelete() {
+    element("delete-what").textContent = `Delete “${this.name}”?`;
+    element("delete-problem").textContent = "";
+    this.question.showModal();
+  }
+
+  async delete() {
+    const button = element("delete-yes");
+    button.disabled = true;
+    try {
+      await ask(`heads/${encodeURIComponent(this.name)}/delete`);
+      this.question.close();
+      say(`The head ${this.name} is deleted.`);
+      location.hash = "";
+      element("shelf").scrollIntoView();
+    } catch (error) {
+      element("delete-problem").textContent = error.message;
+    }
+    button.disabled = false;
   }
 
   async export() {

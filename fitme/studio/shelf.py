@@ -11,7 +11,9 @@ from typing import Any
 from fitme.image.film import FILM_SUFFIXES, is_film
 from fitme.image.opening import open_image
 from fitme.runtime.errors import OutputError, PhotoError, show_path
+from fitme.runtime.files import remove_result
 from fitme.runtime.temporaries import remove_abandoned
+from fitme.studio.exports import PRESETS
 
 STATE = "_studio"  # photos that were given, exports that were made
 #: What the page may ask of an avatar's directory, and as what.
@@ -66,6 +68,18 @@ class Shelf:
         if folder is None or file not in FILES or not (folder / file).is_file():
             return None
         return folder / file
+
+    def remove(self, name: str) -> bool:
+        """Delete an avatar with its photos and exports; False where there is none of this name.
+        Raises OutputError where its directory holds files that are not fitme's."""
+        folder = self.head(name)
+        if folder is None:
+            return False
+        remove_result(folder)
+        self.forget_photos(name)
+        for preset in PRESETS:
+            self.export(name, preset).unlink(missing_ok=True)
+        return True
 
     def new_name(self, title: str, taken: Collection[str] = ()) -> str:
         """A directory's name for a photo's name, such as "eileen_collins" or "eileen_collins_2"."""

@@ -1,6 +1,7 @@
 """Imports a GLB, FBX or OBJ into Blender and prints, as JSON, what Blender made of it.
 
-usage: python blender_probe.py FILE, with a Python that has the `bpy` wheel.
+usage: python blender_probe.py FILE [AGAIN], with a Python that has the `bpy` wheel; AGAIN is a GLB
+that its exporter then writes.
 """
 
 import json
@@ -106,3 +107,5 @@ report = {
     "meshes": {item.name: describe(item) for item in bpy.data.objects if item.type == "MESH"},
 }
 print("REPORT " + json.dumps(report))
+if len(sys.argv) > 2:
+    bpy.ops.export_scene.gltf(filepath=sys.argv[2], export_format="GLB")

@@ -40,13 +40,6 @@ WANTED = {
 WANTED |= {name: WANTED["gltf"] for name in ("blender", "three", "web", "talkinghead", "vrm")}
 
 
-@pytest.fixture(scope="module")
-def coarse():
-    """Files of every preset at level 2 by preset name."""
-    avatar = replace(small_avatar(), run=RunInfo(fitme="0.0.1"))
-    return {name: export_files(avatar, ExportOptions(name, (2,))) for name in PRESETS}
-
-
 def obj_vertices(data):
     return np.array([line.split()[1:] for line in data.decode().split("\n") if line[:2] == "v "],
                     float)  # fmt: skip

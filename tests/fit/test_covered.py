@@ -196,7 +196,7 @@ class TestMask:
     def test_is_found(self, face: FacePixels, colour: tuple[float, float, float]) -> None:
         cloth = face.head * (torch.arange(SIZE)[:, None] > 77)
         found = covers(drawn((face.head, SKIN), (face.scalp, HAIR), (cloth, colour)), face)
-        assert found.notes == ("a mask over the mouth: mouth and chin are guessed",)
+        assert found.notes == ("a mask or a hand over the mouth: mouth and chin are guessed",)
         assert share(found.free, cloth) < 0.05
         above = face.bare * (torch.arange(SIZE)[:, None] < 75)
         assert share(found.free, above) > 0.9

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from fitme.avatar.model import Avatar
 from fitme.fit import api
+from fitme.fit.evidence.face_pixels import MASK, SUNGLASSES
 from fitme.fit.models import Models
 from fitme.fit.settings import FitSettings, override
 from fitme.head.model import HeadModel
@@ -112,10 +113,10 @@ def all_finite(avatar: Avatar) -> bool:
 def test_a_fit_comes_of_every_photo(kind: str, fitted: Fitted) -> None:
     avatar, notes = fitted(kind)
     assert all_finite(avatar)
-    eyes, mouth = (
-        "sunglasses: the eyes are guessed", "a mask over the mouth: mouth and chin are guessed"
-    )  # fmt: skip
-    named = {"sunglasses": [eyes], "glinting_lenses": [eyes], "mouth_mask": [mouth]}
+    named = {
+        "sunglasses": [SUNGLASSES], "glinting_lenses": [SUNGLASSES], "mouth_mask": [MASK],
+        "hand": [MASK],
+    }  # fmt: skip
     assert [note.partition(": ")[2] for note in notes] == named.get(kind, [])
 
 

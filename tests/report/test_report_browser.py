@@ -204,12 +204,17 @@ class TestControls:
             return [viewer.orbit.yaw, viewer.orbit.pitch, viewer.orbit.zoom, ...viewer.lightTurn];
         })()""")
         seen = visit(
-            page, state, drag((300, 400), (380, 360)), state,
+            page, wheel((300, 400), -200), state, wheel((300, 400), -100, key="Control"), state,
+            click("#reset-view"), state, drag((300, 400), (380, 360)), state,
             drag((300, 400), (380, 360), button="right"), state,
             drag((300, 400), (380, 360), key="Shift"), state,
             wheel((300, 400), -200), state, click("#reset-view"), state,
         )  # fmt: skip
-        start, turned, lit, again, near, reset = [v for v in seen.values if v is not None]
+        passed, pinched, start, turned, lit, again, near, reset = [
+            v for v in seen.values if v is not None
+        ]
+        assert passed == start  # the wheel is the page's until the picture is clicked
+        assert pinched[2] > 1.1 * start[2]
         assert turned[0] > start[0] + 5 and turned[1] > start[1] + 2 and turned[2:] == start[2:]
         assert lit[:3] == turned[:3] and lit[3] > 5 and lit[4] > 2
         assert again[:3] == turned[:3] and again[3] == pytest.approx(2 * lit[3])

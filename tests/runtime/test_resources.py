@@ -12,9 +12,9 @@ from fitme.runtime import resources
 
 @pytest.fixture
 def container(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of control groups, empty: no limits. The host has 16 cores."""
+    """A folder of control groups, empty: no limits. The host has 64 cores."""
     monkeypatch.setattr(resources, "_CGROUP", tmp_path)
-    monkeypatch.setattr(resources, "host_cores", lambda: 16)
+    monkeypatch.setattr(resources, "host_cores", lambda: 64)
     for variable in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS"):
         monkeypatch.delenv(variable, raising=False)
     return tmp_path
@@ -34,20 +34,20 @@ def quota(folder: Path, version: int, cores: float) -> None:
 
 
 @pytest.mark.parametrize("version", [1, 2])
-@pytest.mark.parametrize(("cores", "usable"), [(0.5, 1), (2, 2), (2.6, 3), (64, 16)])
+@pytest.mark.parametrize(("cores", "usable"), [(0.5, 1), (2, 2), (2.6, 3), (64, 64), (99, 64)])
 def test_quota(container: Path, version: int, cores: float, usable: int) -> None:
     quota(container, version, cores)
     assert resources.usable_cores() == usable
 
 
 def test_no_quota(container: Path) -> None:
-    assert resources.usable_cores() == 16
+    assert resources.usable_cores() == 64
     write(container, "cpu.max", "max 100000\n")
-    assert resources.usable_cores() == 16
+    assert resources.usable_cores() == 64
     (container / "cpu.max").unlink()
     write(container, "cpu/cpu.cfs_quota_us", "-1\n")
     write(container, "cpu/cpu.cfs_period_us", "100000\n")
-    assert resources.usable_cores() == 16
+    assert resources.usable_cores() == 64
 
 
 def test_memory_limit(container: Path) -> None:

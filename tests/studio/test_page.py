@@ -64,6 +64,10 @@ def test_from_a_photo_to_a_head(
         download("#save-avatar", tmp_path),
         click("#close-head"), wait("document.getElementById('head').hidden"),
         click("#heads button"), READY,
+        click("#delete"), screenshot(tmp_path / "question.png"), click("#delete-not"),
+        evaluate("document.querySelectorAll('#heads button').length"),
+        click("#delete"), click("#delete-yes"),
+        wait("!document.querySelector('#heads button') && document.getElementById('head').hidden"),
         **size,
     )  # fmt: skip
     assert not seen.errors
@@ -72,6 +76,8 @@ def test_from_a_photo_to_a_head(
     assert seen.values[5:12] == ["#head=ok", "ok", seen.values[7], True, 1, 0, "pan-y"]
     assert seen.values[7] >= 2
     assert Path(seen.values[13]).read_bytes()[:4] == b"glTF"
+    assert [value for value in seen.values[14:] if value is not None] == [1]  # kept when asked
+    assert not list((tmp_path / "root").glob("*/*/ok*")) and not (tmp_path / "root/ok").exists()
 
 
 def test_work_that_waits_fails_and_is_cancelled(tmp_path: Path, photos: dict[str, Path]) -> None:

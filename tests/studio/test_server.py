@@ -131,6 +131,23 @@ class TestFiles:
         assert client.post("heads/ok/exports/x").status_code == 400
         assert client.post("heads/nobody/exports/web").status_code == 404
 
+    def test_delete(self, tmp_path: Path) -> None:
+        with running(tmp_path) as (studio, client):
+            send(client, "ok.png")
+            wait_for(studio, lambda jobs: jobs[0]["status"] == "done")
+            for name in ("_studio", "..", "nobody", ".", "%2e%2e"):
+                assert client.post(f"heads/{name}/delete").status_code == 404
+            export = studio.shelf.export("ok", "web")
+            export.parent.mkdir()
+            export.write_bytes(b"PK")
+            refused = client.post("heads/ok/delete")
+            assert refused.status_code == 400 and "secret.txt" in refused.json()["error"]
+            assert (tmp_path / "ok" / "avatar.glb").is_file() and export.is_file()
+            (tmp_path / "ok" / "secret.txt").unlink()
+            assert client.post("heads/ok/delete").status_code == 200
+            left = [path.name for path in tmp_path.rglob("*") if path.is_file()]
+            assert left == [] and studio.shelf.heads() == []
+
     def test_presets_are_those_of_the_export(self) -> None:
         from fitme.export.presets import PRESETS
 

@@ -8,7 +8,7 @@ from typing import ClassVar
 from torch import Tensor
 
 SUNGLASSES = "sunglasses: the eyes are guessed"
-MASK = "a mask over the mouth: mouth and chin are guessed"
+MASK = "a mask or a hand over the mouth: mouth and chin are guessed"
 
 
 @dataclass(frozen=True)

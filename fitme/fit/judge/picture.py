@@ -25,6 +25,9 @@ TINT = 0.012  # see `tint_spread`; 83 photos: 0.022 to 0.153; made sepia, as JPE
 # See `sharpness`. The 82 photos: smallest 0.032, median 0.071; blurred by a Gaussian of 1 % of the
 # face's size: 0.005 to 0.019, by 2 %: 0.003 to 0.011.
 BLURRED, VERY_BLURRED = 0.022, 0.010
+# See `even_share`. 41 photos: largest 0.009; as JPEG of quality 10: 0.06; a face filtered to areas
+# of one colour with outlines: 0.40.
+EVEN, EVEN_SIDE = 0.2, 128
 TINT_SIDE = 128  # pixels of the longer side
 BLUR_SIDE = 256  # pixels of the face at which sharpness is measured
 CUT = 0.02  # of the face's landmarks outside of the picture
@@ -38,6 +41,7 @@ def picture_notes(photo: Photo, face: FaceLandmarks) -> list[Note]:
         _size(photo, face),
         _eyes(face),
         _cut(photo, face),
+        _drawn(photo, face),
     ]
     if face.size > TINY_PX:
         found.append(_blur(photo, face))
@@ -105,6 +109,15 @@ def _cut(photo: Photo, face: FaceLandmarks) -> Found:
     return "cut", "warning", text
 
 
+def _drawn(photo: Photo, face: FaceLandmarks) -> Found:
+    if even_share(photo, face) < EVEN:
+        return None
+    return "drawn", "note", (
+        "large parts of the face are of one even colour (a drawing, a filter, strong compression): "
+        "the skin is a guess, and so is the shape of a drawn head"
+    )  # fmt: skip
+
+
 def _blur(photo: Photo, face: FaceLandmarks) -> Found:
     sharp = sharpness(photo, face)
     if sharp >= BLURRED:
@@ -158,6 +171,26 @@ def sharpness(photo: Photo, face: FaceLandmarks) -> float:
     gray = luminance(linear_to_srgb(pixels))[None, None]
     contrast = float(gray.std())
     return float((gray - _smooth(gray)).std()) / contrast if contrast > 1e-6 else 0.0
+
+
+def even_share(photo: Photo, face: FaceLandmarks) -> float:
+    """Share of the face where a pixel and its eight neighbours have one brightness: what a drawing
+    has and a photo with its noise has not.
+
+    Of the upper and the lower half the smaller one, as lenses or a mask may be even; black and
+    white, where a photo holds no more, do not count. At no more than `EVEN_SIDE` pixels.
+    """
+    x0, y0, x1, y1 = face.box
+    side = max(8, round(0.7 * face.size))
+    left, top = round((x0 + x1) / 2 - side / 2), round((y0 + y1) / 2 - side / 2)
+    size = min(EVEN_SIDE, side)
+    pixels = photo.crop(left, top, side, side, (size, size)).pixels
+    gray = 255 * linear_to_srgb(pixels).mean(-1)[None, None]
+    spread = F.max_pool2d(gray, 3, 1) + F.max_pool2d(-gray, 3, 1)
+    middle = gray[..., 1:-1, 1:-1]
+    even = ((spread < 1) & (middle > 8) & (middle < 247))[0, 0].float()
+    half = len(even) // 2
+    return float(torch.minimum(even[:half].mean(), even[half:].mean()))
 
 
 def _smooth(image: Tensor) -> Tensor:
