@@ -2,6 +2,7 @@
 
     python -m benchmarks.detail --people 4 --ict ../shared/data/ict_face --out out/detail
     python -m benchmarks.detail --photos ../shared/data/photos
+    python -m benchmarks.detail --people 4 --only person_00 --ablation --preset fast
 
 Made people (`expressive_heads.py`) are fitted from their photo at rest and, apart, from one with
 folds; the neutral heads of both fits are held against the truth. Photos of real people, each
@@ -21,6 +22,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
+from benchmarks.detail_ablation import CASES, ablated, surface_mm
 from benchmarks.expressive_heads import ExpressivePerson, make_people
 from benchmarks.fold_measures import Folds, log_luminance
 from benchmarks.neutral_head import aligned, neutral_numbers
@@ -187,10 +189,36 @@ def run_people(bench: Bench, people: list[ExpressivePerson], out: Path, control:
         table(rows)
 
 
+def run_ablation(bench: Bench, people: list[ExpressivePerson]) -> None:
+    """A table per person, a column per case."""
+    for person in people:
+        rows: dict[str, Row] = {}
+        for name, fit in ablated(bench, person, list(CASES)):
+            found = numbers(person, fit, fit)
+            row = {key.removesuffix(", smile"): value for key, value in found.items()
+                   if key.endswith(", smile") or "," not in key}  # fmt: skip
+            seen = fit.photo_numbers()
+            rows[name] = row | {"surface mm": surface_mm(fit, person)}
+            rows[name] |= {"photo dB": seen["psnr"], "photo SSIM": seen["ssim"]}
+            line = "  ".join(f"{key} {value:.3g}" for key, value in rows[name].items())
+            print(f"{person.name}, {name}: {line}", flush=True)
+        print(person.name)
+        columns(rows)
+
+
+def columns(rows: dict[str, Row]) -> None:
+    """A line per measure, a column per case; a measure that a case has not is left out."""
+    print(f"{'':18s}" + "".join(f"{name:>16s}" for name in rows))
+    for name in next(iter(rows.values())):
+        cells = [f"{row[name]:16.3f}" if name in row else " " * 16 for row in rows.values()]
+        print(f"{name:18s}" + "".join(cells), flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--people", type=int, default=0, help="number of made people")
     parser.add_argument("--control", action="store_true", help="fit the photo without folds too")
+    parser.add_argument("--ablation", action="store_true", help="without one part at a time")
     parser.add_argument("--seed", type=int, default=0, help="other people")
     parser.add_argument("--ict", type=Path, help="folder of ict_face.npz, for unknown shapes")
     parser.add_argument("--kept", type=Path, help="folder of made people; by default OUT/people")
@@ -210,7 +238,10 @@ def main() -> None:
         folder = args.kept or args.out / "people"
         people = make_people(bench.models.head, folder, args.people, args.ict, args.seed)
         chosen = [p for p in people if not args.only or p.name in args.only]
-        run_people(bench, chosen, args.out, args.control)
+        if args.ablation:
+            run_ablation(bench, chosen)
+        else:
+            run_people(bench, chosen, args.out, args.control)
     if args.photos:
         compare_photos(bench, args.photos, args.only)
     print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB")

@@ -136,6 +136,9 @@ class TestUsualFolds:
     def test_the_file_of_the_package(self, head: HeadModel) -> None:
         usual = load_usual_folds()
         assert float(usual.compressed.min()) > -3e-3 and float(usual.compressed.max()) < 1e-3
+        forehead = 1e3 * usual.compressed[:, 60:120, 200:310].flatten(1)
+        deep = -forehead.quantile(0.01, 1)  # of moving skin: at rest 0.07 to 0.22 mm
+        assert float(deep.min()) > 0.3 and float(deep.max()) < 1.5
         brows = strain_maps(head, head.mean[None], posed(head, browInnerUp=1.0), 128)[0]
         weights = fold_weights(usual.angle, usual.complete[..., None])
         amount = (brows * weights).sum(-1)

@@ -113,6 +113,18 @@ class TestFoldOut:
         torch.testing.assert_close(kept.diffuse_albedo, maps.diffuse_albedo, atol=1e-4, rtol=0)
         assert float(wrinkles.compressed.abs().max()) > 1e-4  # the usual ones
 
+    def test_a_forehead_smooth_with_brows_a_little_up_folds_less(self, models: Models) -> None:
+        depths = []
+        for weight in (0.0, 0.2):
+            state = known_state(models.head)
+            state.frames.expression[0, models.head.expression_index("browInnerUp")] = weight
+            state.frames.trusted = torch.ones(1, 64, 64)
+            session = Session(models, [photographed(models.head, models.regions, state, plain())])
+            _, wrinkles = fold_out(session, state, plain(), plain())
+            forehead = wrinkles.compressed[0, 60:120, 200:310]
+            depths.append(float(-forehead.flatten().quantile(0.01)))
+        assert depths[0] > 1e-4 and 0.3 * depths[0] < depths[1] < 0.9 * depths[0]
+
 
 def skin_of(maps: ReflectanceMaps):
     from fitme.render import Material

@@ -57,6 +57,7 @@ class _Seen:
     fold: Tensor  # [r,r,3] see `Wrinkles`
     response: Tensor  # [r,r,2] log radiance per tilt of the normals
     weight: Tensor  # [r,r] how well it is seen
+    pressed: Tensor  # [r,r] compression of what is seen
 
 
 @torch.no_grad()
@@ -102,7 +103,9 @@ def fold_out(
 
     usual = session.models.usual_folds
     compressed = resized(usual.compressed[:, :, :, None], side)[..., 0]
-    compressed = USUAL * _likest(compressed, height, dynamic) * clear
+    # Skin that a photo shows compressed and without a fold folds less than others'.
+    smooth = 1 - (seen.pressed / usual.complete).clamp(0, 1)
+    compressed = USUAL * _likest(compressed, height, dynamic) * clear * _wide(smooth, side)
     height = height + compressed * (1 - dynamic)
     shade = shade + (cavity(compressed / texel) * (1 - dynamic))[..., None]
     others = fold_weights(usual.angle, usual.complete[..., None])
@@ -136,7 +139,8 @@ def _seen(session: Session, state: FitState, neutral: Tensor) -> _Seen:
     found = torch.stack(tilt_responses(coarse, picture, picture(coarse)), -1)
     found = sample(found.clamp(-STEEP_RESPONSE, STEEP_RESPONSE), pixels)
     mean = (found * square[..., None]).sum(0) / square.sum(0).clamp_min(UNSEEN**2)[..., None]
-    return _Seen(share, fold_weights(angle, most[..., None]), mean, weight.amax(0))
+    shown = most * (weight.amax(0) > UNSEEN)
+    return _Seen(share, fold_weights(angle, most[..., None]), mean, weight.amax(0), shown)
 
 
 def _likest(examples: Tensor, height: Tensor, dynamic: Tensor) -> Tensor:
