@@ -17,6 +17,8 @@ Floats = NDArray[np.floating[Any]]
 Ints = NDArray[np.int32]
 
 BEND = 0.08  # metres of straight hair that need as many stations as a radian of a bend
+LONGER = 0.6  # share of a group's strands that are shorter than those its card goes along with
+ONWARDS = 0.07  # of its length that a card goes on: few of a strip's strands reach its end
 FOREMOST = 0.04  # share of a group's roots that lie behind the place where its card begins
 BEHIND = 0.0015  # metres that a card begins before that
 
@@ -31,6 +33,11 @@ class Paths:
 
     def __len__(self) -> int:
         return len(self.points)
+
+    def some(self, kept: NDArray[np.integer[Any]]) -> Paths:
+        """Those of these numbers."""
+        offsets = tuple(self.offsets[k] for k in kept)
+        return Paths(self.points[kept], offsets, self.root[kept])
 
     def spread(self, across: Floats) -> Floats:
         """Standard deviation [C,S] metres of each group along unit vectors [C,S,3]."""
@@ -89,11 +96,13 @@ def group_paths(
         members = order[start:end]
         own = lines[members]
         reach = np.linalg.norm(own[:, -1] - own[:, 0], axis=1)
-        longer = own[
-            reach >= np.sort(reach)[len(reach) // 2]
-        ]  # the strips' tips are ragged, not the cards'
+        # the strips' tips are ragged, not the cards'
+        longer = own[reach >= np.sort(reach)[int(LONGER * len(reach))]]
         at = places(longer.mean(0), many)
         own, middle = at_places(own, at), at_places(longer, at).mean(0)
+        last = middle[-1] - middle[-2]
+        length = np.linalg.norm(np.diff(middle, axis=0), axis=1).sum()
+        middle[-1] += ONWARDS * length / (np.linalg.norm(last) + 1e-9) * last
         # begins at the roots that lie behind, so that partings and hairlines are covered
         normal = outward[members].mean(0)
         way = middle[min(2, many - 1)] - middle[0]
