@@ -26,8 +26,8 @@ EVEN = 0.2  # 1: as many strands stand at the edges of a strip as in its middle
 # light that strands of one colour get: what tells a lock from the next, and hair from paper
 STRIP_TONE, TUFT_TONE, STRAND_TONE = 0.03, 0.08, 0.24
 BRIGHT = 0.88  # times the strands' albedo: light goes from hair to hair
-# Strands lie several deep: a strip thins out only where few of them go on to its tip. Where the share
-# s of the fray is left, s ** (1 / FEW_LONG) do; LOCKS of it a whole bundle has in common
+# Strands lie several deep: a strip thins out only where few of them go on to its tip. Where the
+# share s of the fray is left, s ** (1 / FEW_LONG) do; LOCKS of it a whole bundle has in common
 FEW_LONG, LOCKS = 0.5, 0.2
 GAP = 0.06  # share of a strip's rows that stays empty above and below: smaller mips bleed
 # Metres of hair per pixel. Across a card they are 0.00013; straight hair is coarser along, as seen
