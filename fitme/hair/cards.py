@@ -143,8 +143,9 @@ def make_cards(
             paths = group_paths(own, normals, count, quads + 1, window, random)
             paths = replace(paths, root=chosen[paths.root].astype(np.int32))
             paths = without_tufts(paths, aside)
-            kept = np.flatnonzero(~alone(paths.points, around)) if style.on_skin else []
-            paths = paths.some(kept) if len(kept) else paths
+            if style.on_skin:
+                kept = np.flatnonzero(~alone(paths.points, around))
+                paths = paths.some(kept) if len(kept) else paths
         if on_end:
             paths = replace(paths, points=bowed(paths.points, random))
         scene = around, skin, hidden
