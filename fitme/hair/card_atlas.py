@@ -176,7 +176,7 @@ def _draw(
     fray = kind.fray if wave.size == 0 else min(1.4 * kind.fray, 0.8)  # curls end anywhere
     early = (1 - LOCKS) * random.random(count) ** FEW_LONG + LOCKS * random.random(kind.tufts)[tuft]
     end = 1 - TIP_SPACE - fray * early * (0.7 + 0.3 * edge)
-    start = min(kind.roots * root, 0.3) * random.random(count) ** 2
+    start = min(kind.roots * root, 0.3) * random.random(count) ** 1.3
     order = random.permutation(count)
     depth = np.linspace(0, 1, count, dtype=np.float32)
     color = tones[random.integers(0, len(tones), count)]

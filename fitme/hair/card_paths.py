@@ -128,10 +128,13 @@ def group_paths(
     return Paths(middles.astype(np.float32), offsets, nearest.astype(np.int32))
 
 
-def stray_paths(strands: Strands, count: int, many: int, random: np.random.Generator) -> Paths:
+def stray_paths(
+    strands: Strands, count: int, many: int, smooth: int, random: np.random.Generator
+) -> Paths:  # fmt: skip
     """Single strands that lie far from the others' way: what flies about."""
     at = np.linspace(0, strands.points.shape[1] - 1, many)
-    lines = at_places(strands.points, np.broadcast_to(at, (len(strands), many)))
+    lines = without_curls(strands.points, smooth)
+    lines = at_places(lines, np.broadcast_to(at, (len(strands), many)))
     features = shape_features(lines)
     owner = clustered(lines, max(len(lines) // 40, 1), random)
     total = np.zeros((owner.max() + 1, features.shape[1]))

@@ -134,7 +134,8 @@ def make_cards(
             # at a hairline it would seem a scratch on the skin
             inner = np.flatnonzero((hidden >= THIN) & ~aside & ~away)
             inner = inner if len(inner) else np.arange(len(strands))
-            paths = stray_paths(strands.take(inner.astype(np.int32)), count, quads + 1, random)
+            own = strands.take(inner.astype(np.int32))
+            paths = stray_paths(own, count, quads + 1, window, random)
             paths = replace(paths, root=inner[paths.root].astype(np.int32))
         else:
             chosen = np.flatnonzero(out >= np.quantile(out, layer.outer))
