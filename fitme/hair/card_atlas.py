@@ -26,6 +26,9 @@ EVEN = 0.2  # 1: as many strands stand at the edges of a strip as in its middle
 # light that strands of one colour get: what tells a lock from the next, and hair from paper
 STRIP_TONE, TUFT_TONE, STRAND_TONE = 0.03, 0.08, 0.24
 BRIGHT = 0.88  # times the strands' albedo: light goes from hair to hair
+# Strands lie several deep: a strip thins out only where few of them go on to its tip. Where the
+# share s of the fray is left, s ** (1 / FEW_LONG) do; LOCKS of it a whole bundle has in common
+FEW_LONG, LOCKS = 0.5, 0.2
 GAP = 0.06  # share of a strip's rows that stays empty above and below: smaller mips bleed
 # Metres of hair per pixel. Across a card they are 0.00013; straight hair is coarser along, as seen
 # along the hair mip levels would blur it across
@@ -50,17 +53,18 @@ class StripKind:
 
 
 def atlas_width(length: float, wave: Wave, most: int) -> int:
-    """Pixels, a power of two from 128 to `most`, for hair of a length in metres."""
-    texel = TEXEL if wave.size == 0 else CURLED_TEXEL
+    """Pixels, a power of two from 128 to `most`, for hair of a length in metres; straight hair
+    needs half as many at most."""
+    texel, most = (TEXEL, most // 2) if wave.size == 0 else (CURLED_TEXEL, most)
     wanted = 2 ** round(float(np.log2(max(length, 1e-3) / texel)))
     return int(np.clip(wanted, 128, most))
 
 
 HAIR_STRIPS = (
-    StripKind("dense", 84, 4, 170, 1.7, 18, 0.85, 0.34, 0.78, 2.0),
-    StripKind("medium", 84, 5, 96, 1.55, 14, 0.75, 0.5, 0.95, 5.0),
-    StripKind("sparse", 62, 3, 36, 1.55, 10, 0.6, 0.6, 1.0, 12.0),
-    StripKind("wispy", 18, 3, 6, 3.2, 3, 0.6, 0.5, 1.0, 5.0),
+    StripKind("dense", 84, 4, 260, 1.0, 18, 0.85, 0.42, 0.74, 3.0),
+    StripKind("medium", 84, 5, 150, 0.95, 14, 0.75, 0.55, 0.92, 8.0),
+    StripKind("sparse", 62, 3, 62, 0.9, 10, 0.6, 0.7, 1.0, 12.0),
+    StripKind("wispy", 18, 3, 4, 1.7, 3, 0.6, 0.6, 1.0, 5.0),
 )
 TUFT_STRIPS = (  # beards and stubble: hairs are seen singly
     StripKind("dense", 120, 4, 60, 2.6, 14, 0.9, 0.55, 0.85),
@@ -125,7 +129,8 @@ def draw_atlas(
             gap = max(1, round(GAP * rows))
             inner = sheet[top + gap : top + rows - gap]
             _draw(inner, kind, tones, wave, root, share, random)
-            used = top + gap + np.flatnonzero(inner[..., 3].max(1) > 0.3)
+            most = inner[..., 3].max(1)
+            used = top + gap + np.flatnonzero(most > 0.3 * most.max())
             strips.append(Strip(kind.name, float(used[0]) / height, float(used[-1] + 1) / height))
             top += rows
     return _finished(sheet, tones, tuple(strips))
@@ -152,7 +157,7 @@ def _draw(
     even = EVEN * even + (1 - EVEN) * (0.5 - np.sin(np.arcsin(1 - 2 * even) / 3))
     own = (1 - kind.spread) * middles[tuft] + kind.spread * even
     # bundles close towards the tip; curls that go each its way do not
-    closing = gather * (0.06 + 0.28 * random.random(count))[:, None] * x**1.5
+    closing = gather * (0.07 + 0.35 * random.random(count))[:, None] * x**2
     tip = middles[tuft] + 0.06 * random.standard_normal(count)
     path = own[:, None] * (1 - closing) + tip[:, None] * closing
     for turns, amount in ((0.7, 0.020), (1.9, 0.008), (4.3, 0.003)):
@@ -169,8 +174,9 @@ def _draw(
     # the middle of a strip reaches further than its edges
     edge = np.abs(2 * own - 1)
     fray = kind.fray if wave.size == 0 else min(1.4 * kind.fray, 0.8)  # curls end anywhere
-    end = 1 - TIP_SPACE - fray * random.random(count) ** 1.3 * (0.55 + 0.45 * edge)
-    start = min(kind.roots * root, 0.3) * random.random(count) ** 2
+    early = (1 - LOCKS) * random.random(count) ** FEW_LONG + LOCKS * random.random(kind.tufts)[tuft]
+    end = 1 - TIP_SPACE - fray * early * (0.7 + 0.3 * edge)
+    start = min(kind.roots * root, 0.3) * random.random(count) ** 1.3
     order = random.permutation(count)
     depth = np.linspace(0, 1, count, dtype=np.float32)
     color = tones[random.integers(0, len(tones), count)]

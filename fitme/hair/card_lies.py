@@ -18,6 +18,8 @@ Floats = NDArray[np.floating[Any]]
 UPRIGHT = 0.93  # of its height that it keeps then
 BOWED = 0.55  # of a card's length that its tip is bent aside: on end one would look in between
 TUFT = 0.4  # of the usual number of strands that a card across the face must have
+ALONE = 8.0  # per metre of the hair's density: of strands, one in twenty comes through less
+ALONE_STRAY = 25.0  # of hairs that are drawn singly
 # What grows on skin of the face is less than this share; its skin lies in front of this, metres
 BARE, FACE_FROM = 0.1, 0.045
 
@@ -36,9 +38,15 @@ def without_tufts(paths: Paths, aside: NDArray[np.bool_]) -> Paths:
     many = np.array([len(offsets) for offsets in paths.offsets])
     few = many < TUFT * np.median(many)
     kept = np.flatnonzero(~(few & aside[paths.root]))
-    if len(kept) == 0:
-        return paths
-    return Paths(paths.points[kept], tuple(paths.offsets[k] for k in kept), paths.root[kept])
+    return paths.some(kept) if len(kept) else paths
+
+
+def alone(lines: Floats, around: Surroundings, least: float = ALONE) -> NDArray[np.bool_]:
+    """Lines [N,K,3] that leave the rest of the hair, where it is less dense than `least` per metre,
+    on their way and not only with their tips: on ribbons they look like wires."""
+    flat = np.ascontiguousarray(lines[:, 1 : -(lines.shape[1] // 4) or None], np.float32)
+    dense = around.volume.at(around.volume.density, flat.reshape(-1, 3))
+    return np.asarray(dense.reshape(len(lines), -1).min(1) < least)
 
 
 def stands(strands: Strands, around: Surroundings) -> float:

@@ -44,16 +44,21 @@ def lifted(points: Floats, least: Floats, skin: Skin) -> Floats:
     """Lines [M,K,3] moved out until they and the straight pieces between their points are `least`
     [M,K] metres above the skin."""
     points = points.astype(np.float64)
+    rest = np.arange(len(points))  # lines that the round before has moved
     for _ in range(ROUNDS):
-        push = _push(points, least, skin)
+        own, low = points[rest], least[rest]
+        push = _push(own, low, skin)
         for t in BETWEEN:
-            middle = points[:, :-1] * (1 - t) + points[:, 1:] * t
+            middle = own[:, :-1] * (1 - t) + own[:, 1:] * t
             # a straight piece may come closer than its ends, but not into the skin
-            own = _push(middle, 0.5 * (least[:, :-1] + least[:, 1:]), skin)
+            between = _push(middle, 0.5 * (low[:, :-1] + low[:, 1:]), skin)
             for ends in (push[:, :-1], push[:, 1:]):
-                larger = np.linalg.norm(own, axis=-1) > np.linalg.norm(ends, axis=-1)
-                ends[larger] = own[larger]
-        points = points + push
+                larger = np.linalg.norm(between, axis=-1) > np.linalg.norm(ends, axis=-1)
+                ends[larger] = between[larger]
+        points[rest] = own + push
+        rest = rest[np.abs(push).max((1, 2)) > 0]
+        if len(rest) == 0:
+            break
     return points.astype(np.float32)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,12 +10,15 @@ from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter1d
 
 from fitme.hair.clusters import clustered, shape_features
+from fitme.hair.guides import unit
 from fitme.hair.strands import Strands
 
 Floats = NDArray[np.floating[Any]]
 Ints = NDArray[np.int32]
 
 BEND = 0.08  # metres of straight hair that need as many stations as a radian of a bend
+LONGER = 0.6  # share of a group's strands that are shorter than those its card goes along with
+ONWARDS = 0.07  # of its length that a card goes on: few of a strip's strands reach its end
 FOREMOST = 0.04  # share of a group's roots that lie behind the place where its card begins
 BEHIND = 0.0015  # metres that a card begins before that
 
@@ -32,6 +34,11 @@ class Paths:
     def __len__(self) -> int:
         return len(self.points)
 
+    def some(self, kept: NDArray[np.integer[Any]]) -> Paths:
+        """Those of these numbers."""
+        offsets = tuple(self.offsets[k] for k in kept)
+        return Paths(self.points[kept], offsets, self.root[kept])
+
     def spread(self, across: Floats) -> Floats:
         """Standard deviation [C,S] metres of each group along unit vectors [C,S,3]."""
         out = np.zeros(self.points.shape[:2], np.float32)
@@ -42,28 +49,31 @@ class Paths:
         return out
 
 
-def places(middle: Floats, count: int) -> Floats:
-    """Where along a line [K,3] its `count` stations are, as indices 0..K-1: closer to each other
-    where it bends, and near the root."""
-    steps = np.diff(middle, axis=0)
-    size = np.linalg.norm(steps, axis=1) + 1e-9
-    way = steps / size[:, None]
-    turn = np.zeros(len(size))
-    turn[1:] += np.linalg.norm(np.diff(way, axis=0), axis=1)
-    turn[:-1] += np.linalg.norm(np.diff(way, axis=0), axis=1)
-    weight = size + BEND * uniform_filter1d(turn, 3, mode="nearest")
-    weight = weight * (1 + np.exp(-np.arange(len(size)) / max(0.1 * len(size), 1)))
-    total = np.concatenate([[0], np.cumsum(weight)])
-    at: Floats = np.interp(np.linspace(0, total[-1], count), total, np.arange(len(total)))
+def places(middles: Floats, count: int) -> Floats:
+    """Where along lines [C,K,3] their `count` stations are, as indices [C,count] in 0..K-1: closer
+    to each other where they bend, and near the root."""
+    steps = np.diff(middles, axis=1)
+    size = np.linalg.norm(steps, axis=-1) + 1e-9
+    bend = np.linalg.norm(np.diff(steps / size[..., None], axis=1), axis=-1)
+    turn = np.zeros(size.shape)
+    turn[:, 1:] += bend
+    turn[:, :-1] += bend
+    weight = size + BEND * uniform_filter1d(turn, 3, 1, mode="nearest")
+    weight = weight * (1 + np.exp(-np.arange(size.shape[1]) / max(0.1 * size.shape[1], 1)))
+    total = np.concatenate([np.zeros((len(size), 1)), np.cumsum(weight, 1)], 1)
+    index = np.arange(total.shape[1])
+    wanted = np.linspace(0, total[:, -1], count, axis=1)
+    at: Floats = np.stack([np.interp(w, own, index) for w, own in zip(wanted, total, strict=True)])
     return at
 
 
 def at_places(points: Floats, at: Floats) -> Floats:
-    """Points [N,K,3] at indices [S], linear between them."""
+    """Points [N,K,3] at indices [N,S], linear between them."""
     low = at.astype(np.int64).clip(0, points.shape[1] - 2)
-    mix = (at - low)[:, None]
-    out: Floats = (points[:, low] * (1 - mix) + points[:, low + 1] * mix).astype(np.float32)
-    return out
+    mix = (at - low)[..., None].astype(np.float32)
+    row = np.arange(len(points))[:, None]
+    out: Floats = points[row, low] * (1 - mix) + points[row, low + 1] * mix
+    return out.astype(np.float32)
 
 
 def without_curls(points: Floats, window: int) -> Floats:
@@ -82,37 +92,49 @@ def group_paths(
     normal at the roots."""
     lines = without_curls(strands.points, smooth)
     owner = clustered(lines, count, random)
-    order = np.argsort(owner, kind="stable")
-    ends = np.searchsorted(owner[order], np.arange(owner.max() + 2))
-    middles, offsets, roots = [], [], []
-    for start, end in itertools.pairwise(ends):
-        members = order[start:end]
-        own = lines[members]
-        reach = np.linalg.norm(own[:, -1] - own[:, 0], axis=1)
-        longer = own[
-            reach >= np.sort(reach)[len(reach) // 2]
-        ]  # the strips' tips are ragged, not the cards'
-        at = places(longer.mean(0), many)
-        own, middle = at_places(own, at), at_places(longer, at).mean(0)
-        # begins at the roots that lie behind, so that partings and hairlines are covered
-        normal = outward[members].mean(0)
-        way = middle[min(2, many - 1)] - middle[0]
-        way = way - (way @ normal) / (normal @ normal + 1e-9) * normal
-        way = way / (np.linalg.norm(way) + 1e-9)
-        behind = (own[:, 0] - own[:, 0].mean(0)) @ way
-        middle[0] = (
-            own[:, 0].mean(0) + (np.sort(behind)[int(FOREMOST * len(behind))] - BEHIND) * way
-        )
-        nearest = np.linalg.norm(own[:, 0] - middle[0], axis=1).argmin()
-        middles.append(middle)
-        offsets.append(own - own.mean(0))
-        roots.append(members[nearest])
-    return Paths(np.array(middles, np.float32), tuple(offsets), np.array(roots, np.int32))
+    reach = np.linalg.norm(lines[:, -1] - lines[:, 0], axis=1)
+    order = np.lexsort((reach, owner))  # groups behind each other, the longest strands last
+    lines, outward, owner = lines[order], outward[order], owner[order]
+    starts = np.searchsorted(owner, np.arange(owner[-1] + 1))
+    many_in = np.diff(np.append(starts, len(owner)))
+
+    def mean(values: Floats, of: Floats) -> Floats:
+        """Of each group, weighted by of [N]."""
+        weight = of.reshape(-1, *[1] * (values.ndim - 1)).astype(np.float32)
+        total = np.add.reduceat(values * weight, starts)
+        out: Floats = total / np.add.reduceat(weight, starts)
+        return out
+
+    rank = np.arange(len(owner)) - starts[owner]
+    # the strips' tips are ragged, not the cards'
+    middles = mean(lines, (rank >= (LONGER * many_in).astype(int)[owner]).astype(np.float32))
+    at = places(middles, many)
+    own, middles = at_places(lines, at[owner]), at_places(middles, at)
+    last = middles[:, -1] - middles[:, -2]
+    length = np.linalg.norm(np.diff(middles, axis=1), axis=-1).sum(1)
+    middles[:, -1] += (ONWARDS * length)[:, None] * unit(last)
+    # begins at the roots that lie behind, so that partings and hairlines are covered
+    every = np.ones(len(owner), np.float32)
+    normal, root = mean(outward, every), mean(own[:, 0], every)
+    way = middles[:, min(2, many - 1)] - middles[:, 0]
+    along = (way * normal).sum(1) / ((normal * normal).sum(1) + 1e-9)
+    way = unit(way - along[:, None] * normal)
+    behind = ((own[:, 0] - root[owner]) * way[owner]).sum(1)
+    first = behind[np.lexsort((behind, owner))][starts + (FOREMOST * many_in).astype(int)]
+    middles[:, 0] = root + (first - BEHIND)[:, None] * way
+    away = np.linalg.norm(own[:, 0] - middles[owner, 0], axis=1)
+    nearest = order[np.lexsort((away, owner))[starts]]
+    offsets = tuple(np.split(own - mean(own, every)[owner], starts[1:]))
+    return Paths(middles.astype(np.float32), offsets, nearest.astype(np.int32))
 
 
-def stray_paths(strands: Strands, count: int, many: int, random: np.random.Generator) -> Paths:
+def stray_paths(
+    strands: Strands, count: int, many: int, smooth: int, random: np.random.Generator
+) -> Paths:  # fmt: skip
     """Single strands that lie far from the others' way: what flies about."""
-    lines = at_places(strands.points, np.linspace(0, strands.points.shape[1] - 1, many))
+    at = np.linspace(0, strands.points.shape[1] - 1, many)
+    lines = without_curls(strands.points, smooth)
+    lines = at_places(lines, np.broadcast_to(at, (len(strands), many)))
     features = shape_features(lines)
     owner = clustered(lines, max(len(lines) // 40, 1), random)
     total = np.zeros((owner.max() + 1, features.shape[1]))

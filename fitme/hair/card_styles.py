@@ -49,7 +49,7 @@ HAIR_CARDS = CardStyle(
         Layer("sparse", 0.24, 2, 0.0014, 9.0, 0.0, outer=0.4),
         Layer("wispy", 0.14, 2, 0.0006, 30.0, 0.0, single=0.0018),
     ),
-    16800, 0.018, 15, 0.0012,
+    16800, 0.014, 16, 0.0012,
 )  # fmt: skip
 STANDING = (  # layers of hair that stands on end, such as an afro: between its tips one looks in
     Layer("medium", 0.35, 2, -0.012, 15.0, 0.0),

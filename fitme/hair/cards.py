@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from fitme.hair.card_atlas import U_ROOT, U_TIP, CardAtlas
 from fitme.hair.card_frames import Surroundings, across, ribbon, surroundings, tangents
 from fitme.hair.card_hinge import Hinge
-from fitme.hair.card_lies import bowed, height, over_face, stands, without_tufts
+from fitme.hair.card_lies import ALONE_STRAY, alone, bowed, height, over_face, stands, without_tufts
 from fitme.hair.card_lift import Skin, lifted
 from fitme.hair.card_paths import Paths, group_paths, stray_paths
 from fitme.hair.card_quads import backs, fronts, quads
@@ -125,15 +125,17 @@ def make_cards(
     window = round(smooth / max(length, 1e-6) * strands.points.shape[1])
     out = height(strands)
     aside = over_face(strands)
+    away = alone(strands.points, around, ALONE_STRAY)
     parts = []
     for layer in STANDING if on_end else style.layers:
         each = 2 * (layer.columns - 1) * quads * (1 + (backs if style.on_skin else 0))
         count = max(int(style.triangles * detail * layer.share / each), 1)
         if layer.single > 0:
             # at a hairline it would seem a scratch on the skin
-            inner = np.flatnonzero((hidden >= THIN) & ~aside)
+            inner = np.flatnonzero((hidden >= THIN) & ~aside & ~away)
             inner = inner if len(inner) else np.arange(len(strands))
-            paths = stray_paths(strands.take(inner.astype(np.int32)), count, quads + 1, random)
+            own = strands.take(inner.astype(np.int32))
+            paths = stray_paths(own, count, quads + 1, window, random)
             paths = replace(paths, root=inner[paths.root].astype(np.int32))
         else:
             chosen = np.flatnonzero(out >= np.quantile(out, layer.outer))
@@ -142,6 +144,9 @@ def make_cards(
             paths = group_paths(own, normals, count, quads + 1, window, random)
             paths = replace(paths, root=chosen[paths.root].astype(np.int32))
             paths = without_tufts(paths, aside)
+            if style.on_skin:
+                kept = np.flatnonzero(~alone(paths.points, around))
+                paths = paths.some(kept) if len(kept) else paths
         if on_end:
             paths = replace(paths, points=bowed(paths.points, random))
         scene = around, skin, hidden

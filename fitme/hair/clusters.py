@@ -14,7 +14,7 @@ Ints = NDArray[np.int32]
 
 SHAPE_POINTS = 6  # of a strand that are compared
 ROOT_WEIGHT = 1.6  # of the root beside the other points: cards must cover the scalp evenly
-ROUNDS = 6  # of Lloyd's algorithm; more change little
+ROUNDS = 4  # of Lloyd's algorithm; more change little
 
 
 def clustered(points: Floats, count: int, random: np.random.Generator) -> Ints:

@@ -29,9 +29,10 @@ from fitme.head.model import HeadModel
 Floats = NDArray[np.floating[Any]]
 
 DETAIL = (1.0, 0.5, 0.2)  # share of the triangles at levels of detail 0, 1, 2
-ATLAS_SIDE = 1024  # pixels
+ATLAS_SIDE = 2048  # pixels across the strips: a strand is two of them wide, or 0.15 mm
 HALF_CARD = 0.007  # metres, usual half-width of a card
 ROOT_FRAY = 0.003  # metres over which the strands of a strip begin
+FEW_TURNS = 2.5  # along hair, that cards bend themselves: more would be zigzags
 TONES = 96  # strands whose colours an atlas is drawn with
 
 
@@ -66,7 +67,7 @@ def hair_of_head(
         length = float(np.median(arc_lengths(own.points)[:, -1]))
         root = min(ROOT_FRAY / max(length, 1e-6), 0.3)
         share = strand_share(style, length, smooth) if kind == Kind.HAIR else 1.0
-        size = height, atlas_width(length, wave, height)
+        size = height, atlas_width(length, wave, height // 2)
         atlas = draw_atlas(strips, tones, wave, size, hair.seed, root, share)
         cards = make_cards(own, style, atlas, hair.seed, detail=DETAIL[level], smooth=smooth)
         out.append(Dressed(cards, atlas))
@@ -91,7 +92,7 @@ def _wave(style: HairStyle | None, strands: Strands) -> tuple[Wave, float]:
         return Wave(), 0.0
     length = float(np.median(arc_lengths(strands.points)[:, -1]))
     turns = style.curl_turns * length
-    if turns < 4.5:  # the cards themselves bend that often
+    if turns < FEW_TURNS:
         return Wave(), 0.0
     size = float(np.clip(style.curl_radius / HALF_CARD / 2, 0.05, 0.22))
     return Wave(size, min(turns, 12.0), style.curl_order), 1 / style.curl_turns

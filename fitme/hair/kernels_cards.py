@@ -9,9 +9,13 @@ from fitme.render.backends.cpu.compile import kernel
 
 @kernel
 def nearest_centres(features, centres, owner):
-    """For every row of features [N,F] the centre [C,F] that lies nearest, into owner [N]."""
+    """For every row of features [N,F] the centre [C,F] that lies nearest, into owner [N], whose
+    guess of it makes the search short."""
     for n in range(features.shape[0]):
-        best = math.inf
+        best = 0.0
+        for f in range(features.shape[1]):
+            away = features[n, f] - centres[owner[n], f]
+            best += away * away
         for c in range(centres.shape[0]):
             total = 0.0
             for f in range(features.shape[1]):
@@ -55,8 +59,8 @@ def draw_strip(centre, half, start, end, depth, color, shade, out, height):
             slope = (centre[n, b] - centre[n, a]) / max(b - a, 1)
             steep = math.sqrt(1 + slope * slope)
             t = (x - start[n]) / span
-            # thin at both ends, as hairs and their tufts are
-            thick = half[n] * min(1.0, 0.7 + 6.0 * t) * min(1.0, 0.25 + 3.5 * (1 - t))
+            # thin at the root, and ever thinner towards the tip: there hair lets one see through
+            thick = half[n] * min(1.0, 0.4 + 7.0 * t) * min(1.0, 0.15 + 1.7 * (1 - t))
             reach = (thick + 0.5) * steep
             low = max(math.floor(y - reach), 0)
             high = min(math.ceil(y + reach), height - 1)
@@ -65,7 +69,7 @@ def draw_strip(centre, half, start, end, depth, color, shade, out, height):
             mix = at - k
             for row in range(low, high + 1):
                 away = (row + 0.5 - y) / steep
-                cover = min(max(thick + 0.5 - abs(away), 0.0), 1.0)
+                cover = min(max(thick + 0.5 - abs(away), 0.0), 1.0, 2 * thick)
                 if cover <= 0:
                     continue
                 side = min(max(away / (thick + 0.3), -0.95), 0.95)

@@ -197,9 +197,15 @@ class Hair {
     for (const mesh of this.meshes) mesh.pose();
   }
 
-  /** Only the shapes, for shadow maps. */
+  /** For shadow maps, with its picture in texture unit 0. */
   cast() {
-    if (this.shown) for (const mesh of this.meshes) mesh.draw();
+    if (!this.shown) return;
+    const { gl } = this;
+    gl.activeTexture(gl.TEXTURE0);
+    for (const mesh of this.meshes) {
+      gl.bindTexture(gl.TEXTURE_2D, mesh.texture);
+      mesh.draw();
+    }
   }
 
   /** What the first pass cut off at half the coverage, over it: outer layers come last. */

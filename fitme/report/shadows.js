@@ -5,18 +5,31 @@ const QUICK_STEP = 3; // while things move, only each third direction of a light
 
 const DEPTH_SHADER = `#version 300 es
 layout(location = 0) in vec3 position;
+layout(location = 3) in vec2 uv;  // of hair, where it is cut
+out vec2 vUv;
 uniform vec3 centre;
 uniform mat3 turn;
 uniform mat3 frame;   // across, along, towards the light
 uniform vec2 offset;  // of this map's direction from the light's middle
 uniform float reach;  // half of a map, metres
 void main() {
+  vUv = uv;
   vec3 p = frame * (turn * (position - centre));
   gl_Position = vec4((p.xy - p.z * offset) / reach, -p.z / reach, 1.0);
 }`;
 
+// Hair lets light through as often as its picture is transparent: by noise that averages out over
+// few pixels (J. Jimenez, "Next Generation Post Processing in Call of Duty", 2014).
 const NO_COLOR_SHADER = `#version 300 es
-void main() {}`;
+precision highp float;
+in vec2 vUv;
+uniform bool cut;
+uniform sampler2D albedoMap;
+void main() {
+  if (!cut) return;
+  float noise = fract(52.9829189 * fract(dot(gl_FragCoord.xy, vec2(0.06711056, 0.00583715))));
+  if (texture(albedoMap, vUv).a < 0.1 + 0.8 * noise) discard;
+}`;
 
 /** GLSL: how much of light k reaches a point p with unit normal n; towards: unit, to the light. */
 function shadowSource({ side, offsets, reach, normalBias, depthBias }) {
@@ -87,7 +100,8 @@ class ShadowMaps {
 
   /**
    * Draw the maps of lights at `towards` (unit), unless nothing has moved since the last time;
-   * `quick`: some will do.
+   * `quick`: some will do. `drawHead(cut)` draws what casts them; after cut(true) what is
+   * transparent in texture unit 0 casts none.
    */
   draw(towards, centre, turn, version, quick, drawHead) {
     const { gl, shadow, program } = this;
@@ -106,6 +120,9 @@ class ShadowMaps {
     gl.uniform3fv(at("centre"), centre);
     gl.uniformMatrix3fv(at("turn"), true, turn);
     gl.uniform1f(at("reach"), reach);
+    gl.uniform1i(at("albedoMap"), 0);
+    const place = at("cut");
+    const cut = (on) => gl.uniform1i(place, on);
     this.frames.forEach((frame, lamp) => {
       gl.uniformMatrix3fv(at("frame"), true, frame);
       offsets.forEach((offset, k) => {
@@ -114,7 +131,7 @@ class ShadowMaps {
         gl.framebufferTextureLayer(gl.FRAMEBUFFER, gl.DEPTH_ATTACHMENT, this.texture, 0, layer);
         gl.uniform2fv(at("offset"), offset);
         gl.clear(gl.DEPTH_BUFFER_BIT);
-        drawHead();
+        drawHead(cut);
       });
     });
     gl.bindFramebuffer(gl.FRAMEBUFFER, null);

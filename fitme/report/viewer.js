@@ -178,9 +178,11 @@ class Viewer {
     const lamps = light.directions.slice(0, Math.min(light.shadows, MAX_LAMPS));
     const towards = lamps.map((place) => turned(lightTurn, place));
     const all = { first: 0, count: head.triangles.length / 3 };
-    const draw = () => {
+    const draw = (cut) => {
+      cut(false);
       gl.bindVertexArray(this.array);
       this.drawTriangles(all);
+      cut(true);
       this.hair?.cast();
     };
     const version = `${this.posed} ${this.hair?.shown}`;
