@@ -193,13 +193,16 @@ _RGB = tuple[float, float, float]
 _PRESETS: dict[str, tuple[_RGB, _RGB, list[tuple[_RGB, _RGB]]]] = {
     # name: ambient, its gradient towards +Y, [(direction, color)]
     "ambient": ((1.0, 1.0, 1.0), (0.0, 0.0, 0.0), []),
+    # A softbox 45 degrees to the side and 30 above, a soft fill beside the camera, an edge from
+    # behind. Exposed as for a portrait: the middle of a face gets about 1.15, so that an albedo of
+    # 0.5 is shown as 0.78 in sRGB and the lightest skin (0.7) does not clip.
     "studio": (
-        (0.35, 0.35, 0.36),
-        (0.08, 0.08, 0.09),
+        (0.42, 0.42, 0.42),
+        (0.10, 0.10, 0.10),
         [
-            ((-0.6, 0.6, 1.0), (0.70, 0.68, 0.65)),
-            ((0.9, 0.2, 0.8), (0.25, 0.26, 0.28)),
-            ((0.4, 0.7, -1.0), (0.30, 0.30, 0.30)),
+            ((-0.7, 0.58, 0.7), (1.00, 0.97, 0.93)),
+            ((0.8, 0.1, 0.9), (0.40, 0.40, 0.41)),
+            ((0.6, 0.6, -1.0), (0.45, 0.45, 0.46)),
         ],
     ),
     "side": ((0.15, 0.15, 0.16), (0.0, 0.0, 0.0), [((1.0, 0.15, 0.35), (1.00, 0.97, 0.93))]),

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from fitme.fit.evidence.lamps import aim_lamps, towards
 from fitme.fit.models import Models
 from fitme.fit.session import Session
-from fitme.fit.stages.gloss import MOST, OVERALL, lacking, shine
+from fitme.fit.stages.gloss import MOST, lacking, shine
 from fitme.fit.stages.light import expose
 from fitme.fit.state import FitState
 from fitme.reflectance.atlas import resized
@@ -80,12 +80,21 @@ class TestShine:
         found = shine(Session(models, [seen]), state, plain())
         assert torch.allclose(found.specular_albedo, plain().specular_albedo, rtol=0.02)
 
-    def test_what_no_photo_shows_is_as_the_whole_face(self) -> None:
+    def test_what_shows_no_highlight_is_as_it_was(self) -> None:
         sums = torch.zeros(64, 64, 3)
         sums[20:24, 28:36] = torch.tensor([0.02, 0.01, 1.0])
         found = lacking(sums)
-        assert float(found[60, 5]) <= OVERALL - 1 + 1e-4
-        assert float(found[22, 31]) > float(found[60, 5])
+        assert float(found[22, 31]) > 0.1
+        assert float(found[60, 5]) == 0
+
+    def test_a_highlight_elsewhere_raises_nothing(self, models: Models) -> None:
+        """The lamp of the fit is not where the photo's is: gloss would brighten the wrong skin."""
+        true, state = flash(models, (0.9, 0.3, 0.3)), flash(models, (-0.9, 0.3, 0.3))
+        oily = replace(plain(), specular_albedo=SHINY * plain().specular_albedo)
+        seen = photographed(models.head, models.regions, true, oily)
+        session = Session(models, [seen])
+        found = shine(session, state, plain())
+        assert float((found.specular_albedo / plain().specular_albedo).mean()) < 1.05
 
 
 def test_light_is_made_as_bright_as_the_photo(models: Models) -> None:

@@ -62,12 +62,12 @@ def aim_lamps(session: Session, state: FitState) -> None:
     session.cast(state, vertices)
     turned = session.picture(state, vertices, camera, maps)
     weight = known * masks_of(frames.trusted, crops.size)
-    stays = _miss(turned, crops, weight) > WORSE * _miss(out, crops, weight)
+    stays = miss(turned, crops, weight) > WORSE * miss(out, crops, weight)
     frames.lamp.copy_(torch.where(stays[:, None], before, frames.lamp))
     frames.gray.sub_(change * stays[:, None])
 
 
-def _miss(out: RenderOutput, crops: Crops, weight: Tensor) -> Tensor:
+def miss(out: RenderOutput, crops: Crops, weight: Tensor) -> Tensor:
     """[P]: mean square of display colours from the photos', weight [P,n,n]."""
     square = (display(out.color, crops.some_gray) - crops.display).square().mean(-1)
     return (square * weight).sum((1, 2)) / weight.sum((1, 2)).clamp_min(1)
