@@ -21,6 +21,7 @@ SHARE = 0.5  # share of skin's chroma taken over: coloured light varies more tha
 LIP_HUE = 0.04  # log chroma beside their common hue that lips may have
 RICHEST = 1.15  # of the lips' mean chroma over skin's: what the richest spot of them may have
 SEEN = 0.3  # weight from which lips are seen; what is behind them keeps its own hue
+TUNED = 0.1  # weight of unseen lips in their common hue: the generator is tuned to the person's
 FEW = 1e-3  # of the lips: what must be seen of them
 
 
@@ -40,9 +41,10 @@ def even_lips(albedo: Tensor, lips: Tensor, seen: Tensor, skin: Tensor) -> Tenso
     skin, all in 0..1. From the skin's mean chroma towards the lips' own each texel keeps its way,
     up to RICHEST of it; what lies beside this way is bounded by LIP_HUE. Lightness stays.
     """
-    weight, bare = (lips * seen)[..., None], (skin * seen)[..., None]
-    if float(weight.mean()) < FEW * float(lips.mean()) or float(bare.sum()) < 1:
+    bare = (skin * seen)[..., None]
+    if float((lips * seen).mean()) < FEW * float(lips.mean()) or float(bare.sum()) < 1:
         return albedo
+    weight = (lips * seen.clamp_min(TUNED))[..., None]
     log = albedo.clamp_min(1e-3).log()
     grey = log.mean(-1, keepdim=True)
     chroma = log - grey

@@ -38,7 +38,7 @@ def settle_unseen(
     shown = (torch.maximum(seen, seen.flip(2)) / FULL).clamp(0, 1)
     log = own.diffuse_albedo.clamp_min(1e-3).log()
     change = maps.diffuse_albedo.clamp_min(1e-3).log() - log
-    change = _without_flecks(change, _wide(_rim(session, state), change.shape[1]))
+    change = without_flecks(change, _wide(_rim(session, state), change.shape[1]))
     albedo = (log + torch.lerp(_carried(change, shown), change, shown)).exp()
     return ReflectanceMaps(
         albedo.clamp(0.002, 0.9),
@@ -73,7 +73,7 @@ def _rim(session: Session, state: FitState) -> Tensor:
     return (1 - inner) * resized(bare[None, ..., None], TEXELS)[0, ..., 0]
 
 
-def _without_flecks(change: Tensor, rim: Tensor) -> Tensor:
+def without_flecks(change: Tensor, rim: Tensor) -> Tensor:
     """A change [1,R,R,3] whose fine detail is bounded where `rim` [1,R,R,1]."""
     coarse = resized(change, TEXELS).movedim(-1, 1)
     for _ in range(2):
