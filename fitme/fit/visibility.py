@@ -77,9 +77,9 @@ def texel_weights(
     return weight * sample(trusted[..., None], pixels)[..., 0]
 
 
-def feathered(trusted: Tensor) -> Tensor:
-    """Masks [P,n,n] that rise over EDGE from 0 at their edges."""
-    reach = max(1, round(0.5 * EDGE * trusted.shape[-1]))
+def feathered(trusted: Tensor, edge: float = EDGE) -> Tensor:
+    """Masks [P,n,n] that rise over `edge` of their side from 0 at their edges."""
+    reach = max(1, round(0.5 * edge * trusted.shape[-1]))
     side = 2 * reach + 1
     least = -F.max_pool2d(-trusted[:, None], side, 1, reach)
     return F.avg_pool2d(least, side, 1, reach, count_include_pad=False)[:, 0]

@@ -38,10 +38,11 @@ COMPRESSED = (0.02, 0.08)  # strain below which nothing is a fold, above which a
 INNER = 7  # texels of the regions: width over which broad displacement ends at lips and nostrils
 NEAR = 5  # texels of the maps of strain: folds lie beside the skin that is compressed most
 SOFT = 5  # texels of the maps of strain, about a centimetre
-DARKEST = 1.2  # log of the shade, either way
+DARKEST = 1.5  # log of the shade, either way
 DEEP = (0.08, 0.2)  # log of the shade of lines: creases that leave nothing to the skin
 LONG = (0.5, 0.7)  # of the band that its mean along lines keeps: spots, lines
 NARROW_M = 0.002  # half width of such a line
+BESIDE_M = 0.007  # from a fold and from its mirror image: dimples
 LEAST = 0.004  # share and strain below which the photos tell nothing
 TINY = 1e-6  # weight of a photo that shows nothing
 UNSEEN = 0.05  # weight below which a photo says nothing of a texel
@@ -83,7 +84,7 @@ def fold_out(
     shade = averaged_along(band, metres)
     line = _lines(shade.mean(-1), band.mean(-1), metres)
     shade = torch.lerp(shade, banded(change, clear, metres, fine=False), line)
-    shade = DARKEST * (shade * dynamic[..., None] / DARKEST).tanh()
+    shade = (shade * dynamic[..., None]).clamp(-DARKEST, DARKEST)  # to the last bit: no smudges
     tilt = tilts(resized(maps.normal, side)) - tilts(resized(own.normal, side))
     fine = integrated(tilt * dynamic[..., None], metres)
     fine = banded(fine[..., None], clear, metres)[..., 0] * dynamic
@@ -179,10 +180,13 @@ def _explained(
 def _lines(along: Tensor, band: Tensor, metres: Tensor) -> Tensor:
     """[1,R,R,1] in 0..1: deep folds and what is NARROW_M beside them, by the band of changes
     [1,R,R] and its mean along lines. Photos show them sharp, and no skin beside them is anything
-    else."""
+    else. Dimples at a fold's end are as short as moles, but both sides of a face have them."""
     deep = smoothstep(*DEEP, -along) * smoothstep(*LONG, along / band.clamp_max(-1e-3))
-    side = max(1, round(NARROW_M / float(metres.mean()))) | 1
-    wide = F.max_pool2d(deep[:, None], side, 1, side // 2)
+    side, far = (max(1, round(at / float(metres.mean()))) | 1 for at in (NARROW_M, BESIDE_M))
+    dark = smoothstep(*DEEP, -band)[:, None]
+    paired = dark * F.max_pool2d(dark.flip(-1), far, 1, far // 2)
+    paired = paired * F.max_pool2d(deep[:, None], far, 1, far // 2)
+    wide = F.max_pool2d(torch.maximum(deep[:, None], paired), side, 1, side // 2)
     for _ in range(2):
         wide = F.avg_pool2d(wide, side, 1, side // 2)
     return wide.movedim(1, -1)

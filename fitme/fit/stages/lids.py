@@ -98,7 +98,10 @@ def draw_lids(
     shade = resized(shade[None], side)
     shade = torch.lerp(wrinkles.shade, shade, resized(bare[None, ..., None], side))
     at_rest = wrinkles.shade * before - shade * after  # the photo's own render stays
-    at_rest = resized(at_rest.clamp(-AT_REST, AT_REST), texels).exp()
+    # As far as the open lid gets no lighter than skin: a lash or a white of the eye is no skin.
+    lightest = resized((skin - painted).clamp_min(0)[None], side)
+    at_rest = torch.minimum(at_rest.clamp_min(-AT_REST), lightest.clamp_max(AT_REST))
+    at_rest = resized(at_rest, texels).exp()
     albedo = (albedo * at_rest).clamp(0.002, 0.9)
     return replace(maps, diffuse_albedo=albedo, normal=normal), replace(moving, shade=shade)
 

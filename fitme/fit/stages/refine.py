@@ -21,6 +21,7 @@ from fitme.fit.observation import Crops, masks_of
 from fitme.fit.ratio import albedo_ratio, mean_within, shading
 from fitme.fit.session import Session
 from fitme.fit.stages.relief import relief_tilts, shading_weights
+from fitme.fit.stages.tints import even_lips, skin_chroma
 from fitme.fit.state import FitState
 from fitme.fit.visibility import depth_of, feathered, pixels_of, sample, texel_pixels
 from fitme.models.stylegan2 import ReflectanceMaps
@@ -32,8 +33,7 @@ COARSE = 1 / 14  # of the crop: detail above this size is the generator's and th
 LIGHTER = (0.15, 0.4)  # of the mean log ratio; highlights must not be painted on, hairs may be
 HAIRS = 1 / 200  # of the atlas: what is finer is no highlight
 DARKER = (0.6, 1.5)  # of skin, and of brows, lips and lids with lashes
-CHROMA = (0.3, 1.0)  # of the log ratio less its mean; of skin, and of what is made up
-COLOUR = (0.5, 1.0)  # share of that: coloured light varies more than skin at this scale
+CHROMA = 1.0  # of the log ratio less its mean, of what is made up; of skin see `skin_chroma`
 FULL = (0.5, 0.2)  # weight at which a texel takes all of its detail; of skin and lips, brows, lids
 RIM = 1 / 340  # of the atlas: where detail fades before what is not seen; twice cost 0.1 dB
 PASSES = 2  # what is between texels and pixels is left over from the first
@@ -106,6 +106,8 @@ def refine(session: Session, state: FitState, maps: ReflectanceMaps) -> Reflecta
         detail = detail + limited(wanted - coarse, marked, painted, LIGHTER[1])
         albedo = maps.diffuse_albedo * mirrored(detail, confidence, marked).exp()
         albedo = albedo.clamp(0.002, 0.9)
+    bare_skin = _wide(regions.bare, texels)
+    albedo = even_lips(albedo[0], painted, confidence, bare_skin)[None].clamp(0.002, 0.9)
     return ReflectanceMaps(albedo, maps.specular_albedo, maps.normal)
 
 
@@ -160,8 +162,8 @@ def limited(fine: Tensor, marked: Tensor, painted: Tensor, lighter: float = LIGH
         return (limits[0] + (limits[1] - limits[0]) * mask)[..., None]
 
     grey = fine.mean(-1, keepdim=True)
-    most = between(CHROMA, painted)
-    chroma = most * (between(COLOUR, painted) * (fine - grey) / most).tanh()
+    free = CHROMA * ((fine - grey) / CHROMA).tanh()
+    chroma = torch.lerp(skin_chroma(fine), free, painted[..., None])
     bound = torch.where(grey < 0, between(DARKER, marked), lighter)
     return bound * (grey / bound).tanh() + chroma
 
