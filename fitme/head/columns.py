@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -31,3 +33,41 @@ def smoothed(values: Tensor, weight: Tensor) -> Tensor:
     for _ in range(2):
         both = F.conv1d(F.pad(both, (1, 1), mode="replicate"), kernel)
     return both[0, 0] / both[1, 0]
+
+
+@dataclass(frozen=True)
+class Arc:
+    """A smooth line y(x) seen from the front, straight beyond its ends."""
+
+    left: Tensor  # [] metres
+    right: Tensor
+    weights: Tensor  # [N] of the powers of x from -1 to 1 between them, constant first
+
+    @staticmethod
+    def through(points: Tensor, degree: int) -> Arc:
+        """The polynomial that lies nearest to points [C,3]."""
+        left, right = points[:, 0].amin(), points[:, 0].amax()
+        place = (2 * (points[:, 0] - left) / (right - left).clamp_min(1e-6) - 1).double()
+        powers = place[:, None] ** torch.arange(degree + 1, device=points.device)
+        solved = torch.linalg.lstsq(powers, points[:, 1:2].double()).solution
+        return Arc(left, right, solved[:, 0].to(points))
+
+    def height(self, x: Tensor) -> Tensor:
+        """y at x [N], metres."""
+        half = 0.5 * (self.right - self.left)
+        place = (x - self.left) / half - 1
+        inside = place.clamp(-1, 1)
+        index = torch.arange(len(self.weights), device=x.device)
+        value = (inside[:, None] ** index) @ self.weights
+        slope = (inside[:, None] ** (index[1:] - 1)) @ (index[1:] * self.weights[1:])
+        return value + slope * (place - inside)
+
+    def outside(self, x: Tensor) -> Tensor:
+        """How far beyond an end x [N] lies, metres; below 0 between them."""
+        return torch.maximum(self.left - x, x - self.right)
+
+    def held(self, x: Tensor, values: Tensor) -> Tensor:
+        """Values [C] at growing x [C]; beyond the ends those of the last column between them."""
+        index = torch.arange(len(x), device=x.device)
+        within = index[self.outside(x) <= 0]
+        return values[index.clamp(within[0], within[-1])] if len(within) else values

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from fitme.head.columns import lowest, smoothed
+from fitme.head.columns import Arc, lowest, smoothed
 from fitme.head.curves import smoothstep
 from fitme.head.model import HeadModel
 from fitme.head.parts import Role
@@ -26,8 +26,12 @@ COLUMNS = 25  # along an eye, at which its lids are measured
 UPPER_M, TRAVEL_M = 0.001, 0.0025  # down: what belongs to the upper lid; where it is measured
 WITHIN_M = (0.013, 0.003)  # from the eye's middle: lower lids lie so near, and so little above it
 # Of the shut lids, in the middle and at the corners: nothing may show between them.
-OVERLAP_M = (0.0004, 0.0016)
+OVERLAP_M = (0.0004, 0.0008)
 CORNER = 0.3  # of an eye's length, in which the corners' is reached
+ARC = 4  # degree of the line in which lids meet: an arc that runs out flat at the inner corner
+# Skin that would hang below that line ends on it, all of what goes so far down; between the corners
+# and so far beyond them.
+HANGS_M, BEYOND_M = (0.0004, 0.0015), 0.003
 THICK_M = 0.0002  # by which the upper margin's middle stands out before the lower lid's top
 SCALE = (0.45, 1.5)  # of a blink's offsets, at least and at most
 # Of the margin's middle before the eyeball, likewise; at the corners it may lie behind it.
@@ -69,10 +73,12 @@ class LidSeam:
         rest_edge = weights @ rest[upper]
         travel = (weights @ own[upper])[:, 1].clamp_max(-TRAVEL_M)
         scale = torch.ones_like(travel)
+        line = Arc.through(ridge, ARC)
         for _ in range(ROUNDS):
             own[self.vertices] = self.offsets * (self.near @ scale)[:, None]
             edge = weights @ (rest + own)[upper]
-            wanted = scale + (ridge[:, 1] - edge[:, 1] - _along(OVERLAP_M, ridge)) / travel
+            below = _meeting(line, edge[:, 0])
+            wanted = line.held(edge[:, 0], scale + (below - edge[:, 1]) / travel)
             # Rather too far than not shut.
             wanted = wanted.clamp(*SCALE)
             scale = torch.maximum(smoothed(wanted, -travel), wanted)
@@ -84,10 +90,28 @@ class LidSeam:
         )
         pull = smoothed(pull, -travel)
         moved = self.offsets * (self.near @ scale - 1)[:, None]
-        moved[:, 2] += self.down * (self.near @ pull)
+        # All of it at the edge, of which less goes down at the corners.
+        moved[:, 2] += (self.down / (self.near @ self._edge_down())).clamp_max(1) * (
+            self.near @ pull
+        )
         # The edge lies on the lower lid: what moves it farther out opens a slit beside it.
         moved[:, 2] += self.above * self.before_eyeball(rest, self.offsets + moved)
+        moved[:, 1] += self._hanging(rest, line, self.offsets + moved)
         return moved
+
+    def _edge_down(self) -> Tensor:
+        """`down` of the upper lid's edge, [C]."""
+        field = self.near.new_zeros(int(self.margin[0].amax()) + 1)
+        known = self.vertices < len(field)
+        field[self.vertices[known]] = self.down[known]
+        return (self.margin[1] @ field[self.margin[0]]).clamp_min(0.1)
+
+    def _hanging(self, rest: Tensor, line: Arc, offsets: Tensor) -> Tensor:
+        """How far up [N] what offsets [N,3] bring below the line in which lids meet has to go."""
+        points = rest[self.vertices] + offsets
+        hangs = (_meeting(line, points[:, 0]) - points[:, 1]).clamp_min(0)
+        hangs = hangs * smoothstep(*HANGS_M, -offsets[:, 1])
+        return hangs * smoothstep(BEYOND_M, 0.0, line.outside(points[:, 0]))
 
     def look_correction(self, rest: Tensor) -> Tensor:
         """What is added to `looking`, [N,3]: a lid that follows the eye stays before its cornea."""
@@ -188,6 +212,12 @@ def _front(head: HeadModel, side: int) -> int:
     eye = next(part for part in head.parts_with(Role.EYE) if part.side == side)
     index = head.part_vertices(eye.name)
     return int(index[head.mean[index, 2].argmax()])
+
+
+def _meeting(line: Arc, x: Tensor) -> Tensor:
+    """Heights [N] at x [N], to which the upper lid goes when the lower one's top is a line."""
+    corner = (1 + line.outside(x) / (CORNER * (line.right - line.left))).clamp(0, 1)
+    return line.height(x) - (OVERLAP_M[0] + (OVERLAP_M[1] - OVERLAP_M[0]) * corner)
 
 
 def _shares(count: int) -> Tensor:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from fitme.head.model import HeadModel
+from fitme.head.openings import lid_visibility
 from fitme.head.parts import Role
 from fitme.landmarks.face import LANDMARKS
 from fitme.render import Mesh
@@ -31,10 +32,25 @@ def head_mesh(head: HeadModel, vertices: Tensor, reached: Tensor | None = None) 
             more = ((visible - known) / (1 - known).clamp_min(1e-6)).clamp(0, 1)
             lit = torch.lerp(transfer[0, index], transfer[1, index], more[:, None])
             transfer = torch.stack([transfer[0].index_copy(0, index, lit), transfer[1]])
+    occlusion, transfer = between_lids(head, vertices, occlusion, transfer)
     return Mesh(
         vertices, head.triangles, head.uv, head.uv_triangles, head.part, occlusion, transfer,
         reached,
     )  # fmt: skip
+
+
+def between_lids(
+    head: HeadModel, vertices: Tensor, occlusion: Tensor, transfer: Tensor | None
+) -> tuple[Tensor, Tensor | None]:
+    """Visibility [V] and transfer [2,V,9] with what comes in between the lids of vertices [B,V,3]
+    on the eyeballs; the head model's own are of the mean head's eyes, without lashes."""
+    eyes, share = lid_visibility(head, vertices)
+    if len(eyes):
+        occlusion = occlusion.index_copy(0, eyes, share)
+        if transfer is not None:
+            lit = transfer[1, eyes] * share[:, None]
+            transfer = torch.stack([transfer[0].index_copy(0, eyes, lit), transfer[1]])
+    return occlusion, transfer
 
 
 @torch.no_grad()

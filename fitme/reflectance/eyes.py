@@ -19,9 +19,10 @@ IRIS_SHARE = 0.0675
 PUPIL_SHARE = 0.0240
 LIGHT_IRIS, DARK_IRIS = (0.22, 0.30, 0.36), (0.060, 0.030, 0.014)
 SCLERA = (0.62, 0.56, 0.52)
-# Of light that reaches the sclera between the lids, which cast no shadow of their own: under the
-# upper lid, and in the corners. As shares of the tile from the middle.
-UNDER_LID, UNDER_DEPTH = (0.015, 0.085), 0.42
+# Of light of lamps that the upper lid's edge and its lashes keep from the eye, as do the corners:
+# neither casts a shadow of its own. As shares of the tile from the middle; an upper lid at rest
+# ends at about 0.045, where nearly half of the light is gone, as in portraits of lit faces.
+UNDER_LID, UNDER_DEPTH = (0.0, 0.07), 0.60
 CORNER, CORNER_DEPTH = (0.085, 0.21), 0.40
 #: The cornea: a refractive index of 1.376 would reflect 0.025. The surround that harmonics describe
 #: is brighter than what an eye mirrors, brows and lashes, and veiled dark irises in grey.

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from fitme.avatar.model import Avatar
 from fitme.export.frames import split_corners
-from fitme.head.mesh import BRIGHT, INNER_LIPS, in_the_mouth
+from fitme.head.mesh import BRIGHT, INNER_LIPS, between_lids, in_the_mouth
 from fitme.head.parts import Role
 from fitme.landmarks.face import LANDMARKS
 
@@ -62,14 +62,16 @@ def packed_geometry(avatar: Avatar) -> dict[str, Any]:
     corners = split_corners(triangles[order], uv, head.uv_triangles.cpu().numpy()[order])
     wide = np.uint32 if len(corners.vertex) > 65535 else np.uint16
     packer = Packer()
-    packer.add("positions", avatar.neutral()[0].cpu().numpy().astype(np.float32))
+    neutral = avatar.neutral()
+    packer.add("positions", neutral[0].cpu().numpy().astype(np.float32))
     packer.add("cornerVertex", corners.vertex.astype(wide))
     packer.add("triangles", corners.triangles.astype(wide))
     packer.add("uv", uv[corners.uv])
     packer.add("handedness", (corners.handedness > 0).astype(np.uint8))
-    packer.add("occlusion", head.occlusion.cpu().numpy().astype(np.float32))
-    if head.transfer is not None:
-        steps = (head.transfer.cpu().numpy() / TRANSFER_STEP).round()
+    occlusion, transfer = between_lids(head, neutral, head.occlusion, head.transfer)
+    packer.add("occlusion", occlusion.cpu().numpy().astype(np.float32))
+    if transfer is not None:
+        steps = (transfer.cpu().numpy() / TRANSFER_STEP).round()
         packer.add("transfer", steps.clip(-127, 127).astype(np.int8))
     if len(head.landmark_triangles) >= LANDMARKS:
         index, behind = in_the_mouth(head)

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from fitme.head.columns import Arc
 from fitme.head.geometry import Geometry
 from fitme.head.lids import BLINKS, lid_seams
 from fitme.head.model import HeadModel, load_head
@@ -51,6 +52,19 @@ class TestBlink:
             beyond = (tops @ vertices[lower] - weights @ vertices[upper])[:, 1]
             middle = beyond[len(beyond) // 3 : -(len(beyond) // 3)]
             assert middle.min() > -0.0003 and middle.max() < 0.0019
+
+    @pytest.mark.parametrize("seed", [0, 1, 2])
+    def test_ends_in_one_arc(self, head: HeadModel, seed: int) -> None:
+        """What hangs lowest of the skin that comes down lies on a smooth line, without teeth."""
+        shape = person(head, seed)
+        rest, shut = shape.vertices()[0], blinking(shape, 1.0)[0]
+        for seam in lid_seams(head):
+            (_, tops), lower = seam.ridge, seam.ridge[0]
+            line = Arc.through(tops @ shut[lower], 4)
+            moved = seam.vertices[(shut - rest)[seam.vertices, 1] < -0.0015]
+            points = shut[moved][line.outside(shut[moved, 0]) < -0.001]
+            below = line.height(points[:, 0]) - points[:, 1]
+            assert 0.0002 < below.max() < 0.0012
 
     def test_goes_before_the_eyeball_when_half_shut(self, head: HeadModel) -> None:
         for seed in (0, 1, 2, 3):
