@@ -39,7 +39,9 @@ TONE = 1.8  # standard deviations of the tone: beyond, a lock looks bleached
 LONG = 0.1  # metres from which hair falls over the ears
 # Degrees to each side, and metres below the hairline, within which no hair hangs but a fringe
 FOREHEAD, BELOW_LINE = 28.0, 0.008
+TEMPLES = 50.0  # the same, beside a parting from which a fringe is combed to the other side
 EDGE = 0.005  # metres over which a hairline fades in
+LAID = 0.7  # by how much less a fringe falls that is combed across the forehead
 POINTS_STRAIGHT, POINTS_CURLY, POINTS_SHORT, POINTS_CROPPED = 20, 40, 10, 6
 
 
@@ -151,7 +153,8 @@ def _paths(
     start = guides.unit(steep * roots.normal + (1.02 - steep) * comb + 0.05 * noise)
     bend = 45.0 * (1 - 0.75 * style.lift) * comb
     fall = style.weight * 26.0 * (0.85 + 0.3 * random.random(count))
-    fall = np.where(flies, 0.8 * fall, fall) * np.where(zone.fringe > 0, 1.2, 1.0)
+    fringe_falls = 1.2 - LAID * style.fringe_across
+    fall = np.where(flies, 0.8 * fall, fall) * np.where(zone.fringe > 0, fringe_falls, 1.0)
     turn = 2.0 * noise * np.where(flies, 2.5, 1.0)[:, None] * (0.3 + style.frizz)
     long = smoothstep(0.18, 0.3, length)
     forward = np.where(random.random(count) < style.front, 1.0, -0.5) * zone.side
@@ -255,6 +258,9 @@ def _finished(
     push_out(points, least, grid, LOW, STEP)
     if style.fringe == 0:
         points = _off_the_forehead(points, _lines(style))
+    elif style.fringe_across > 0:
+        beyond = guides.beyond_fringe(roots.position, style)
+        points[beyond] = _off_the_forehead(points[beyond], _lines(style), TEMPLES)
     return points if long or style.tie != "none" else _off_the_ears(scalp, points), leader
 
 
@@ -264,14 +270,16 @@ def _off_the_ears(scalp: Scalp, points: Floats) -> Floats:
     return _cut(points, scalp.on_ear[nearest] & (nearest >= 0))
 
 
-def _off_the_forehead(points: Floats, lines: tuple[Floats, ...]) -> Floats:
-    """Hair [N,K,3] cut where it would stray over the middle of the forehead, `lines` the hairline
-    or those of the left and the right."""
+def _off_the_forehead(
+    points: Floats, lines: tuple[Floats, ...], within: float = FOREHEAD
+) -> Floats:
+    """Hair [N,K,3] cut where it would stray over the middle of the forehead, up to `within`
+    degrees to each side; `lines` the hairline or those of the left and the right."""
     x, y, z = points[..., 0], points[..., 1], points[..., 2]
     azimuth = np.arctan2(np.abs(x), z - AXIS_Z)
     heights = [np.interp(azimuth, line[:4, 0] / SKULL_RADIUS, line[:4, 1]) for line in lines]
     height = np.where(x < 0, heights[-1], heights[0])
-    astray = (azimuth < np.radians(FOREHEAD)) & (y < height - BELOW_LINE) & (y > 0)
+    astray = (azimuth < np.radians(within)) & (y < height - BELOW_LINE) & (y > 0)
     return _cut(points, astray)
 
 

@@ -20,6 +20,9 @@ LINES, LINE_POINTS = 3, 48  # of a tail: three so that it can be braided
 TAIL_RADIUS = 0.017  # metres
 BRAID_TURNS = 22.0  # crossings per metre
 CORNROW_DEGREES = 17.0  # from row to row, around the axis from the face to the back
+ACROSS = 0.062  # metres: |x| of the temple into whose hair a fringe across the forehead goes
+# The way of such a fringe, per metre sideways: to the front, and how far from the parting it begins
+ACROSS_FRONT, ACROSS_FROM = 0.95, -0.004
 
 
 def smooth_share(low: float, high: float, value: float) -> float:
@@ -61,8 +64,18 @@ def zones(roots: Roots, style: HairStyle, edge: Floats, random: np.random.Genera
     temple = side * (1 - smoothstep(68, 84, a))
     wobble = 4 * random.standard_normal(len(a)).astype(np.float32)
     within = (a + wobble < style.fringe_width) & (edge < 0.045) & (y > 0.07)
+    if style.fringe_across > 0:
+        within &= ~beyond_fringe(roots.position, style)
     fringe = (within & (style.fringe > 0)).astype(np.float32)
     return Zones(top, front, side, back, nape, temple, fringe)
+
+
+def beyond_fringe(position: Floats, style: HairStyle) -> NDArray[np.bool_]:
+    """[N]: roots [N,3] that lie beyond the parting at which a fringe across the forehead begins;
+    what grows there falls to its own side."""
+    way = float(np.sign(style.fringe_sweep))
+    start = -way * ACROSS if style.part is None else style.part
+    return np.asarray(way * (position[:, 0] - start) < ACROSS_FROM)
 
 
 def lengths(
@@ -74,7 +87,9 @@ def lengths(
     faded = style.fade * (zone.side + zone.back + zone.nape)
     height = smoothstep(-0.03, 0.085, roots.position[:, 1])
     length = length * (1 - faded * (1 - height) ** 1.0 * 0.92)
-    length = np.where(zone.fringe > 0, style.fringe, length)
+    far = ACROSS - np.sign(style.fringe_sweep) * roots.position[:, 0]
+    fringe = style.fringe + style.fringe_across * far.clip(0, 2 * ACROSS)
+    length = np.where(zone.fringe > 0, fringe, length)
     spread = style.layers * np.where(zone.fringe > 0, 0.6, 1.0)
     jitter = 1 - spread * random.random(len(length)) ** 1.3
     # the first hairs of a hairline are finer and shorter
@@ -115,6 +130,11 @@ def combed(
     falling = np.zeros_like(p)
     falling[:, 2] = 1.0
     falling[:, 0] = 1.2 * style.fringe_sweep + 5.0 * p[:, 0] + 0.12 * noise[:, 1]
+    if style.fringe_across > 0:
+        level = np.zeros_like(p)
+        level[:, 0] = np.sign(style.fringe_sweep)
+        level[:, 2] = ACROSS_FRONT + 0.12 * noise[:, 1]
+        falling = falling + style.fringe_across * (level - falling)
     field = np.where(zone.fringe[:, None] > 0, falling, field)
     return tangent(tangent(field, normal) + 0.07 * noise, normal), side
 

@@ -25,6 +25,9 @@ class HairStyle:
     fringe: float = 0.0  # length of the hair that falls over the forehead; 0: none
     fringe_width: float = 35.0  # degrees to each side
     fringe_sweep: float = 0.0  # -1..1, to the person's right or left
+    # How far a swept fringe goes on across the forehead into the hair of that side; 0: it ends on
+    # the forehead
+    fringe_across: float = 0.0
     swept_back: float = 0.0
     forward: float = 0.0
     lift: float = 0.35  # how steeply hair leaves the skin

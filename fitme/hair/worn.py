@@ -23,8 +23,9 @@ Part = TypeVar("Part", HairStyle, BeardStyle, HairColor)
 
 STRANDS = 12000  # of the head: fine enough for pictures of 1024 px, grown in two seconds
 BEARD_STRANDS = 4000
+LISTS = ("hairline", "outline", "bands")
 # Fields that files of earlier versions have not: they keep their defaults.
-LATER = ("hairline", "outline", "bands")
+LATER = (*LISTS, "fringe_across")
 LARGEST = 1e4  # of any number in a file: beyond it nothing can be meant
 KEPT = 8  # grown heads that are kept: in a fit those of the report's poses
 
@@ -134,7 +135,7 @@ def _value(name: str, value: Any, default: Any) -> Any:
         return value
     if value is None and default is None:
         return None
-    if name in LATER:
+    if name in LISTS:
         if not isinstance(value, list | tuple):
             raise ValueError(f"{name} is no list of numbers")
         return tuple(_number(name, one) for one in value)

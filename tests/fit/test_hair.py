@@ -17,8 +17,9 @@ from fitme.fit.hair.match import Worn, matched
 from fitme.fit.hair.outline import with_outline
 from fitme.fit.hair.parting import parting
 from fitme.fit.hair.search import Found, Search
-from fitme.fit.hair.short import ShortHair, curled, short_hair
+from fitme.fit.hair.short import ShortHair, curled, short_hair, tousled
 from fitme.fit.hair.tone import pigments, wanted_albedo
+from fitme.fit.hair.waves import with_waves
 from fitme.fit.settings import FitSettings, override
 from fitme.hair import PRESETS, HairColor, HairStyle, draw_hair
 from fitme.hair.hairline import KNOTS
@@ -115,6 +116,30 @@ class TestOwn:
         parted = [one.style for one in search.presets(["short_bob"])]
         assert parted
         assert all((one.part or 0) * sweep < 0 < one.fringe_sweep * sweep for one in parted)
+
+    @pytest.mark.parametrize(("level", "across"), [(0.6, 1.0), (-0.3, 0.0)])
+    def test_a_level_fringe_goes_across_the_forehead(
+        self, head: HeadModel, camera: Camera, level: float, across: float
+    ) -> None:
+        seen, search = photo_of(head, camera, replace(PRESETS["fringe_bob"], fringe=0.065))
+        course = np.zeros_like(seen.course)
+        course[..., 0], course[..., 1] = level, 0.5
+        depths = [search.stages[0].depth]
+        seen = replace(seen, course=course)
+        found = fringe_of(scalp_of(head), search.vertices, [seen], depths)
+        assert found is not None and found.across == across
+        search.fringe = found
+        best = search.presets(["short_bob"])[0].style
+        assert best.fringe_across == across
+
+    @pytest.mark.parametrize("wavy", [True, False])
+    def test_waves_are_laid_over_hair_that_shows_some(
+        self, head: HeadModel, camera: Camera, wavy: bool
+    ) -> None:
+        _, search = photo_of(head, camera, PRESETS["short_bob"])
+        search.waves = [(0.25 if wavy else 0.0, 1.0)]
+        found = with_waves(search, Found(PRESETS["short_bob"], 0.0, "short_bob"))
+        assert (found.style.curl_radius > 0) == wavy
 
     @pytest.mark.parametrize("name", ["crop", "swept_back", "long_straight"])
     def test_hair_that_leaves_the_forehead_free(
@@ -216,4 +241,6 @@ class TestShortHair:
     def test_curls_are_as_small_as_hair_is_short(self) -> None:
         short, longer = curled(PRESETS["buzz"]), curled(PRESETS["side_part"])
         assert 0 < short.curl_radius < longer.curl_radius
-        assert longer.part is None and longer.top == PRESETS["side_part"].top
+        loose = tousled(PRESETS["side_part"])
+        assert loose.part is None and loose.curl_radius == 0
+        assert longer.top == loose.top == PRESETS["side_part"].top

@@ -71,6 +71,7 @@ class TestHair:
     def test_files_without_them_are_read(self) -> None:
         data = json.loads(json.dumps(WORN.to_dict()))
         del data["style"]["hairline"], data["style"]["outline"], data["color"]["bands"]
+        del data["style"]["fringe_across"]
         assert Hair.from_dict(data) == WORN
 
     def test_grows_once_and_follows(self, head: HeadModel) -> None:

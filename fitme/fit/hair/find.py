@@ -18,8 +18,9 @@ from fitme.fit.hair.outline import with_outline
 from fitme.fit.hair.parting import parting
 from fitme.fit.hair.score import LEAST_AREA
 from fitme.fit.hair.search import Found, Search, may_hang
-from fitme.fit.hair.short import curled, short_hair
+from fitme.fit.hair.short import curled, short_hair, tousled
 from fitme.fit.hair.tone import pigments, wanted_albedo
+from fitme.fit.hair.waves import with_waves
 from fitme.hair import PRESETS, Hair, HairStyle, Kind, Strands
 from fitme.hair.gravity import down_of
 from fitme.hair.hairline import hairline
@@ -82,7 +83,7 @@ def find_hair(
     if style is not None:
         strands = [_posed(head, photo, hair).of_kind(Kind.HAIR) for photo in photos]
         worn = [
-            Worn(one, lie, photo.light)
+            Worn(one, lie, photo.light, style.curl_radius > 0)
             for one, lie, photo in zip(seen, strands, photos, strict=True)
         ]
         hair = replace(hair, color=matched(own, worn, gray))
@@ -131,15 +132,21 @@ def best_style(search: Search, fall: float) -> Found:
         names = [name for name in names if may_hang(PRESETS[name])]
     best = search.presets(names)[:STARTS]
     best = [one for one in best if one.cost < best[0].cost + CLOSE]
-    if search.short is not None and search.short.curls > CURLY:
-        curls = [curled(one.style) for one in best]
+    curly = search.short is not None and search.short.curls > CURLY
+    if curly:
+        smooth = [tousled(replace(one.style, curl_radius=0.0)) for one in best]
         best = [
             replace(one, style=own, cost=search.cost(own))
-            for own, one in zip(curls, best, strict=True)
+            for own, one in zip(smooth, best, strict=True)
         ]
     best = sorted((search.descend(one, 1) for one in best), key=lambda one: one.cost)
     found = with_outline(search, best[0])
     found = search.descend(found, 3, 0.5)
+    if curly:
+        style = curled(found.style)
+        found = replace(found, style=style, cost=search.cost(style))
+    else:
+        found = with_waves(search, found)
     found = with_outline(search, found)
     found.style = replace(found.style, flyaways=CALM * found.style.flyaways)
     return found

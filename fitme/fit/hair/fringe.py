@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fitme.fit.hair.evidence import SeenHair
-from fitme.fit.hair.onhead import lean_on_head, shown_on_head
+from fitme.fit.hair.onhead import lean_on_head, level_on_head, shown_on_head
 from fitme.hair.scalp import Scalp
 
 Floats = NDArray[np.floating[Any]]
@@ -29,15 +29,20 @@ ROOTS = 0.030  # metres behind the hairline from which the hair of a fringe come
 WIDEST = 50.0  # degrees: further out hangs hair of the sides
 # Mean lean (sine of twice the angle) up to which a fringe hangs straight, and from which it sweeps
 STRAIGHT, SIDEWAYS = 0.10, 0.25
+# Mean of `level_on_head` of swept hair up to which it ends on the forehead, and from which it runs
+# across into the hair of that side: 0.27 on the example photo, -0.1 with one that hangs
+HANGS, ACROSS = 0.0, 0.2
+SHORTEST = 0.02  # metres of what hangs at the end of it
 
 
 @dataclass(frozen=True)
 class Fringe:
-    """What a style calls `fringe`, `fringe_width` and `fringe_sweep`."""
+    """What a style calls `fringe`, `fringe_width`, `fringe_sweep` and `fringe_across`."""
 
     length: float
     width: float
     sweep: float
+    across: float = 0.0
 
 
 def fringe_of(
@@ -45,12 +50,13 @@ def fringe_of(
 ) -> Fringe | None:
     """The fringe that P photos show with posed vertices [V,3] and the depth [n,n] of head and bust
     in the window of each, or None."""
-    skin, hair, lean = np.zeros((3, len(scalp.vertices)))
+    skin, hair, lean, level = np.zeros((4, len(scalp.vertices)))
     for points, one, depth in zip(vertices, seen, depths, strict=True):
         found = shown_on_head(scalp, points, one, depth)
         skin += found[0] / len(seen)
         hair += found[1] / len(seen)
         lean += found[1] * lean_on_head(points, scalp.normals, one) / len(seen)
+        level += found[1] * level_on_head(points, scalp.normals, one) / len(seen)
     azimuth = scalp.azimuth * np.sign(scalp.vertices[:, 0])
     lows = np.array([_lowest(scalp, azimuth, skin, hair, column) for column in COLUMNS])
     told = np.isfinite(lows)
@@ -63,9 +69,15 @@ def fringe_of(
     length = LINE - float(np.median(lows[covered & (np.abs(COLUMNS) <= MIDDLE)])) + ROOTS
     height = scalp.vertices[:, 1]
     over = (np.abs(azimuth) < MIDDLE) & (height > HEIGHTS[0]) & (height < LINE)
-    sideways = float((lean[over]).sum() / max(hair[over].sum(), 1e-6))
-    sweep = np.clip((abs(sideways) - STRAIGHT) / (SIDEWAYS - STRAIGHT), 0, 1) * np.sign(sideways)
-    return Fringe(length, width, float(sweep))
+    hairs = max(float(hair[over].sum()), 1e-6)
+    sideways, flat = float(lean[over].sum()) / hairs, float(level[over].sum()) / hairs
+    sweep = _share(abs(sideways), STRAIGHT, SIDEWAYS) * float(np.sign(sideways))
+    across = abs(sweep) * _share(flat, HANGS, ACROSS)
+    return Fringe(max(length - across * ROOTS, SHORTEST), width, sweep, across)
+
+
+def _share(value: float, low: float, high: float) -> float:
+    return float(np.clip((value - low) / (high - low), 0, 1))
 
 
 def _lowest(scalp: Scalp, azimuth: Floats, skin: Floats, hair: Floats, column: float) -> float:

@@ -30,8 +30,10 @@ DARK = 0.002  # linear radiance that is not told from black
 LONG = 0.10  # metres of the usual strand from which bands differ
 OWN = 0.45  # share of a pixel's light from which it counts for a band
 SMOOTH_PX = 4.0  # standard deviation of what is no lock but the light on hair
-CALMEST, WILDEST = 0.15, 0.4  # of the variation from strand to strand
-SHORT_WILDEST = 0.25  # where there are no locks
+CALMEST, WILDEST = 0.15, 0.9  # of the variation from strand to strand
+SHORT_WILDEST, CURLY_WILDEST = 0.25, 0.5  # where there are no locks, and in short curls
+LOCKS = (0.03, 0.10)  # metres of the usual strand over which locks come to be seen
+ROOT_LIGHT = 0.05  # log: roots are no lighter than tips by more; more is light from above
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ class Worn:
     seen: SeenHair
     strands: Strands
     light: Light
+    curly: bool = False  # curls are seen as locks however short they are
 
 
 def matched(wanted: Sequence[Floats], photos: Sequence[Worn], gray: bool = False) -> HairColor:
@@ -51,7 +54,9 @@ def matched(wanted: Sequence[Floats], photos: Sequence[Worn], gray: bool = False
     where = [_bands(one, color, far) for one, far in zip(photos, depth, strict=True)]
     factors: Floats = np.zeros((BANDS, 3))
     variation = color.variation
-    wildest = WILDEST if any(_long(one) for one in photos) else SHORT_WILDEST
+    locks = np.interp(max(_length(one) for one in photos), LOCKS, (0, 1))
+    least = CURLY_WILDEST if any(one.curly for one in photos) else SHORT_WILDEST
+    wildest = least + (WILDEST - least) * float(locks)
     if not any(mask.any() for masks in where for mask in masks):
         return color
     for turn in range(ROUNDS):
@@ -103,8 +108,13 @@ def _bands(one: Worn, color: HairColor, far: Floats) -> list[Mask]:
     return [sure & (alpha > SURE) & (own > OWN) for own in share]
 
 
+def _length(one: Worn) -> float:
+    """Metres of the usual strand."""
+    return float(np.median(arc_lengths(one.strands.points)[:, -1]))
+
+
 def _long(one: Worn) -> bool:
-    return float(np.median(arc_lengths(one.strands.points)[:, -1])) > LONG
+    return _length(one) > LONG
 
 
 def _filled(missing: Floats, pixels: Floats) -> Floats:
@@ -120,9 +130,23 @@ def _filled(missing: Floats, pixels: Floats) -> Floats:
 def _bounded(factors: Floats, gray: bool) -> Floats:
     """Log factors [BANDS,3] that no light can be the reason of."""
     whole = factors.mean(0, keepdims=True)
+    factors = whole + _dark_roots(factors - whole)
     return _cut(whole, (-MOST_DARK, MOST_LIGHT), 0 if gray else MOST_HUE) + _cut(
         factors - whole, (-BAND_LIGHT, BAND_LIGHT), 0 if gray else BAND_HUE
     )
+
+
+def _dark_roots(bands: Floats) -> Floats:
+    """Log factors [BANDS,3] about zero whose lightness does not fall towards the tips by more than
+    ROOT_LIGHT: the sun, dye and age make tips light, while lit crowns and shaded necks are light's.
+    """
+    light = bands.mean(-1)
+    slope = float(np.polyfit(np.arange(BANDS), light, 1)[0])
+    if slope >= -ROOT_LIGHT / (BANDS - 1):
+        return bands
+    allowed = -ROOT_LIGHT / (BANDS - 1) * (np.arange(BANDS) - 0.5 * (BANDS - 1))
+    flat: Floats = bands - (light - allowed)[:, None]
+    return flat
 
 
 def _cut(factors: Floats, lights: tuple[float, float], most_hue: float) -> Floats:

@@ -47,9 +47,21 @@ def shown_on_head(
 def lean_on_head(points: Floats, normals: Floats, seen: SeenHair) -> Floats:
     """How far hair at N points leans to the person's left on its way down, -1..1: the sine of twice
     its angle to the head's own axis, times how sure its course is."""
+    return _turned(points, normals, seen)[1]
+
+
+def level_on_head(points: Floats, normals: Floats, seen: SeenHair) -> Floats:
+    """How level hair at N points runs, -1 (along the head's own axis) to 1 (across it), times how
+    sure its course is."""
+    return _turned(points, normals, seen)[0]
+
+
+def _turned(points: Floats, normals: Floats, seen: SeenHair) -> tuple[Floats, Floats]:
+    """The course [N], [N] of hair at points, as if the head's own axis were upright."""
     x, y, *_ = in_window(points, normals, seen)
     course = seen.course[y, x]
     up = seen.camera.world_to_camera[0].double().numpy()[:2, 1]  # the head's axis in the picture
     roll = 2 * np.arctan2(up[0], -up[1])
+    level: Floats = course[:, 0] * np.cos(roll) + course[:, 1] * np.sin(roll)
     lean: Floats = course[:, 1] * np.cos(roll) - course[:, 0] * np.sin(roll)
-    return lean
+    return level, lean

@@ -52,6 +52,13 @@ def wanted_waves(seen: SeenHair) -> tuple[float, float]:
     return max(waves, 0.0), float(np.clip((sure - UNSURE[0]) / (UNSURE[1] - UNSURE[0]), 0, 1))
 
 
+def drawn_waves(seen: SeenHair, drawn: Silhouette) -> float | None:
+    """What `wanted_waves` says of drawn hair, where it lies on the photo's; None for too little."""
+    both = (seen.hair * seen.known * drawn.alpha).astype(np.float32)
+    inner = both > INNER
+    return float(_waves(drawn.course, both)[inner].mean()) if inner.sum() >= FEW else None
+
+
 def _waves(course: Floats, hair: Floats) -> Floats:
     """[n,n]: circular variance of a course [n,n,2] around each pixel, of hair [n,n] alone."""
     own = cv2.GaussianBlur((course * hair[..., None]).astype(np.float32), (0, 0), FINE_PX)
@@ -80,8 +87,7 @@ def mismatch(
     sure = np.linalg.norm(seen.course, axis=-1)
     astray = float((both * (sure - along)).sum() / (2 * float((both * sure).sum()) + 1e-6))
     cost = (missed + extra) / area + COURSE * astray
-    inner = both > INNER
-    if waves[1] > 0 and inner.sum() >= FEW:
-        own = float(_waves(drawn.course, both.astype(np.float32))[inner].mean())
+    own = drawn_waves(seen, drawn) if waves[1] > 0 else None
+    if own is not None:
         cost += WAVES * waves[1] * abs(own - waves[0])
     return cost

@@ -35,9 +35,11 @@ RARE = {
     "braids": 0.06, "cornrows": 0.12, "afro": 0.03, "ring": 0.02, "pony_tail": 0.02, "bun": 0.015,
     "curly": 0.02, "eye_sweep": 0.03, "receding": 0.01, "quiff": 0.005, "short_curly": 0.05,
 }  # fmt: skip
+UNTOLD_PART = 0.06  # of a parting where the photos end above the forehead and show none
 LONG = 0.15  # metres of the sides: such styles are tried at several lengths
 SCALES = (0.65, 1.3)
 SHORTEST = 0.03  # metres of the hair on top from which some of it hangs over a forehead
+FAR_PART = 0.04  # metres: x of the parting of a fringe combed across, where none is seen
 STRAY = 0.006  # cost of a step away from a preset, grows with its square
 
 
@@ -71,6 +73,10 @@ def _long(style: HairStyle) -> bool:
     return style.sides > 0.1 and style.tie == "none"
 
 
+def _across(style: HairStyle) -> bool:
+    return style.fringe > 0 and style.fringe_across > 0
+
+
 QUANTITIES = (
     Quantity("length", LENGTHS, 0.25, 0.003, 0.55, True),
     Quantity("volume", ("volume",), 0.45, 0.001, 0.07, True),
@@ -91,6 +97,7 @@ QUANTITIES = (
     Quantity("curl", ("curl_radius",), 0.6, 0.0008, 0.02, True, when=lambda s: s.curl_radius > 0),
     Quantity("fringe", ("fringe",), 0.25, 0.02, 0.2, True, when=lambda s: s.fringe > 0),
     Quantity("fringe_width", ("fringe_width",), 0.25, 8, 60, True, when=lambda s: s.fringe > 0),
+    Quantity("fringe_across", ("fringe_across",), 0.25, 0.1, 1.0, when=_across),
     Quantity("fringe_sweep", ("fringe_sweep",), 0.4, -1, 1, when=lambda s: s.fringe > 0),
 )
 
@@ -119,7 +126,7 @@ class Search:
             for points, one in zip(self.vertices, self.seen, strict=True)
         ]
         self._wrong = [wrong_hair(one) for one in self.seen]
-        self._waves = [wanted_waves(one) for one in self.seen]
+        self.waves = [wanted_waves(one) for one in self.seen]
         self.down = down_of(seen[0].camera)  # the first photo's, whose hair hangs so
         self.part: float | None = None  # of what is parted at all
         self.tried, self.most = 0, most
@@ -158,7 +165,7 @@ class Search:
             self._costs.update(zip(new, costs, strict=True))
 
     def _cost(self, style: HairStyle) -> float:
-        each = zip(self.seen, self._wrong, self.drawn(style), self._waves, strict=True)
+        each = zip(self.seen, self._wrong, self.drawn(style), self.waves, strict=True)
         cost = float(np.mean([mismatch(*one) for one in each]))
         return cost + (self.short.too_long(style) if self.short is not None else 0.0)
 
@@ -171,10 +178,16 @@ class Search:
         ]
         self.ahead(*(variant for _, variant in pairs))
         found = [
-            Found(variant, self.cost(variant) + RARE.get(name, 0.0), name)
-            for name, variant in pairs
+            Found(variant, self.cost(variant) + self._rare(name), name) for name, variant in pairs
         ]
         return sorted(found, key=lambda one: one.cost)
+
+    def _rare(self, name: str) -> float:
+        """What a preset costs beside what is seen."""
+        cut_off = self.short is not None and bool(np.isnan(self.short.crown))
+        parted = PRESETS[name].part is not None
+        unlikely = UNTOLD_PART if cut_off and parted and self.part is None else 0.0
+        return RARE.get(name, 0.0) + unlikely
 
     @property
     def _sided(self) -> bool:
@@ -191,8 +204,11 @@ class Search:
             if style.part is not None and part is None and sweep:
                 style = replace(style, part=_away(style.part, sweep))
             style = replace(
-                style, fringe=fringe.length, fringe_width=fringe.width, fringe_sweep=sweep
-            )
+                style, fringe=fringe.length, fringe_width=fringe.width, fringe_sweep=sweep,
+                fringe_across=fringe.across,
+            )  # fmt: skip
+            if fringe.across > 0.5 and part is None and style.tie == "none":
+                style = replace(style, part=_away(FAR_PART, sweep))
         return replace(style, hairline=self.hairline)
 
     def descend(self, start: Found, rounds: int, size: float = 1.0) -> Found:
@@ -228,7 +244,7 @@ class Search:
             return None
         steps = best.steps | {quantity.name: best.steps.get(quantity.name, 0.0) + way}
         stray = STRAY * sum(value**2 for value in steps.values())
-        cost = self.cost(style) + stray + RARE.get(best.preset, 0.0)
+        cost = self.cost(style) + stray + self._rare(best.preset)
         return Found(style, cost, best.preset, steps) if cost < best.cost else None
 
 

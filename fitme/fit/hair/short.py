@@ -35,7 +35,9 @@ FINER = 2
 # Contrast of locks times the share of it that runs no common way: combed and shorn heads of 15
 # photos read 0.05 to 0.10, curls of two people 0.12 to 0.15
 SMOOTH, CURLED = 0.10, 0.13
-MOST_TURNS = 42.0  # per metre: smaller curls take more points, and as much more time to grow
+# Radius of curls, of the length on top, and metres between which it is; turns per metre times it: a
+# curl as steep as long, and how many at most, as strands have no more points
+RADIUS, RADII, AROUND, MOST_TURNS = 0.125, (0.0025, 0.005), 0.21, 60.0
 
 
 @dataclass(frozen=True)
@@ -57,15 +59,20 @@ class ShortHair:
         return TOO_LONG * (1 - self.combed) * cost
 
 
-def curled(style: HairStyle) -> HairStyle:
-    """A short style in curls: those of the preset `short_curly`, as small as the hair is short."""
-    radius = float(np.clip(0.09 * style.top, 0.0015, 0.005))
+def tousled(style: HairStyle) -> HairStyle:
+    """A short style as curls lie, without them: strands of few points are quick to try."""
     return replace(
-        style, curl_radius=radius, curl_turns=min(0.19 / radius, MOST_TURNS), curl_order=0.15,
-        tightness=0.75, frizz=0.3, clumps=500, layers=max(style.layers, 0.35), part=None,
+        style, tightness=0.85, frizz=0.15, clumps=700, layers=max(style.layers, 0.35), part=None,
         fringe_sweep=0.0, swept_back=min(style.swept_back, 0.3), lift=max(style.lift, 0.6),
         hold=0.2,
     )  # fmt: skip
+
+
+def curled(style: HairStyle) -> HairStyle:
+    """A short style, made by `tousled`, in curls as small as the hair is short."""
+    radius = float(np.clip(RADIUS * style.top, *RADII))
+    turns = min(AROUND / radius, MOST_TURNS)
+    return replace(style, curl_radius=radius, curl_turns=turns, curl_order=0.15)
 
 
 def short_hair(
