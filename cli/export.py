@@ -99,8 +99,12 @@ def export(
     ] = True,
     lashes: Annotated[bool, typer.Option("--lashes", help="Lashes as cards.")] = False,
     blend: Annotated[
-        bool, typer.Option("--hair-blend", help="Blend the hair's edges instead of cutting them.")
-    ] = False,
+        bool | None,
+        typer.Option(
+            "--hair-blend/--hair-cut",
+            help="Blend the hair's edges, as three and web do, or cut them, as the others do.",
+        ),
+    ] = None,
     strands: Annotated[
         bool, typer.Option("--strands", help="Also hair_strands.npz: the hair as curves.")
     ] = False,
@@ -144,7 +148,7 @@ def export(
         bust=bust,
         hair=hair,
         lashes=lashes,
-        hair_alpha="BLEND" if blend else "MASK",
+        hair_alpha=None if blend is None else "BLEND" if blend else "MASK",
         strands=strands,
     )
     options.engine()

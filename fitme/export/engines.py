@@ -33,6 +33,7 @@ class EnginePreset:
     bust: bool = False  # shoulders and chest as well
     fbx: bool = False  # Blender may write an FBX for it
     vrm: bool = False  # the GLB is a VRM 1.0 file
+    hair_blend: bool = False  # hair with a blended fringe: it is drawn in the order it is stored
     obj: bool = False  # OBJ and MTL instead of a GLB
 
 
@@ -44,11 +45,12 @@ PRESETS = {
         EnginePreset("gltf", _GLTF_FRAME, (ALBEDO, _F0, _NORMAL, _ORM)),
         EnginePreset("blender", _GLTF_FRAME, (ALBEDO, _F0, _NORMAL, _ORM), map_side=2048),
         EnginePreset(
-            "three", _GLTF_FRAME, (ALBEDO, _F0, _NORMAL, _ORM), webp=True, meshopt=True
+            "three", _GLTF_FRAME, (ALBEDO, _F0, _NORMAL, _ORM), webp=True, meshopt=True,
+            hair_blend=True,
         ),
         EnginePreset(
             "web", _GLTF_FRAME, (ALBEDO, _F0, _NORMAL, _ORM), webp=True, meshopt=True, small=True,
-            visemes="oculus",
+            visemes="oculus", hair_blend=True,
         ),
         EnginePreset(
             "talkinghead", _STANDING, (ALBEDO, _F0, _NORMAL, _ORM), webp=True, visemes="oculus",

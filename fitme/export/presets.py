@@ -77,11 +77,12 @@ class ExportOptions:
             visemes=self.visemes or engine.visemes,
             skeleton=self.skeleton or engine.skeleton,
             bust=engine.bust if self.bust is None else self.bust,
+            hair_alpha=self.hair_alpha or ("BLEND" if engine.hair_blend else "MASK"),
         )
 
     hair: bool = True  # cards of hair and beard
     lashes: bool = False  # cards of lashes
-    hair_alpha: str = "MASK"  # or BLEND: softer edges, which engines have to sort
+    hair_alpha: str | None = None  # MASK, or BLEND: softer edges, which engines have to sort
     strands: bool = False  # hair_strands.npz as well, for curves
     more_maps: tuple[str, ...] = ()  # cavity, thickness
 
@@ -117,7 +118,7 @@ class ExportOptions:
             raise InputError(f"--fbx is for unity and unreal, not {engine.name}; leave it out")
         if self.expressions and not engine.obj:
             raise InputError("--expressions is for obj; the other presets have morph targets")
-        if self.hair_alpha not in ("MASK", "BLEND"):
+        if self.hair_alpha not in ("MASK", "BLEND", None):
             raise InputError("hair is cut out (MASK) or blended (BLEND); give one of these")
         if self.dense and tuple(self.levels) != (0,):
             raise InputError("--dense is more than full detail; leave --lod out")
@@ -162,7 +163,7 @@ def export_files(avatar: Exportable, options: ExportOptions | None = None) -> di
         geometry.head.expression_names, options.shapes, read_sets(options.visemes or "none")
     )
     shared = {n: next(k for k in names if k == n or maps.get(k, k) is maps.get(n)) for n in names}
-    hair = HairExport(avatar, options.hair, options.lashes, options.hair_alpha, view)
+    hair = HairExport(avatar, options.hair, options.lashes, options.hair_alpha or "MASK", view)
     files |= hair.files(directx, form, options.bits)
     if options.strands:
         files |= strand_files(avatar, engine.name)

@@ -116,7 +116,7 @@ def group_paths(
     # begins at the roots that lie behind, so that partings and hairlines are covered
     every = np.ones(len(owner), np.float32)
     normal, root = mean(outward, every), mean(own[:, 0], every)
-    way = middles[:, min(2, many - 1)] - middles[:, 0]
+    way: Floats = middles[:, min(2, many - 1)] - middles[:, 0]
     along = (way * normal).sum(1) / ((normal * normal).sum(1) + 1e-9)
     way = unit(way - along[:, None] * normal)
     behind = ((own[:, 0] - root[owner]) * way[owner]).sum(1)

@@ -69,6 +69,12 @@ class TestGlb:
         modes = {m["name"]: m.get("alphaMode") for m in materials}
         assert (modes["hair_material"], modes["hair_fringe_material"]) == ("MASK", "BLEND")
 
+    def test_blended_where_it_is_drawn_as_stored(self):
+        for preset, wanted, alpha in (
+            ("gltf", None, "MASK"), ("three", None, "BLEND"), ("three", "MASK", "MASK"),
+        ):  # fmt: skip
+            assert ExportOptions(preset, hair_alpha=wanted).filled().hair_alpha == alpha
+
 
 class TestFiles:
     def test_textures(self, exported):

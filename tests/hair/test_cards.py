@@ -9,6 +9,7 @@ from fitme.hair import PRESETS, BeardStyle, Hair, Kind
 from fitme.hair.card_atlas import HAIR_STRIPS, Wave, draw_atlas
 from fitme.hair.card_hinge import turns
 from fitme.hair.card_lift import Skin
+from fitme.hair.card_paths import at_places, group_paths, places
 from fitme.hair.cards import HairCards
 from fitme.hair.clusters import clustered
 from fitme.hair.cover import cover
@@ -103,6 +104,18 @@ class TestAtlas:
         assert atlas.color.min() > 0.02
         assert np.linalg.norm(atlas.normal, axis=-1) == pytest.approx(1, abs=1e-4)
 
+    def test_dissolve_at_the_tip(self) -> None:
+        """Less and less of a strip is covered, from half of its length on, and never at once."""
+        tones = np.full((4, 8, 3), 0.1, np.float32)
+        atlas = draw_atlas(HAIR_STRIPS, tones, Wave(), (1024, 256), 0)
+        for kind in ("dense", "medium"):
+            strips = [atlas.strips[k] for k in atlas.of_kind(kind)]
+            rows = [slice(round(s.top * 1024), round(s.bottom * 1024)) for s in strips]
+            cover = np.mean([atlas.alpha[own].mean(0) for own in rows], 0)
+            along = cover[128:].reshape(8, 16).mean(1)
+            assert (np.diff(along) < 0.01).all() and np.diff(along).min() > -0.35
+            assert along[-1] < 0.25 * along[0]
+
     def test_clusters_are_near(self) -> None:
         random = np.random.default_rng(0)
         middles = random.uniform(-1, 1, (5, 1, 3))
@@ -110,6 +123,31 @@ class TestAtlas:
         owner = clustered(points.astype(np.float32), 40, random)
         for group in range(owner.max() + 1):
             assert np.ptp(np.flatnonzero(owner == group) // 20) == 0
+
+
+class TestPaths:
+    def test_stations_keep_to_the_line(self) -> None:
+        """More of them where it bends, both ends among them."""
+        t = np.linspace(0, np.pi, 20)
+        bent = np.stack([np.concatenate([t[:10] * 0, t[10:] - t[10]]), t, 0 * t], -1)
+        at = places(np.stack([bent, bent[:, [1, 0, 2]]]).astype(np.float32), 6)
+        assert at[:, 0] == pytest.approx(0) and at[:, -1] == pytest.approx(19)
+        assert (np.diff(at) > 0).all() and at[0] == pytest.approx(at[1])
+        line = at_places(np.stack([bent, bent]).astype(np.float32), at)
+        assert line[0, -1] == pytest.approx(bent[-1], abs=1e-5)
+
+    def test_groups(self) -> None:
+        """A path stands for its strands: their offsets have no mean, its root is one of them."""
+        head = small_avatar().head
+        strands = WORN.strands(head, head.mean.numpy()).of_kind(Kind.HAIR)
+        up = np.broadcast_to(np.array([0, 1, 0], np.float32), (len(strands), 3))
+        paths = group_paths(strands, up, 50, 5, 1, np.random.default_rng(0))
+        assert sum(map(len, paths.offsets)) == len(strands)
+        for k, offsets in enumerate(paths.offsets):
+            assert np.abs(offsets.mean(0)).max() < 1e-5
+            root = strands.points[paths.root[k], 0]
+            others = np.linalg.norm(strands.points[:, 0] - paths.points[k, 0], axis=1)
+            assert np.linalg.norm(root - paths.points[k, 0]) < np.sort(others)[len(strands) // 4]
 
 
 class TestLashes:
