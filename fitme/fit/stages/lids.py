@@ -44,6 +44,9 @@ TINT = (0.96, 0.91, 0.91)  # of thin skin over vessels
 GRAIN_M, GRAIN = 0.0018, 0.045  # size and log contrast of a lid's fine lines
 RIM_M = (0.0003, 0.0012)  # from the lower lid's top: its wet rim, its skin
 RIM_TINT, WET = (0.85, 0.64, 0.62), 0.6  # of the rim over skin, and how much of it is drawn
+# Log albedo over the skin around: a lid and what lies so near its opening is no lighter. Whites and
+# wet corners of a photo fall on it, and at rest what a half-shut lid's lashes were darker by.
+LIGHTEST, CORNERS_M = 0.2, (0.004, 0.0015)
 FLAT = 0.6  # of a lid's normals: its relief in the photo was lashes
 
 
@@ -75,6 +78,13 @@ def draw_lids(
     wide = resized(lid[None, ..., None], texels)
     fine = maps.diffuse_albedo.clamp_min(1e-3).log()
     fine = fine - resized(resized(fine, side), texels)
+    margin = torch.maximum(smoothstep(*ABOVE, travel), smoothstep(*CORNERS_M, rim))
+
+    def no_lighter(albedo: Tensor) -> Tensor:
+        most = resized((skin + LIGHTEST)[None], texels).exp()
+        capped = torch.minimum(albedo, most)
+        return torch.lerp(albedo, capped, resized(margin[None, ..., None], texels))
+
     wet = WET * (1 - smoothstep(*RIM_M, rim)) * (1 - lid)
     wet = wet[..., None] * (skin + skin.new_tensor(RIM_TINT).log() - painted).clamp(-1, 1)
     albedo = maps.diffuse_albedo * (-(1 - FINE) * wide * fine).exp()
@@ -83,7 +93,7 @@ def draw_lids(
     flat[..., 2] = 1
     normal = F.normalize(torch.lerp(maps.normal, flat, FLAT * wide), dim=-1)
     if wrinkles is None:
-        albedo = albedo * resized(change[None], texels).exp()
+        albedo = no_lighter(albedo * resized(change[None], texels).exp())
         return replace(maps, diffuse_albedo=albedo.clamp(0.002, 0.9), normal=normal), None
     moving = replace(wrinkles, fold=_folds(geometry, wrinkles, bare))
     neutral, posed = geometry.vertices(), state.posed(head)
@@ -98,11 +108,8 @@ def draw_lids(
     shade = resized(shade[None], side)
     shade = torch.lerp(wrinkles.shade, shade, resized(bare[None, ..., None], side))
     at_rest = wrinkles.shade * before - shade * after  # the photo's own render stays
-    # As far as the open lid gets no lighter than skin: a lash or a white of the eye is no skin.
-    lightest = resized((skin - painted).clamp_min(0)[None], side)
-    at_rest = torch.minimum(at_rest.clamp_min(-AT_REST), lightest.clamp_max(AT_REST))
-    at_rest = resized(at_rest, texels).exp()
-    albedo = (albedo * at_rest).clamp(0.002, 0.9)
+    at_rest = resized(at_rest.clamp(-AT_REST, AT_REST), texels).exp()
+    albedo = no_lighter(albedo * at_rest).clamp(0.002, 0.9)
     return replace(maps, diffuse_albedo=albedo, normal=normal), replace(moving, shade=shade)
 
 
