@@ -23,7 +23,7 @@ from fitme.reflectance.atlas import resized
 TEXELS = 256  # of the mask of what is seen
 NEARBY = 1 / 12  # of the atlas: how far the change of what is seen is carried on
 FULL = 0.05  # weight of a texel from which its detail is its own; 0.35 cost 0.15 dB on photos
-RIM = 1 / 20  # of the crop: how far from what is not skin its shadows and strands reach
+RIM = 1 / 16  # of the crop: how far from what is not skin its shadows and strands reach
 FLECKS = 0.05  # log: fine detail that bare skin there may have beyond W's own
 BROAD_TEXELS = 20  # of TEXELS, twice over: what is broader is no fleck, about 15 mm
 LITTLE = 0.02  # weight of the overall change in the mean
@@ -66,7 +66,7 @@ def _rim(session: Session, state: FitState) -> Tensor:
     trusted = masks_of(state.frames.trusted, crops.size)
     vertices, camera = state.posed(session.head), session.camera(state, crops)
     pixels, weight = texel_pixels(session.head, vertices, camera, TEXELS)
-    inner = sample(feathered(trusted, 2 * RIM)[..., None], pixels)[..., 0]
+    inner = sample(feathered(trusted, RIM)[..., None], pixels)[..., 0]
     inner = (inner * (weight > 0)).amax(0)
     marked = F.max_pool2d(session.regions.marked_or_lids[None], 5, 1, 2)
     bare = session.regions.skin * (1 - marked[0])
