@@ -194,8 +194,8 @@ _PRESETS: dict[str, tuple[_RGB, _RGB, list[tuple[_RGB, _RGB]]]] = {
     # name: ambient, its gradient towards +Y, [(direction, color)]
     "ambient": ((1.0, 1.0, 1.0), (0.0, 0.0, 0.0), []),
     # A softbox 45 degrees to the side and 30 above, a soft fill beside the camera, an edge from
-    # behind. Exposed as for a portrait: the middle of a face gets about 1.15, so that an albedo of
-    # 0.5 is shown as 0.78 in sRGB and the lightest skin (0.7) does not clip.
+    # behind. Exposed as for a portrait: in the middle of a face a white card reflects 1.1 (1.35 at
+    # most), so that an albedo of 0.5 is shown as 0.76 in sRGB and the lightest skin does not clip.
     "studio": (
         (0.42, 0.42, 0.42),
         (0.10, 0.10, 0.10),
