@@ -177,7 +177,8 @@ class Search:
         ]
         self.ahead(*(variant for _, variant in pairs))
         found = [
-            Found(variant, self.cost(variant) + RARE.get(name, 0.0), name) for name, variant in pairs
+            Found(variant, self.cost(variant) + RARE.get(name, 0.0), name)
+            for name, variant in pairs
         ]
         return sorted(found, key=lambda one: one.cost)
 
