@@ -18,7 +18,7 @@ from fitme.fit.hair.outline import with_outline
 from fitme.fit.hair.parting import parting
 from fitme.fit.hair.score import LEAST_AREA
 from fitme.fit.hair.search import Found, Search, may_hang
-from fitme.fit.hair.short import curled, short_hair, tousled
+from fitme.fit.hair.short import CURLY, curled, short_hair, tousled
 from fitme.fit.hair.tone import pigments, wanted_albedo
 from fitme.fit.hair.waves import with_waves
 from fitme.hair import PRESETS, Hair, HairStyle, Kind, Strands
@@ -48,7 +48,6 @@ CALM = 0.25  # of a preset's flyaways: most leave no trace in labels, and photos
 # Of the pixels of a cropped head that skin fills, and the length, metres, over which that fades
 BARE_CROPPED, BARE_LENGTH = 0.35, 0.012
 ONE_COLOR = 0.6  # log albedo within which hair and beard are of one colour, as strands are
-CURLY = 0.5  # of the curls that a photo shows from which short hair is worn in curls
 STARTS, CLOSE = 3, 0.02  # presets from which is descended: the best, and those nearly as good
 
 
@@ -132,7 +131,8 @@ def best_style(search: Search, fall: float) -> Found:
         names = [name for name in names if may_hang(PRESETS[name])]
     best = search.presets(names)[:STARTS]
     best = [one for one in best if one.cost < best[0].cost + CLOSE]
-    curly = search.short is not None and search.short.curls > CURLY
+    curls = 0.0 if search.short is None else search.short.curls
+    curly = curls > CURLY
     if curly:
         smooth = [tousled(replace(one.style, curl_radius=0.0)) for one in best]
         best = [
@@ -143,7 +143,7 @@ def best_style(search: Search, fall: float) -> Found:
     found = with_outline(search, best[0])
     found = search.descend(found, 3, 0.5)
     if curly:
-        style = curled(found.style)
+        style = curled(found.style, curls)
         found = replace(found, style=style, cost=search.cost(style))
     else:
         found = with_waves(search, found)

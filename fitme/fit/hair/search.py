@@ -35,7 +35,6 @@ RARE = {
     "braids": 0.06, "cornrows": 0.12, "afro": 0.03, "ring": 0.02, "pony_tail": 0.02, "bun": 0.015,
     "curly": 0.02, "eye_sweep": 0.03, "receding": 0.01, "quiff": 0.005, "short_curly": 0.05,
 }  # fmt: skip
-UNTOLD_PART = 0.06  # of a parting where the photos end above the forehead and show none
 LONG = 0.15  # metres of the sides: such styles are tried at several lengths
 SCALES = (0.65, 1.3)
 SHORTEST = 0.03  # metres of the hair on top from which some of it hangs over a forehead
@@ -178,16 +177,10 @@ class Search:
         ]
         self.ahead(*(variant for _, variant in pairs))
         found = [
-            Found(variant, self.cost(variant) + self._rare(name), name) for name, variant in pairs
+            Found(variant, self.cost(variant) + RARE.get(name, 0.0), name)
+            for name, variant in pairs
         ]
         return sorted(found, key=lambda one: one.cost)
-
-    def _rare(self, name: str) -> float:
-        """What a preset costs beside what is seen."""
-        cut_off = self.short is not None and bool(np.isnan(self.short.crown))
-        parted = PRESETS[name].part is not None
-        unlikely = UNTOLD_PART if cut_off and parted and self.part is None else 0.0
-        return RARE.get(name, 0.0) + unlikely
 
     @property
     def _sided(self) -> bool:
@@ -244,7 +237,7 @@ class Search:
             return None
         steps = best.steps | {quantity.name: best.steps.get(quantity.name, 0.0) + way}
         stray = STRAY * sum(value**2 for value in steps.values())
-        cost = self.cost(style) + stray + self._rare(best.preset)
+        cost = self.cost(style) + stray + RARE.get(best.preset, 0.0)
         return Found(style, cost, best.preset, steps) if cost < best.cost else None
 
 

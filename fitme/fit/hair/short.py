@@ -35,6 +35,8 @@ FINER = 2
 # Contrast of locks times the share of it that runs no common way: combed and shorn heads of 15
 # photos read 0.05 to 0.10, curls of two people 0.12 to 0.15
 SMOOTH, CURLED = 0.10, 0.13
+CURLY = 0.5  # of the curls that a photo shows from which short hair is worn in curls
+WAVY = 0.4  # of the turns of full curls that the least have
 # Radius of curls, of the length on top, and metres between which it is; turns per metre times it: a
 # curl as steep as long, and how many at most, as strands have no more points
 RADIUS, RADII, AROUND, MOST_TURNS = 0.125, (0.0025, 0.005), 0.21, 60.0
@@ -68,10 +70,13 @@ def tousled(style: HairStyle) -> HairStyle:
     )  # fmt: skip
 
 
-def curled(style: HairStyle) -> HairStyle:
-    """A short style, made by `tousled`, in curls as small as the hair is short."""
+def curled(style: HairStyle, curls: float = 1.0) -> HairStyle:
+    """A short style, made by `tousled`, in curls as small as the hair is short; fewer `curls`
+    (`ShortHair.curls`) are waves."""
+    share = float(np.clip((curls - CURLY) / (1 - CURLY), 0, 1))
     radius = float(np.clip(RADIUS * style.top, *RADII))
-    turns = min(AROUND / radius, MOST_TURNS)
+    turns = min(AROUND / radius, MOST_TURNS) * (WAVY + (1 - WAVY) * share)
+    radius *= 1 - 0.5 * WAVY * (1 - share)
     return replace(style, curl_radius=radius, curl_turns=turns, curl_order=0.15)
 
 
