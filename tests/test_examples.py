@@ -33,7 +33,7 @@ QUICK = override(
     FitSettings(),
     {
         "light.steps": 1, "light.pixels": 64, "invert.steps": 1, "invert.pixels": 96,
-        "invert.texels": 128, "tune.steps": 0, "refine.on": False,
+        "invert.texels": 128, "tune.steps": 0, "refine.on": False, "hair": "cropped",
     },
 )  # fmt: skip
 SIZE = 64

@@ -16,7 +16,7 @@ from fitme.cli.main import app
 QUICK = (
     "--size", 64, "--set", "light.steps=2", "--set", "invert.steps=2", "--set", "tune.steps=1",
     "--set", "light.pixels=64", "--set", "invert.pixels=160", "--set", "invert.texels=128",
-    "--set", "tune.pixels=160", "--set", "tune.texels=128",
+    "--set", "tune.pixels=160", "--set", "tune.texels=128", "--set", "hair=cropped",
 )  # fmt: skip
 
 

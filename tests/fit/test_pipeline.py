@@ -37,7 +37,7 @@ TEXTURES = ("diffuse_albedo.png", "specular_albedo.png", "normal.png")
 @pytest.fixture(scope="module")
 def fitted(astronaut: Path, tmp_path_factory: pytest.TempPathFactory) -> FitSummary:
     out = tmp_path_factory.mktemp("fit") / "astronaut"
-    return fit_photos([astronaut], out, size=SIZE)
+    return fit_photos([astronaut], out, size=SIZE, preset="fast")  # CI fits at default, too
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 from PIL import Image
@@ -118,6 +119,17 @@ class TestMediaPipe:
         photos = shared / "data" / "photos"
         assert len(provider.detect(load_photo(photos / "x_couple.jpg"))) == 2
         assert len(provider.detect(load_photo(photos / "x_group.jpg"))) >= 4
+
+    def test_a_worker_does_not_grow(self, provider, photo: Photo) -> None:
+        """Pictures of ever other sizes, as a worker of a batch meets them."""
+        process, used = psutil.Process(), []
+        for k in range(24):
+            size = (160 + 9 * (k % 7), 160 + 11 * (k % 5))
+            piece = replace(photo, pixels=photo.crop(120, 0, 256, 256, size).pixels)
+            assert len(provider.detect(piece)) == 1
+            used.append(process.memory_info().rss)
+        grown = min(used[-6:]) - min(used[6:12])
+        assert grown < 12e6  # 500 would be 250 MB at half a megabyte each
 
     def test_says_nothing(self, astronaut: Path) -> None:
         code = (
