@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from benchmarks.detail_consistency import relief_likeness
 from benchmarks.known_heads import KnownHead, avatar_of, portrait_camera
 from benchmarks.neutral_head import aligned, neutral_numbers
 from benchmarks.same_person import Portrait, albedo_difference, compare
@@ -79,3 +80,20 @@ class TestSamePerson:
         left[:, :2] = True
         assert math.isnan(albedo_difference(a, replace(a, seen=left)))
         assert albedo_difference(a, a) == 0
+
+
+class TestConsistency:
+    def test_relief_of_one_person_is_alike(self, head: HeadModel) -> None:
+        regions = AtlasRegions(head, 64)
+        draws = torch.Generator().manual_seed(0)
+        tilts = 0.2 * torch.randn(2, 64, 64, 2, generator=draws)
+        avatars = {}
+        for name, tilt in {"a1": tilts[0], "a2": 0.5 * tilts[0], "b1": tilts[1]}.items():
+            normal = torch.cat([tilt, torch.ones(64, 64, 1)], -1)[None]
+            normal = normal / normal.norm(dim=-1, keepdim=True)
+            albedo = torch.full((1, 64, 64, 3), 0.4)
+            maps = ReflectanceMaps(albedo, albedo[..., :1], normal)
+            avatars[name] = avatar_of(head, regions, maps, torch.zeros(1, 1))
+        found = relief_likeness(avatars, regions.skin)
+        assert found["one person"] == pytest.approx([1.0], abs=1e-3)
+        assert max(abs(value) for value in found["different people"]) < 0.5
