@@ -270,7 +270,7 @@ PRESETS: dict[str, FitSettings] = {
         ),
         tune=TuneSettings(steps=0),
         # Where nothing is tuned, red skin under a flash is red by its light or not at all: with
-        # 0.05 a face (h1) came to 25.6 dB, with this to 26.5, skin as light in both.
+        # 0.05 a face (h1) came to 25.3 dB, with this to 26.4, skin as light in both.
         priors=PriorSettings(tint=0.02),
         hair_trials=50,
     ),
