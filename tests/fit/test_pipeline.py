@@ -21,6 +21,7 @@ from PIL import Image
 
 from fitme.fit.api import fit_photos
 from fitme.fit.pipeline import FitSummary
+from fitme.fit.settings import PRESETS, override
 from fitme.head.model import ARKIT_NAMES
 from fitme.render.light import Light
 from fitme.runtime.errors import InputError, OutputError
@@ -31,13 +32,17 @@ from tests.export.glb_reader import Glb
 from tests.fit.settings import QUICK
 
 SIZE = 128
+# A real fit with every stage; the default one is what CI ends with.
+FITTED = override(
+    PRESETS["fast"], {"tune.steps": 3, "tune.pixels": 160, "tune.texels": 128}
+)  # fmt: skip
 TEXTURES = ("diffuse_albedo.png", "specular_albedo.png", "normal.png")
 
 
 @pytest.fixture(scope="module")
 def fitted(astronaut: Path, tmp_path_factory: pytest.TempPathFactory) -> FitSummary:
     out = tmp_path_factory.mktemp("fit") / "astronaut"
-    return fit_photos([astronaut], out, size=SIZE, preset="fast")  # CI fits at default, too
+    return fit_photos([astronaut], out, size=SIZE, preset=FITTED)
 
 
 @pytest.fixture(scope="module")
