@@ -1,14 +1,16 @@
 """The four operations of the CPU backend: smoke, exception, feature, gradcheck."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 
 from benchmarks.scenes import head, smooth_texture
-from fitme.render import get_backend
+from fitme.render import Material, get_backend, render
 from fitme.render.backends.cpu.backend import CpuBackend
 from fitme.render.camera import perspective
+from fitme.render.light import Light
 
 OPS = CpuBackend()
 TRIANGLE = torch.tensor([[0, 1, 2]], dtype=torch.int32)
@@ -264,3 +266,22 @@ class TestGradcheck:
             return OPS.interpolate(values, rast, tri)[0]
 
         assert torch.autograd.gradcheck(run, (clip.requires_grad_(), attr.requires_grad_()))
+
+
+class TestStill:
+    """A head that stands still under light that changes has fewer gradients: the same bits."""
+
+    def test_light_and_albedo(self) -> None:
+        mesh, camera, _ = head_clip(40)
+        found = []
+        for moves in (True, False):
+            light = Light.preset("studio")
+            albedo = torch.full((1, 8, 8, 3), 0.4).requires_grad_()
+            light.sh.requires_grad_()
+            vertices = mesh.vertices.clone().requires_grad_(moves)
+            material = Material(albedo, torch.full((1, 1, 1, 1), 0.04), None, 0.5)
+            out = render(replace(mesh, vertices=vertices), [material], camera, light, backend=OPS)
+            (out.color.square().sum() + out.alpha.sum()).backward()
+            found.append((albedo.grad, light.sh.grad))
+        for one, other in zip(*found, strict=True):
+            assert one.abs().sum() > 0 and torch.equal(one, other)

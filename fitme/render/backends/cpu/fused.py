@@ -186,8 +186,9 @@ class _Composite(torch.autograd.Function):
         if ctx.pairs is not None:
             slope = np.zeros(len(ctx.pairs.distance))
             before = ctx.pairs.backward(before, ctx.differences[0], slope)
-            ctx.pairs.backward(array(grads[1], -1, 1), ctx.differences[1], slope)
-            grad_clip = ctx.pairs.clip_gradient(clip, slope)
+            if ctx.needs_input_grad[5]:  # the clip coordinates: shape or camera move
+                ctx.pairs.backward(array(grads[1], -1, 1), ctx.differences[1], slope)
+                grad_clip = ctx.pairs.clip_gradient(clip, slope)
         lit = grads[0].new_empty(len(pixels), 3)
         run_chunks(kernels.pick, len(pixels), array(pixels), before, array(lit))
         behind = None
