@@ -11,6 +11,7 @@ from torch import Tensor
 
 from fitme.render.backends.cpu import kernels_antialias as kernels
 from fitme.render.backends.cpu.parallel import ROW_CHUNKS, array, run_chunks
+from fitme.runtime.kept import kept_with
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,9 @@ def find_pairs(rast: Tensor, clip: Tensor, tri: Tensor) -> Pairs:
     batch, height, width, _ = rast.shape
     vertices, rows = clip.shape[1], batch * height
     faces = array(tri)
+    neighbors = kept_with(
+        tri, ("neighbors", tri._version, vertices), lambda: kernels.edge_neighbors(faces, vertices)
+    )
     points = np.empty((batch * vertices, 3), np.float64)
     run_chunks(kernels.screen_points, len(points), array(clip, -1, 4), height, width, points)
     counts = np.empty(rows, np.int32)
@@ -65,7 +69,7 @@ def find_pairs(rast: Tensor, clip: Tensor, tri: Tensor) -> Pairs:
         array(rast, -1, 4),
         points,
         faces,
-        kernels.edge_neighbors(faces, vertices),
+        neighbors,
         vertices,
         height,
         width,
