@@ -88,7 +88,8 @@ def _z_buffer(clip: Tensor, tri: Tensor, size: tuple[int, int]) -> tuple[np.ndar
         width,
         depth,
         ids,
-        chunks=ROW_CHUNKS,
+        # each looks through all triangles; the nearest wins, however rows are split
+        chunks=min(ROW_CHUNKS, 4 * torch.get_num_threads()),
     )
     return depth, ids
 
