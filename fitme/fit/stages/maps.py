@@ -30,7 +30,9 @@ def finished_maps(
     highest = session.generator.config.resolution
     texels = min(1 << max(6, (size - 1).bit_length()), highest)
     session.cast(state, state.posed(session.head))
-    maps, own = session.maps(session.w(state), texels), session.own_w_maps(state, texels)
+    maps = session.maps(session.w(state), texels)
+    tuned = session.generator is not session.models.generator or bool(state.person.layers.any())
+    own = session.own_w_maps(state, texels) if tuned else maps
     maps = settle_unseen(session, state, maps, own)
     maps = shine(session, state, maps)
     if session.settings.refine.on:
