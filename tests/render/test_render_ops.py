@@ -271,26 +271,6 @@ class TestGradcheck:
 class TestStill:
     """A head that stands still under light that changes has fewer gradients: the same bits."""
 
-    @pytest.mark.parametrize("own", [False, True])  # each image its own occlusion, or one for both
-    def test_occlusion(self, own: bool) -> None:
-        mesh, camera, _ = head_clip(40)
-        shape = (2 if own else 1, mesh.vertices.shape[1], 1)
-        found = []
-        for moves in (True, False):
-            seen = torch.rand(shape, generator=torch.Generator().manual_seed(0)).requires_grad_()
-            vertices = mesh.vertices.expand(2, -1, -1).clone().requires_grad_(moves)
-            tri, uv_tri = mesh.triangles.int(), mesh.uv_triangles.int()
-            rast, rast_db = OPS.rasterize(camera.to_clip(vertices), tri, (40, 40))
-            pixels = OPS.covered_pixels(rast)
-            normals = OPS.vertex_normals(vertices, tri)
-            points = OPS.gather_points(
-                rast, rast_db, pixels, vertices, normals, None, seen, mesh.uv, tri, uv_tri
-            )
-            assert points.occlusion is not None
-            points.occlusion.square().sum().backward()
-            found.append(seen.grad)
-        assert found[0].abs().sum() > 0 and torch.equal(*found)
-
     def test_light_and_albedo(self) -> None:
         mesh, camera, _ = head_clip(40)
         found = []

@@ -53,11 +53,6 @@ def gather_points(
     )
 
 
-# places of rast, position, normal and tangent among the arguments of _Gather: they stand still
-# where shape and camera do
-_MOVING = (0, 3, 4, 5)
-
-
 class _Gather(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, *inputs: Any) -> Any:
@@ -95,9 +90,6 @@ class _Gather(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Any:
         rast, _, pixels, position, normal, tangent, occlusion, uv, tri, uv_tri = ctx.saved_tensors
-        if not any(ctx.needs_input_grad[place] for place in _MOVING):
-            seen = _occlusion_gradient(grads[3], rast, pixels, position, occlusion, tri)
-            return (*[None] * 6, seen, *[None] * 3)
         attributes = _attributes(position, normal, tangent, occlusion, uv)
         totals = [position.new_zeros(ACCUMULATORS, *value.shape) for value in attributes[:4]]
         grad_rast = torch.zeros_like(rast)
@@ -123,27 +115,6 @@ class _Gather(torch.autograd.Function):
             for value, total in zip(wanted, totals, strict=True)
         ]
         return grad_rast, None, None, *summed, None, None, None
-
-
-def _occlusion_gradient(
-    grad: Tensor, rast: Tensor, pixels: Tensor, position: Tensor, occlusion: Tensor, tri: Tensor
-) -> Tensor:
-    """Gradient of occlusion [1 or B,V,1], of that at the points, grad [N,1]; nothing else has one,
-    as under a light that changes over a head that stands still."""
-    total = position.new_zeros(ACCUMULATORS, occlusion.shape[0] * occlusion.shape[1], 1)
-    run_chunks(
-        kernels.gather_backward_occlusion,
-        len(pixels),
-        array(pixels),
-        rast.shape[1] * rast.shape[2],
-        array(rast, -1, 4),
-        array(tri),
-        position.shape[1],
-        array(grad),
-        array(total),
-        chunks=ACCUMULATORS,
-    )
-    return total.sum(0).reshape(occlusion.shape)
 
 
 def _attributes(
@@ -215,7 +186,7 @@ class _Composite(torch.autograd.Function):
         if ctx.pairs is not None:
             slope = np.zeros(len(ctx.pairs.distance))
             before = ctx.pairs.backward(before, ctx.differences[0], slope)
-            if ctx.needs_input_grad[5]:  # the clip coordinates
+            if ctx.needs_input_grad[5]:  # the clip coordinates: shape or camera move
                 ctx.pairs.backward(array(grads[1], -1, 1), ctx.differences[1], slope)
                 grad_clip = ctx.pairs.clip_gradient(clip, slope)
         lit = grads[0].new_empty(len(pixels), 3)
