@@ -16,24 +16,26 @@ SIDE = 8  # pixels of the picture and texels of the maps
 
 
 def warm_up(device: torch.device | str, progress: Progress) -> None:
-    """Draw a tiny scene forward and backward with every kind of map and light that a fit uses, once
-    with a head that moves and once with one that stands still while the light changes, so that all
-    of the backend's code for them is compiled, or loaded where an earlier run left it.
+    """Draw a tiny scene forward and backward with every kind of map and light that a fit uses, so
+    that all of the backend's code for them is compiled, or loaded where an earlier run left it.
 
     `progress` hears of it only where something has to be compiled.
     """
     device = torch.device(device)
     ops = get_backend(None, device)
     with ops.reporting(progress):
-        for moves in (True, False):
-            mesh, materials, camera, light = _scene(device)
-            assert mesh.occlusion is not None
-            leaves = [light.sh, light.colors, *(m.diffuse_albedo for m in materials)]
-            leaves += [mesh.vertices, camera.K] if moves else [mesh.occlusion]
-            for leaf in leaves:
-                leaf.requires_grad_()
-            out = render(mesh, materials, camera, light, backend=ops)
-            torch.autograd.grad(out.color.sum() + out.alpha.sum(), leaves)
+        mesh, materials, camera, light = _scene(device)
+        leaves = [
+            mesh.vertices,
+            camera.K,
+            light.sh,
+            light.colors,
+            *(m.diffuse_albedo for m in materials),
+        ]
+        for leaf in leaves:
+            leaf.requires_grad_()
+        out = render(mesh, materials, camera, light, backend=ops)
+        torch.autograd.grad(out.color.sum() + out.alpha.sum(), leaves)
         with torch.no_grad():  # vertex fields, drawn into the atlas, and shadow maps
             tri = mesh.triangles.int()
             clip = camera.to_clip(mesh.vertices)

@@ -178,24 +178,6 @@ def gather_backward(
 
 
 @kernel
-def gather_backward_occlusion(
-    chunk, start, end, pixels, plane, rast, tri, vertices, grad_occlusion, total_occlusion
-):
-    """`gather_backward` where nothing else asks for a gradient: the same sums in the same order.
-    total_occlusion [chunks,V,1] or [chunks,B*V,1]."""
-    one_veil = vertices == total_occlusion.shape[1]
-    for p in range(start, end):
-        pixel = pixels[p]
-        base = 0 if one_veil else pixel // plane * vertices
-        u, v = rast[pixel, 0], rast[pixel, 1]
-        t = int(rast[pixel, 3]) - 1
-        g = grad_occlusion[p, 0]
-        total_occlusion[chunk, tri[t, 0] + base, 0] += g * u
-        total_occlusion[chunk, tri[t, 1] + base, 0] += g * v
-        total_occlusion[chunk, tri[t, 2] + base, 0] += g - g * u - g * v
-
-
-@kernel
 def place(chunk, start, end, pixels, diffuse, specular, color, alpha):
     """color[pixel] = diffuse + specular, alpha[pixel] = 1."""
     for p in range(start, end):
