@@ -38,7 +38,7 @@ RARE = {
 LONG = 0.15  # metres of the sides: such styles are tried at several lengths
 SCALES = (0.65, 1.3)
 SHORTEST = 0.03  # metres of the hair on top from which some of it hangs over a forehead
-FAR_PART = 0.04  # metres: x of the parting of a fringe combed across, where none is seen
+FAR_PART = 0.05  # metres: x of the parting of a fringe combed across, where none is seen
 STRAY = 0.006  # cost of a step away from a preset, grows with its square
 
 

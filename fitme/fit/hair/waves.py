@@ -10,8 +10,12 @@ from fitme.fit.hair.score import drawn_waves
 from fitme.fit.hair.search import Found, Search
 from fitme.hair import HairStyle
 
-# Radius in metres, turns per metre and order of waves that are tried: locks of 4 to 6 cm
+# Radius in metres, turns per metre and order of waves that are compared with the photos: locks of 4
+# to 6 cm, as the measure looks at 2 cm at a time
 WAVES = ((0.003, 18.0, 0.7), (0.005, 18.0, 0.7), (0.0035, 25.0, 0.6))
+# Locks as they are worn, over those, and their order: worn as compared the example photo's hair
+# looks crimped; its own locks are 8 to 10 cm
+LONGER, WIDER, WORN_ORDER = 2.3, 1.4, 0.8
 TIGHTNESS = 0.7  # of clumps, so that a wave is seen as one
 LEAST = 0.05  # metres of hair on top from which it waves
 # By how much nearer waves must come to the photos' (see `score.wanted_waves`): straight hair of 5
@@ -34,7 +38,12 @@ def with_waves(search: Search, found: Found) -> Found:
     best = int(np.argmin(misses))
     if misses[best] > misses[0] - NEARER:
         return found
-    return replace(found, style=waved[best - 1], cost=search.cost(waved[best - 1]))
+    radius, turns, _ = WAVES[best - 1]
+    worn = replace(
+        waved[best - 1],
+        curl_radius=WIDER * radius, curl_turns=turns / LONGER, curl_order=WORN_ORDER,
+    )  # fmt: skip
+    return replace(found, style=worn, cost=search.cost(worn))
 
 
 def _miss(search: Search, style: HairStyle) -> float:
