@@ -41,8 +41,8 @@ FROM_EYE = (0.0015, 0.010)
 BEYOND_FACE = (0.003, 0.028)
 FIELDS = 110  # even ones, and as many odd ones
 LEAST_SHARE = 0.01  # of the amplitude: texels below stay at rest
-# Along the normal of the whole neck, metres. Where four people's necks were seen before the
-# background, those of fitted components were 3 to 10 mm too wide on each side.
+# Along the normal of the whole neck, metres. Of four people whose necks were seen before the
+# background, those of fitted components were 3 to 7 mm too wide on each side of three.
 NECK_M = 0.006
 # Heights on the mean head, metres: the neck moves not at all above the first, in full below the
 # second
