@@ -48,9 +48,19 @@ class Arc:
         """The polynomial that lies nearest to points [C,3]."""
         left, right = points[:, 0].amin(), points[:, 0].amax()
         place = (2 * (points[:, 0] - left) / (right - left).clamp_min(1e-6) - 1).double()
-        powers = place[:, None] ** torch.arange(degree + 1, device=points.device)
-        solved = torch.linalg.lstsq(powers, points[:, 1:2].double()).solution
-        return Arc(left, right, solved[:, 0].to(points))
+        rest, weights = points[:, 1].double(), torch.zeros_like(place[: degree + 1])
+        # Orthogonal polynomials one by one (Gram-Schmidt): a GPU's host would wait for a solver.
+        basis: list[tuple[Tensor, Tensor]] = []  # values [C] and weights of the powers
+        for power in range(degree + 1):
+            values = place**power
+            own = torch.eye(degree + 1, dtype=values.dtype, device=values.device)[power]
+            for other, others in basis:
+                share = other @ values
+                values, own = values - share * other, own - share * others
+            length = values.norm().clamp_min(1e-12)
+            basis.append((values / length, own / length))
+            weights = weights + (basis[-1][0] @ rest) * basis[-1][1]
+        return Arc(left, right, weights.to(points))
 
     def height(self, x: Tensor) -> Tensor:
         """y at x [N], metres."""
@@ -68,6 +78,6 @@ class Arc:
 
     def held(self, x: Tensor, values: Tensor) -> Tensor:
         """Values [C] at growing x [C]; beyond the ends those of the last column between them."""
-        index = torch.arange(len(x), device=x.device)
-        within = index[self.outside(x) <= 0]
-        return values[index.clamp(within[0], within[-1])] if len(within) else values
+        within = (self.outside(x) <= 0).int()
+        first, last = within.argmax(), len(x) - 1 - within.flip(0).argmax()
+        return values[torch.arange(len(x), device=x.device).clamp(first, last)]

@@ -91,20 +91,14 @@ class LidSeam:
         pull = smoothed(pull, -travel)
         moved = self.offsets * (self.near @ scale - 1)[:, None]
         # All of it at the edge, of which less goes down at the corners.
-        moved[:, 2] += (self.down / (self.near @ self._edge_down())).clamp_max(1) * (
-            self.near @ pull
-        )
+        down = torch.zeros_like(rest[:, 0])
+        down[self.vertices] = self.down
+        edge_down = (weights @ down[upper]).clamp_min(0.1)
+        moved[:, 2] += (self.down / (self.near @ edge_down)).clamp_max(1) * (self.near @ pull)
         # The edge lies on the lower lid: what moves it farther out opens a slit beside it.
         moved[:, 2] += self.above * self.before_eyeball(rest, self.offsets + moved)
         moved[:, 1] += self._hanging(rest, line, self.offsets + moved)
         return moved
-
-    def _edge_down(self) -> Tensor:
-        """`down` of the upper lid's edge, [C]."""
-        field = self.near.new_zeros(int(self.margin[0].amax()) + 1)
-        known = self.vertices < len(field)
-        field[self.vertices[known]] = self.down[known]
-        return (self.margin[1] @ field[self.margin[0]]).clamp_min(0.1)
 
     def _hanging(self, rest: Tensor, line: Arc, offsets: Tensor) -> Tensor:
         """How far up [N] what offsets [N,3] bring below the line in which lids meet has to go."""
