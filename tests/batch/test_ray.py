@@ -14,6 +14,8 @@ from fitme.batch import run_batch
 from fitme.runtime.errors import InputError
 from tests.batch.fake_fits import fake_fit, notes
 
+# Under `uv run` Ray would send the repository to its nodes and have uv make an environment there.
+os.environ["RAY_ENABLE_UV_RUN_RUNTIME_ENV"] = "0"
 ray = pytest.importorskip("ray", reason='needs pip install "fitme[ray]"')
 REPOSITORY = str(Path(__file__).parents[2])
 
