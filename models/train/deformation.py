@@ -59,14 +59,13 @@ def fields_file(head: HeadModel, texels: int = TEXELS) -> bytes:
     by_even = spread * torch.tensor([1.0, UNEVEN, 1.0])
     by_odd = spread * torch.tensor([UNEVEN, 1.0, UNEVEN])
     neck = neck_field(head, surface.positions)
+    by_neck = torch.tensor([NECK_M, 0.0, 0.0])
+    counts = torch.tensor([len(even), len(odd), len(neck)])
     tensors = {
         "left": torch.cat([even, odd, neck]).half(),
-        "sign": torch.tensor([1.0, -1.0]).repeat_interleave(len(even)),
-        "spread": torch.stack([by_even, by_odd]).repeat_interleave(len(even), 0),
+        "sign": torch.tensor([1.0, -1.0, 1.0]).repeat_interleave(counts),
+        "spread": torch.stack([by_even, by_odd, by_neck]).repeat_interleave(counts, 0),
     }
-    tensors["sign"] = torch.cat([tensors["sign"], torch.ones(len(neck))])
-    only_out = torch.tensor([NECK_M, 0.0, 0.0]).expand(len(neck), 3)
-    tensors["spread"] = torch.cat([tensors["spread"], only_out])
     return save(tensors, metadata={"head": head.fingerprint()})
 
 
