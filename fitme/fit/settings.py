@@ -156,6 +156,7 @@ class TuneRates(_Checked):
     generator: float = 2e-3
     layers: float = 0.02  # of W+, where it is tuned instead
     gray: float = 0.005
+    tint: float = 0.005
     lamp: float = 0.005
 
 
