@@ -13,7 +13,7 @@ from fitme.detail.wrinkles import Wrinkles, strain_maps
 from fitme.fit.models import Models
 from fitme.fit.session import Session
 from fitme.fit.settings import FitSettings
-from fitme.fit.stages.fold_shading import averaged_along, cavity, heights_of
+from fitme.fit.stages.fold_shading import averaged_along, cavity, crease_hue, heights_of
 from fitme.fit.stages.folds import fold_out
 from fitme.fit.stages.unseen import settle_unseen
 from fitme.fit.state import FitState
@@ -159,6 +159,22 @@ class TestFoldShading:
         dark = cavity(groove)[0, 64]
         assert float(dark[64]) < -0.02 and float(dark.max()) == 0
         assert float(cavity(-groove)[0, 64, 64]) == 0
+
+    def test_creases_are_as_red_as_light_that_bounces_in_them(self) -> None:
+        skin, visible = torch.tensor([0.5, 0.35, 0.25]), torch.tensor([[0.8], [0.5], [0.2]])
+        light = (visible / (1 - (1 - visible) * skin)).log()
+        grey = light.mean(-1, keepdim=True)
+        found = crease_hue(grey.expand(3, 3), skin)
+        torch.testing.assert_close(found.mean(-1, keepdim=True), grey)
+        torch.testing.assert_close(found, light, atol=0.02, rtol=0)
+        green = grey + torch.tensor([-0.2, 0.3, -0.1])
+        torch.testing.assert_close(crease_hue(green, skin), found)
+
+    def test_ridges_and_grey_skin_have_no_hue(self) -> None:
+        ridge = torch.full((1, 3), 0.2)
+        torch.testing.assert_close(crease_hue(ridge, torch.tensor([0.5, 0.35, 0.25])), ridge)
+        crease = torch.full((1, 3), -0.7)
+        torch.testing.assert_close(crease_hue(crease, torch.full((3,), 0.4)), crease)
 
     def test_lines_stay_and_spots_go(self) -> None:
         metres = torch.full((TEXELS, TEXELS, 2), 0.5e-3)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from fitme.fit.stages.tints import LIP_HUE, RICHEST, even_lips, skin_chroma
+from fitme.fit.stages.tints import LIP_HUE, RICHEST, even_lips, pigmented, skin_chroma
 from fitme.reflectance.skin import HAEMOGLOBIN, MELANIN
 
 
@@ -24,6 +24,19 @@ class TestSkinChroma:
         yellow, grey = torch.tensor([[0.1, 0.05, -0.15]]), torch.full((1, 3), 0.1)
         assert float(skin_chroma(yellow + grey).norm()) < 0.051
         assert float(skin_chroma(8 * yellow + grey).norm()) < 0.051
+
+    def test_a_hue_that_no_pigment_has_is_light_however_dark(self) -> None:
+        for hue in ([-0.1, 0.2, -0.1], [-0.1, -0.1, 0.2], [-0.2, 0.1, 0.1], [0.05, 0.25, -0.3]):
+            green = torch.tensor([hue])
+            assert float(pigmented(green)) == 0, hue
+            assert float(skin_chroma(4 * green - 0.6).norm()) < 0.051, hue
+
+    def test_mixtures_of_pigments_are_pigmented(self) -> None:
+        for share in (0.0, 0.3, 0.7, 1.0):
+            absorbed = share * torch.tensor(MELANIN) + (1 - share) * torch.tensor(HAEMOGLOBIN)
+            hue = absorbed.mean() - absorbed
+            assert float(pigmented(hue[None])) > 0.999, share
+            assert float(pigmented(-hue[None])) == 0, share
 
     def test_weak_chroma_stays_in_part(self) -> None:
         weak = torch.tensor([[0.01, 0.0, -0.01]])

@@ -50,6 +50,22 @@ def cavity(height: Tensor) -> Tensor:
     return CLOUDY * torch.fft.irfft2(length * torch.fft.rfft2(height), s=(side, side)).clamp_max(0)
 
 
+def crease_hue(shade: Tensor, albedo: Tensor) -> Tensor:
+    """The shade of folds [B,R,R,3], log, as dark as it is and with the hue that creases have.
+
+    Light that reaches a crease has partly come from its other side and took skin's colour there: of
+    the light V that is left by what hides the surround, V / (1 - (1 - V) albedo) remains (Oliver,
+    "Visual appearance of surface cavities", Applied Optics 1989). `albedo` [B,R,R,3] is the skin's.
+    Ridges get no hue. What else a photo's folds have of one is coloured light, or the coarse chroma
+    of a compressed picture.
+    """
+    grey = shade.mean(-1, keepdim=True)
+    mean, dark = albedo.mean(-1, keepdim=True), grey.clamp_max(0).exp()
+    visible = dark * (1 - mean) / (1 - dark * mean)
+    bounced = -(1 - (1 - visible) * albedo).log()
+    return grey + bounced - bounced.mean(-1, keepdim=True)
+
+
 def banded(values: Tensor, clear: Tensor, metres: Tensor, fine: bool = True) -> Tensor:
     """Values [1,R,R,C] between FINEST_M and COARSEST_M, of what is clear [1,R,R]; with all that
     is finer, too, if not `fine`."""

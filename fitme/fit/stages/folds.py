@@ -20,7 +20,13 @@ from fitme.detail.displacement import bounded, integrated, slopes, texel_metres,
 from fitme.detail.wrinkles import STRAIN_TEXELS, Wrinkles, fold_weights, strain_maps
 from fitme.fit.observation import masks_of
 from fitme.fit.session import COARSE_TEXELS, Session
-from fitme.fit.stages.fold_shading import averaged_along, banded, cavity, heights_of
+from fitme.fit.stages.fold_shading import (
+    averaged_along,
+    banded,
+    cavity,
+    crease_hue,
+    heights_of,
+)
 from fitme.fit.stages.refine import DARKEST as DARKEST_RADIANCE
 from fitme.fit.stages.refine import STEEP_RESPONSE, tilt_responses
 from fitme.fit.state import FitState
@@ -110,6 +116,7 @@ def fold_out(
     height = height + compressed * (1 - dynamic)
     shade = shade + (cavity(compressed / texel) * (1 - dynamic))[..., None]
     others = fold_weights(usual.angle, usual.complete[..., None])
+    shade = crease_hue(shade, resized(kept.diffuse_albedo, side))
     fold = torch.where((share > LEAST)[..., None], seen.fold, others)  # complete in the photo
     rest = integrated(tilts(resized(kept.normal, side)), metres)
     rest = banded(rest[..., None], clear, metres)[..., 0]

@@ -2,8 +2,9 @@
 
 Skin's pigments darken as they colour (Tsumura et al., "Independent-component analysis of skin color
 image", 1999: melanin and haemoglobin absorb): a mole is brown because it is dark. Detail that has a
-hue and is no darker than the skin around it is light of another colour, or the coarse chroma of a
-compressed photo, and would be a yellow or pink patch under any other light.
+hue and is no darker than the skin around it, or one that neither pigment has, is light of another
+colour or the coarse chroma of a compressed photo, and would be a yellow, green or pink patch under
+any other light.
 
 Lips are of one pigment, or of one lipstick: the upper one, which sees the ground, and the lower
 one, which sees the sky, are no two hues.
@@ -14,6 +15,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from fitme.reflectance.skin import HAEMOGLOBIN, MELANIN
+
+BESIDE = 0.5  # sine of 30 degrees: between the hues of both pigments and one that none has
 PALE = 0.05  # log chroma that detail no darker than skin may have: vessels, and what is freckled
 PIGMENT = 0.8  # log chroma per log of darkening; of melanin 0.65, of haemoglobin 1.15
 STRONGEST = 0.5  # log chroma of skin's detail, however dark
@@ -26,12 +30,36 @@ FEW = 1e-3  # of the lips: what must be seen of them
 
 
 def skin_chroma(detail: Tensor) -> Tensor:
-    """The chroma [...,3], mean 0, that skin may have of the log ratios `detail` [...,3]."""
+    """The chroma [...,3], mean 0, that skin may have of the log ratios `detail` [...,3]: as rich as
+    it is dark where its hue is one of pigments, hardly any where it is not."""
     grey = detail.mean(-1, keepdim=True)
     chroma = SHARE * (detail - grey)
-    most = (PALE + PIGMENT * (-grey).clamp_min(0)).clamp_max(STRONGEST)
     length = chroma.norm(dim=-1, keepdim=True)
+    dark = (-grey).clamp_min(0) * pigmented(chroma)[..., None]
+    most = (PALE + PIGMENT * dark).clamp_max(STRONGEST)
     return chroma * most * (length / most).tanh() / length.clamp_min(1e-6)
+
+
+def pigmented(chroma: Tensor) -> Tensor:
+    """How far the hue of log chroma [...,3], mean 0, is one that more pigment gives, in 0..1: 1
+    between those of melanin and haemoglobin, 0 from `BESIDE` beside them on."""
+    grey = chroma.new_ones(3) / 3**0.5
+    melanin, blood = (_chroma_of(chroma.new_tensor(pigment)) for pigment in (MELANIN, HAEMOGLOBIN))
+
+    def beyond(border: Tensor, other: Tensor) -> Tensor:
+        """How far chroma lies beside a border, on the side where the other is not."""
+        across = torch.linalg.cross(grey, border)
+        return -(chroma @ across) * torch.sign(across @ other)
+
+    outside = torch.maximum(beyond(melanin, blood), beyond(blood, melanin)).clamp_min(0)
+    outside = outside / chroma.norm(dim=-1).clamp_min(1e-6)
+    return (1 - outside / BESIDE).clamp(0, 1) * (chroma @ (melanin + blood) > 0)
+
+
+def _chroma_of(absorption: Tensor) -> Tensor:
+    """The direction [3] of log chroma in which more of a pigment moves skin."""
+    chroma = absorption.mean() - absorption
+    return chroma / chroma.norm()
 
 
 def even_lips(albedo: Tensor, lips: Tensor, seen: Tensor, skin: Tensor) -> Tensor:
