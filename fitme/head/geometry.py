@@ -20,6 +20,8 @@ from fitme.head.model import HeadModel
 from fitme.head.teeth import crowns
 from fitme.head.tension import skin_strain
 
+STRAINS_AT_ONCE = 8  # expressions: all 52 of the shipped head at once took 400 MB more
+
 
 class Layer(Protocol):
     """Detail on top of the head model, such as a deformation map."""
@@ -114,7 +116,8 @@ class Geometry:
     def expression_strain(self) -> Tensor:
         """Strain of the skin by each expression in full, [E,V,3]; see `skin_strain`."""
         neutral = self.vertices()
-        return skin_strain(self.head, neutral, neutral + self.expression_offsets())
+        some = self.expression_offsets().split(STRAINS_AT_ONCE)
+        return torch.cat([skin_strain(self.head, neutral, neutral + one) for one in some])
 
     def strain_of(self, expressions: list[int]) -> Tensor:
         """`expression_strain` of some, [N,V,3], in a part of the time."""
