@@ -30,6 +30,7 @@ from fitme.render.camera import Camera, axis_angle_to_matrix, intrinsics, rigid
 from fitme.render.light import PRESETS, Light
 from fitme.runtime.errors import InputError, show_path
 from fitme.runtime.input_files import read_json
+from fitme.runtime.kept import kept_with
 from fitme.runtime.side_by_side import side_by_side
 
 HAIR_SHARE = 99.5  # percent of the points of hair that a picture holds: not every flyaway
@@ -204,12 +205,14 @@ def _hair_radius(avatar: Drawable, centre: Tensor) -> float:
     if not avatar.hair:
         return 0.0
     vertices = avatar.geometry.vertices()[0].cpu().numpy()
-    points = avatar.hair.strands(avatar.geometry.head, vertices).points.reshape(-1, 3)
-    away = points - centre.cpu().numpy()
-    away = np.linalg.norm(away[away[:, 1] > 0], axis=-1)
-    if len(away) == 0:
-        return 0.0
-    return float(np.percentile(away, HAIR_SHARE)) * AROUND_HAIR
+    strands, middle = avatar.hair.strands(avatar.geometry.head, vertices), centre.cpu().numpy()
+
+    def radius() -> float:
+        away = strands.points.reshape(-1, 3) - middle
+        away = np.linalg.norm(away[away[:, 1] > 0], axis=-1)
+        return float(np.percentile(away, HAIR_SHARE)) * AROUND_HAIR if len(away) else 0.0
+
+    return kept_with(strands, ("radius", *middle.tolist()), radius)
 
 
 def facing_camera(avatar: Drawable, yaw: float, pitch: float, size: int, photo: int = 0) -> Camera:

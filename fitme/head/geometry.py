@@ -68,7 +68,11 @@ class Geometry:
 
     def expression_offsets(self) -> Tensor:
         """What each expression in full adds to the neutral vertices, [E,V,3] metres; the eyes'
-        turning is not in it."""
+        turning is not in it. Made once; not to be written into."""
+        return self._expression_offsets
+
+    @cached_property
+    def _expression_offsets(self) -> Tensor:
         offsets = self.head.expression
         offsets = self._mended(offsets, torch.eye(len(offsets)).to(offsets))
         for layer in self.layers:
