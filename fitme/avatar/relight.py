@@ -20,7 +20,7 @@ from torch import Tensor
 
 from fitme.avatar.hair import with_hair
 from fitme.detail.wrinkles import Wrinkles, dressed
-from fitme.hair import Hair
+from fitme.hair import Hair, Strands
 from fitme.hair.gravity import UPRIGHT, down_of
 from fitme.head.geometry import Geometry
 from fitme.head.mesh import head_mesh
@@ -30,6 +30,8 @@ from fitme.render.camera import Camera, axis_angle_to_matrix, intrinsics, rigid
 from fitme.render.light import PRESETS, Light
 from fitme.runtime.errors import InputError, show_path
 from fitme.runtime.input_files import read_json
+from fitme.runtime.kept import kept_with
+from fitme.runtime.side_by_side import side_by_side
 
 HAIR_SHARE = 99.5  # percent of the points of hair that a picture holds: not every flyaway
 AROUND_HAIR = 1.06  # of its radius: air that is left
@@ -69,15 +71,21 @@ def draw(
 ) -> RenderOutput:  # fmt: skip
     """See `Avatar.render`."""
     geometry = avatar.geometry
-    materials: Sequence[Material] = avatar.materials
     neutral = geometry.vertices()
     posed = neutral if vertices is None else vertices
     mesh = head_mesh(geometry.head, posed)
-    with torch.no_grad():
+
+    @torch.no_grad()
+    def bare() -> RenderOutput:
+        shown: Sequence[Material] = avatar.materials
         if vertices is not None:
-            materials = dressed(avatar.wrinkles, materials, geometry.head, neutral, vertices)
-        out = render(mesh, materials, camera, light, shadows=shadows)
-    return haired(avatar, out, camera, light, posed, bool(shadows)) if hair else out
+            shown = dressed(avatar.wrinkles, shown, geometry.head, neutral, vertices)
+        return render(mesh, shown, camera, light, shadows=shadows)
+
+    if not hair or not avatar.hair:
+        return bare()
+    out, _ = side_by_side([bare, lambda: _strands(avatar, camera, posed)])
+    return haired(avatar, out, camera, light, posed, bool(shadows))
 
 
 def haired(
@@ -86,8 +94,19 @@ def haired(
 ) -> RenderOutput:  # fmt: skip
     """A render of the bare head, posed as `vertices` [1,V,3], with its hair if it has some. In a
     photo's own view hair hangs as it did there, from any other as on an upright head."""
-    if not avatar.hair:
+    strands = _strands(avatar, camera, vertices)
+    if strands is None or avatar.hair is None:
         return out
+    return with_hair(
+        out, strands, avatar.hair.color, camera, light, vertices,
+        avatar.geometry.head.triangles, shadows,
+    )  # fmt: skip
+
+
+def _strands(avatar: Drawable, camera: Camera, vertices: Tensor) -> Strands | None:
+    """What `haired` draws on a head posed as `vertices` [1,V,3]; kept by the hair."""
+    if not avatar.hair:
+        return None
     pose = camera.world_to_camera.cpu()
     own = any(
         torch.allclose(pose, seen.view.camera().world_to_camera.cpu(), atol=1e-5)
@@ -95,11 +114,7 @@ def haired(
     )
     posed = vertices[0].detach().cpu().numpy()
     down = down_of(camera) if own else UPRIGHT
-    strands = avatar.hair.strands(avatar.geometry.head, posed, down=down)
-    return with_hair(
-        out, strands, avatar.hair.color, camera, light, vertices,
-        avatar.geometry.head.triangles, shadows,
-    )  # fmt: skip
+    return avatar.hair.strands(avatar.geometry.head, posed, down=down)
 
 
 def render_view(
@@ -190,12 +205,14 @@ def _hair_radius(avatar: Drawable, centre: Tensor) -> float:
     if not avatar.hair:
         return 0.0
     vertices = avatar.geometry.vertices()[0].cpu().numpy()
-    points = avatar.hair.strands(avatar.geometry.head, vertices).points.reshape(-1, 3)
-    away = points - centre.cpu().numpy()
-    away = np.linalg.norm(away[away[:, 1] > 0], axis=-1)
-    if len(away) == 0:
-        return 0.0
-    return float(np.percentile(away, HAIR_SHARE)) * AROUND_HAIR
+    strands, middle = avatar.hair.strands(avatar.geometry.head, vertices), centre.cpu().numpy()
+
+    def radius() -> float:
+        away = strands.points.reshape(-1, 3) - middle
+        away = np.linalg.norm(away[away[:, 1] > 0], axis=-1)
+        return float(np.percentile(away, HAIR_SHARE)) * AROUND_HAIR if len(away) else 0.0
+
+    return kept_with(strands, ("radius", *middle.tolist()), radius)
 
 
 def facing_camera(avatar: Drawable, yaw: float, pitch: float, size: int, photo: int = 0) -> Camera:

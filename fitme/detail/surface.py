@@ -8,6 +8,7 @@ it takes their mean, and so do vertices that touch where the lips meet: nothing 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -19,7 +20,9 @@ from fitme.head.model import HeadModel
 from fitme.head.parts import Role
 from fitme.reflectance.atlas import bake_vertex_field
 from fitme.render.geometry import vertex_normals
+from fitme.runtime.made_once import made_once
 
+INSIDE = ("lips", "mouth_inside")  # regions
 # Metres on the mean head.
 TOUCHING = 0.0003  # the lips meet within 0.1 mm; edges there are 0.9 mm
 RIM = (0.0005, 0.012)  # of the mouth's bag from the lips: moves with them, with their mean
@@ -39,7 +42,34 @@ class MapSurface:
 
     @staticmethod
     def of(head: HeadModel, texels: int) -> MapSurface:
-        """For maps of `texels` a side. Raises KeyError for a head without skin."""
+        """For maps of `texels` a side; on a CPU made once per head. Raises KeyError for a head
+        without skin."""
+        if head.device.type != "cpu":
+            return MapSurface._made(head, texels)
+        named = {"skin": head.skin.name, **{f"{part.name}:": part.role.name for part in head.parts}}
+        regions = {name: head.regions[name] for name in INSIDE if name in head.regions}
+        found = made_once(
+            __file__, "surface",
+            (f"{texels} {named} {list(regions)}", *regions.values(), head.mean, head.triangles,
+             head.part, head.uv, head.uv_triangles),
+            lambda: MapSurface._made(head, texels)._arrays(),
+        )  # fmt: skip
+        made = {name: torch.from_numpy(array) for name, array in found.items()}
+        forward, backward = (
+            (made[f"{side}.0"], made[f"{side}.1"], made[f"{side}.2"])
+            for side in ("forward", "backward")
+        )
+        samples = Samples(forward, backward)
+        return MapSurface(made["positions"], made["frames"], samples, made["follows"])
+
+    def _arrays(self) -> dict[str, Any]:
+        tables = {"forward": self.samples.forward, "backward": self.samples.backward}
+        flat = {f"{side}.{k}": table[k] for side, table in tables.items() for k in range(3)}
+        whole = {"positions": self.positions, "frames": self.frames, "follows": self.follows}
+        return {name: tensor.numpy() for name, tensor in (flat | whole).items()}
+
+    @staticmethod
+    def _made(head: HeadModel, texels: int) -> MapSurface:
         skin = head.part_vertices(head.skin.name)
         fields = torch.cat([head.mean, _skin_normals(head)], 1)
         baked = bake_vertex_field(head, fields, texels)
@@ -134,7 +164,7 @@ def _cubic(t: Tensor) -> Tensor:
 def _lips(head: HeadModel, skin: Tensor) -> Tensor:
     """Vertices of the lips, inside of the mouth included, as far as they are skin."""
     inner = sum(
-        (head.regions[name] for name in ("lips", "mouth_inside") if name in head.regions),
+        (head.regions[name] for name in INSIDE if name in head.regions),
         torch.zeros(len(head.mean), device=head.device),
     )
     return skin[inner[skin] > 0]

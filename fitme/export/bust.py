@@ -11,7 +11,6 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 from fitme.export.joints import ROLES
 from fitme.export.mesh import ExportMaterial, ExportMesh
@@ -73,6 +72,8 @@ def standing(bust: ExportMesh, floor: float) -> ExportMesh:
 
 def _edge(skin: Floats, rim: NDArray[np.int64], columns: int) -> tuple[Floats, Floats, Floats]:
     """The skin's lower edge at even angles, the way up along the skin and off it, [N,3] each."""
+    from scipy.spatial import cKDTree
+
     loop = skin[rim]
     angle = np.arctan2(loop[:, 0] - loop[:, 0].mean(), loop[:, 2] - loop[:, 2].mean())
     order = np.argsort(angle)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from torch import Tensor
 from fitme.export import textures
 from fitme.head.parts import Part
 from fitme.render import Material
+from fitme.runtime.side_by_side import side_by_side
 
 MAPS = ("diffuse_albedo", "specular_albedo", "normal", "roughness")
 _FILE = re.compile(r"\w[\w.-]*\.png")
@@ -64,24 +66,23 @@ def decode_materials(
     Equal entries become one shared material, and one file becomes one shared map. Raises
     ValueError naming the part and map, and what `read` raises.
     """
-    made: dict[str, Material] = {}
-    maps: dict[tuple[str, str], Any] = {}
-    out = []
+    places: dict[tuple[str, str], Callable[[], Any]] = {}
+    keys = []
     for part in parts:
         spec = data.get(part.name)
         if not isinstance(spec, dict) or not set(MAPS) <= spec.keys():
             raise ValueError(f"material {part.name!r} is missing or incomplete")
-        identity = json.dumps([spec[key] for key in MAPS])
-        if identity not in made:
-            values = {}
-            for key in MAPS:
-                place = (key, json.dumps(spec[key]))
-                if place not in maps:
-                    maps[place] = _decode(f"{part.name}: {key}", key, spec[key], read)
-                values[key] = maps[place]
-            made[identity] = Material(**values)
-        out.append(made[identity])
-    return tuple(out)
+        keys.append(tuple((key, json.dumps(spec[key])) for key in MAPS))
+        for place in keys[-1]:
+            key = place[0]
+            decoded = partial(_decode, f"{part.name}: {key}", key, spec[key], read)
+            places.setdefault(place, decoded)
+    maps = dict(zip(places, side_by_side(list(places.values())), strict=True))
+    made: dict[tuple[tuple[str, str], ...], Material] = {}
+    for own in keys:
+        if own not in made:
+            made[own] = Material(**{place[0]: maps[place] for place in own})
+    return tuple(made[own] for own in keys)
 
 
 def _describe(

@@ -39,7 +39,8 @@ def encode_albedo(albedo: NDArray[Any], bits: int = 8) -> bytes:
 
 def decode_albedo(data: bytes) -> Pixels:
     """Diffuse albedo [H,W,3], linear RGB, of PNG bytes; an alpha channel is dropped."""
-    return srgb_to_linear(torch.from_numpy(_rgb(data))).numpy()
+    pixels = _colours(data)
+    return srgb_to_linear(torch.from_numpy(_steps(pixels.dtype))).numpy()[pixels]
 
 
 def encode_specular(f0: NDArray[Any], bits: int = 8) -> bytes:
@@ -103,10 +104,21 @@ def _quantize(values: Pixels, bits: int) -> NDArray[Any]:
 
 
 def _rgb(data: bytes) -> Pixels:
+    pixels = _colours(data)
+    return _steps(pixels.dtype)[pixels]
+
+
+def _colours(data: bytes) -> NDArray[Any]:
+    """The first three channels, or grey three times, as a PNG holds them."""
     pixels = decode_png(data)
-    if pixels.shape[2] < 3:
-        pixels = np.repeat(pixels[..., :1], 3, axis=2)
-    return (pixels[..., :3] / np.iinfo(pixels.dtype).max).astype(np.float32)
+    return np.repeat(pixels[..., :1], 3, axis=2) if pixels.shape[2] < 3 else pixels[..., :3]
+
+
+def _steps(kind: np.dtype[Any]) -> Pixels:
+    """What each number of unsigned integers stands for in 0..1: looked up, as maps have far more
+    texels than there are numbers."""
+    top = np.iinfo(kind).max
+    return (np.arange(top + 1) / top).astype(np.float32)
 
 
 def _unit(vectors: Pixels) -> Pixels:

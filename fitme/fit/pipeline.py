@@ -58,6 +58,7 @@ from fitme.report.views import view_picture
 from fitme.runtime.device import resolve_device
 from fitme.runtime.errors import FitmeError
 from fitme.runtime.files import atomic_directory, check_output_dir, write_json
+from fitme.runtime.memory import release_free_blocks
 from fitme.runtime.notes import as_data
 from fitme.runtime.progress import Progress, SilentProgress, watch
 from fitme.runtime.side_by_side import side_by_side
@@ -104,7 +105,12 @@ def fit_to_folder(
     watch(progress, lambda: avatar_preview(fitted.avatar, fitted.session))
     with atomic_directory(out, overwrite) as folder:
         with log.stage("write"), progress.stage("write", 8) as stage:
-            write_all(fitted, folder, stage.step)
+
+            def done() -> None:
+                release_free_blocks()
+                stage.step()
+
+            write_all(fitted, folder, done)
         log.finish()
         write_json(folder / "fit.json", fit_json(fitted.avatar))
     error = max(photo.landmark_error for photo in fitted.avatar.photos)

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from fitme.head.model import HeadModel
 from fitme.reflectance.atlas import bake_vertex_field
+from fitme.reflectance.means import window_mean
 from fitme.render import RenderOutput, get_backend
 from fitme.render.camera import FAR, NEAR, Camera
 
@@ -82,7 +83,7 @@ def feathered(trusted: Tensor, edge: float = EDGE) -> Tensor:
     reach = max(1, round(0.5 * edge * trusted.shape[-1]))
     side = 2 * reach + 1
     least = -F.max_pool2d(-trusted[:, None], side, 1, reach)
-    return F.avg_pool2d(least, side, 1, reach, count_include_pad=False)[:, 0]
+    return window_mean(least, side, side)[:, 0]
 
 
 def pixels_of(out: RenderOutput, mask: Tensor) -> Tensor:

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import uniform_filter1d
 
 from fitme.hair.kernels_cards import draw_strip
 
@@ -193,6 +192,8 @@ def _draw(
 
 
 def _finished(sheet: Floats, tones: Floats, strips: tuple[Strip, ...]) -> CardAtlas:
+    from scipy.ndimage import uniform_filter1d
+
     alpha = sheet[..., 3].copy()
     solid = np.maximum(alpha, 1e-4)[..., None]
     # below transparent pixels stands the blurred colour of the strip: no dark seams in mip levels

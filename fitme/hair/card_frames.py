@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter
 
 from fitme.hair.guides import unit
 from fitme.hair.shadow import Volume, hair_volume
@@ -46,6 +45,8 @@ class Surroundings:
 
 def surroundings(strands: Strands) -> Surroundings:
     """Of strands, those of the mean head, with the head among them."""
+    from scipy.ndimage import gaussian_filter
+
     volume = hair_volume(strands, with_head=True)
     smooth = gaussian_filter(np.minimum(volume.density, MOST_DENSE), BLUR)
     # far out and deep inside, where nothing changes, a much wider filter tells

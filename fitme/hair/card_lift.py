@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 from fitme.hair.strands import Anchor
 
@@ -22,6 +21,8 @@ class Skin:
     """The skin of the mean head as many small planes."""
 
     def __init__(self, anchor: Anchor) -> None:
+        from scipy.spatial import cKDTree
+
         corners = anchor.vertices[anchor.triangles]
         normals = anchor.normals[anchor.triangles]
         used = np.unique(anchor.triangles)

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import uniform_filter1d
 
 from fitme.hair.clusters import clustered, shape_features
 from fitme.hair.guides import unit
@@ -52,6 +51,8 @@ class Paths:
 def places(middles: Floats, count: int) -> Floats:
     """Where along lines [C,K,3] their `count` stations are, as indices [C,count] in 0..K-1: closer
     to each other where they bend, and near the root."""
+    from scipy.ndimage import uniform_filter1d
+
     steps = np.diff(middles, axis=1)
     size = np.linalg.norm(steps, axis=-1) + 1e-9
     bend = np.linalg.norm(np.diff(steps / size[..., None], axis=1), axis=-1)
@@ -78,6 +79,8 @@ def at_places(points: Floats, at: Floats) -> Floats:
 
 def without_curls(points: Floats, window: int) -> Floats:
     """Points [N,K,3], each the mean of `window`; roots stay."""
+    from scipy.ndimage import uniform_filter1d
+
     if window <= 1:
         return points
     smooth = uniform_filter1d(points, min(window, points.shape[1]), 1, mode="nearest")

@@ -13,10 +13,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter
-from scipy.spatial import cKDTree
 
 from fitme.head.model import HeadModel
+from fitme.runtime.made_once import made_once
 
 Floats = NDArray[np.floating[Any]]
 Ints = NDArray[np.int32]
@@ -68,11 +67,22 @@ class Collision:
 
 
 def build_collision(head: HeadModel, normals: Floats) -> Collision:
-    """The grid for the mean shape of `head`; normals [V,3] of its vertices."""
+    """The grid for the mean shape of `head`; normals [V,3] of its vertices. Made once per head."""
     mean = head.mean.cpu().numpy()
     triangles = head.part_triangles(head.skin.name).cpu().numpy()
     outer = _outer(head)
     triangles = triangles[outer[triangles].all(1)]
+    made: dict[str, Any] = made_once(
+        __file__, "collision", (mean, normals, triangles),
+        lambda: vars(_grid(mean, normals, triangles)),
+    )  # fmt: skip
+    return Collision(**made)
+
+
+def _grid(mean: Floats, normals: Floats, triangles: Ints) -> Collision:
+    """Of vertices [V,3] with normals [V,3] and triangles [T,3] that hair can touch."""
+    from scipy.ndimage import gaussian_filter
+
     vertices = np.unique(triangles)
     centres = mean[triangles].mean(1)
     points = np.concatenate([mean[vertices], centres])
@@ -109,6 +119,8 @@ def _nearest(
     Exact within EXACT; farther points, which cost a search tree the most, look at the point
     that is nearest to the middle of their block.
     """
+    from scipy.spatial import cKDTree
+
     tree = cKDTree(points)
     block = np.stack(np.meshgrid(*[np.arange(n) // BLOCK for n in wanted.shape], indexing="ij"), -1)
     block = block[wanted]

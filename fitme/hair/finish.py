@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 from fitme.head.curves import smoothstep
 
@@ -25,6 +24,8 @@ def arc_lengths(points: Floats) -> Floats:
 
 def clump_of(root: Floats, group: Floats, clumps: int, random: np.random.Generator) -> Floats:
     """For each of N strands the strand [N] int that leads its clump; groups [N] do not mix."""
+    from scipy.spatial import cKDTree
+
     clumps = min(clumps, len(root))
     leaders = random.choice(len(root), clumps, replace=False)
     features = np.concatenate([root, 0.03 * group[:, None]], 1)

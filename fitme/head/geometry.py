@@ -20,6 +20,8 @@ from fitme.head.model import HeadModel
 from fitme.head.teeth import crowns
 from fitme.head.tension import skin_strain
 
+STRAINS_AT_ONCE = 8  # expressions: all 52 of the shipped head at once took 400 MB more
+
 
 class Layer(Protocol):
     """Detail on top of the head model, such as a deformation map."""
@@ -66,7 +68,11 @@ class Geometry:
 
     def expression_offsets(self) -> Tensor:
         """What each expression in full adds to the neutral vertices, [E,V,3] metres; the eyes'
-        turning is not in it."""
+        turning is not in it. Made once; not to be written into."""
+        return self._expression_offsets
+
+    @cached_property
+    def _expression_offsets(self) -> Tensor:
         offsets = self.head.expression
         offsets = self._mended(offsets, torch.eye(len(offsets)).to(offsets))
         for layer in self.layers:
@@ -114,7 +120,8 @@ class Geometry:
     def expression_strain(self) -> Tensor:
         """Strain of the skin by each expression in full, [E,V,3]; see `skin_strain`."""
         neutral = self.vertices()
-        return skin_strain(self.head, neutral, neutral + self.expression_offsets())
+        some = self.expression_offsets().split(STRAINS_AT_ONCE)
+        return torch.cat([skin_strain(self.head, neutral, neutral + one) for one in some])
 
     def strain_of(self, expressions: list[int]) -> Tensor:
         """`expression_strain` of some, [N,V,3], in a part of the time."""

@@ -108,11 +108,3 @@ def resized(maps: Tensor, side: int) -> Tensor:
 def averaged(maps: Tensor, side: int) -> Tensor:
     """Maps [B,H,W,C] made smaller, [B,side,side,C]: the mean over the texels of each."""
     return F.interpolate(maps.movedim(-1, 1), (side, side), mode="area").movedim(1, -1)
-
-
-def box_mean(images: Tensor, reach: int) -> Tensor:
-    """Means of images [N,C,H,W] over squares from `reach` texels before to as many behind, of what
-    lies inside; along columns, then along rows, which is the same and much faster."""
-    side = 2 * reach + 1
-    columns = F.avg_pool2d(images, (side, 1), 1, (reach, 0), count_include_pad=False)
-    return F.avg_pool2d(columns, (1, side), 1, (0, reach), count_include_pad=False)

@@ -104,12 +104,12 @@ class StyledConv(nn.Module):
         y = modulated_conv(x, self.weight, self.affine(w), self.bias * GAIN, up=self.up, gain=GAIN)
         if noise is not None:
             strength = (self.noise_strength * GAIN).to(y.dtype)
-            y = torch.addcmul(y, noise.to(y.dtype), strength[:, None, None])
+            y = y.addcmul_(noise.to(y.dtype), strength[:, None, None])  # fresh, and nobody else's
         if self.position is not None and self.place is not None:
             here = _part(self.position, origin, y.shape[2:]).to(y.dtype)
             scale = (self.place(w) * (GAIN * POSITION_RATE)).to(y.dtype)[:, :, None, None]
             if len(here) == y.shape[1]:
-                y = torch.addcmul(y, here, scale)
+                y = y.addcmul_(here, scale)
             else:
                 groups, each = y.chunk(BRANCHES, 1), len(here) // BRANCHES
                 parts = zip(groups, here.chunk(BRANCHES), scale.chunk(BRANCHES, 1), strict=True)

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from fitme.render.backends.cpu import compile
+from fitme.runtime import kept_files
 from fitme.runtime.progress import SilentProgress
 
 SOURCE = """
@@ -115,7 +116,7 @@ def test_the_users_folder_where_the_package_cannot_be_written(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
-    monkeypatch.setattr(compile, "user_cache_path", lambda *a, **k: tmp_path / "user")
+    monkeypatch.setattr(kept_files, "user_cache_path", lambda *a, **k: tmp_path / "user")
     (source.parent / "__pycache__").write_text("a file, so that no folder can be made")
     assert run(source) == (RIGHT, 1)
     assert run(source) == (RIGHT, 0)
@@ -131,7 +132,7 @@ def test_what_an_administrator_compiled_is_used(
     def refuse(path: Path, data: bytes) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(compile, "_write", refuse)
+    monkeypatch.setattr(compile, "write_kept", refuse)
     assert run(source) == (RIGHT, 0)
 
 
@@ -140,8 +141,8 @@ def test_a_relative_home_is_not_a_folder_here(
 ) -> None:
     """Without HOME and without an entry in the password file "~" stays as it is."""
     monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
-    monkeypatch.setattr(compile, "user_cache_path", lambda *a, **k: Path("~/.cache/fitme"))
-    assert compile.folders(source) == [source.parent / "__pycache__"]
+    monkeypatch.setattr(kept_files, "user_cache_path", lambda *a, **k: Path("~/.cache/fitme"))
+    assert kept_files.folders(source) == [source.parent / "__pycache__"]
 
 
 def test_nothing_can_be_written(source: Path) -> None:

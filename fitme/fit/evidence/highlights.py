@@ -17,6 +17,7 @@ from fitme.fit.ratio import shading
 from fitme.fit.visibility import pixels_of
 from fitme.head.curves import smoothstep
 from fitme.image.color import luminance
+from fitme.reflectance.means import window_mean
 from fitme.reflectance.regions import AtlasRegions
 from fitme.render import RenderOutput
 
@@ -88,11 +89,11 @@ def _softened(found: Tensor, within: Tensor) -> Tensor:
     side = max(1, round(NEAR * found.shape[-1])) | 1
     wide = F.max_pool2d(found[:, None], side, 1, side // 2)
     for _ in range(2):
-        wide = F.avg_pool2d(wide, side, 1, side // 2, count_include_pad=False)
+        wide = window_mean(wide, side, side)
     return wide[:, 0] * within
 
 
 def _blurred(image: Tensor, side: int) -> Tensor:
     """Images [P,n,n,C], averaged over squares of `side` pixels."""
     image = image.movedim(-1, 1)
-    return F.avg_pool2d(image, side, 1, side // 2, count_include_pad=False).movedim(1, -1)
+    return window_mean(image, side, side).movedim(1, -1)

@@ -4,13 +4,13 @@ hard shadows stand out from the render."""
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from fitme.fit.observation import Crops, display
 from fitme.fit.ratio import mean_within
 from fitme.fit.session import Session
 from fitme.fit.visibility import pixels_of
+from fitme.reflectance.means import window_mean
 from fitme.render import RenderOutput
 
 BRIGHTER = 0.1  # display units: so much lighter than expected, brows and lids are hair or rims
@@ -37,8 +37,7 @@ def trust(session: Session, out: RenderOutput, crops: Crops) -> Tensor:
     plain = 1 - marked
     kernel = max(3, crops.size // FRINGE | 1)
     near, share = (
-        F.avg_pool2d(values[:, None], kernel, 1, kernel // 2, count_include_pad=False)[:, 0]
-        for values in (miss * plain, plain)
+        window_mean(values[:, None], kernel, kernel)[:, 0] for values in (miss * plain, plain)
     )
     near = torch.where(share > 0.05, near / share.clamp_min(0.05), miss)
     trusted, reach = [], AROUND * crops.size

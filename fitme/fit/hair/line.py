@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 from fitme.fit.hair.evidence import SeenHair
 from fitme.fit.hair.onhead import shown_on_head
@@ -50,6 +49,8 @@ def _costs(
     scalp: Scalp, side: float, skin: Floats, hair: Floats, steps: Floats, long: bool
 ) -> Floats:
     """[KNOTS,S]: metres of skin inside and of hair outside, for each place of each knot."""
+    from scipy.spatial import cKDTree
+
     near = scalp.near_hair[side * scalp.vertices[scalp.near_hair, 0] > -1e-4]
     chart = np.stack([np.radians(scalp.azimuth[near]) * SKULL_RADIUS, scalp.vertices[near, 1]], -1)
     tree = cKDTree(chart)

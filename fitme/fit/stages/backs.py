@@ -19,6 +19,7 @@ from fitme.head.curves import smoothstep
 from fitme.models.stylegan2 import ReflectanceMaps
 from fitme.reflectance.atlas import bake_vertex_field, resized
 from fitme.reflectance.grain import grain
+from fitme.reflectance.means import window_mean
 
 FADED = 1 / 170  # of the atlas: width of the border that the generator fades
 MEETING = 1 / 12  # of the atlas: width over which the two sides come to one colour
@@ -97,8 +98,8 @@ def _bordered(image: Tensor) -> Tensor:
 def _blurred(image: Tensor, down: bool) -> Tensor:
     """An image [1,R,R,C], twice averaged over SMOOTH along its columns, or else its rows."""
     reach = max(1, round(0.5 * SMOOTH * image.shape[1]))
-    side, edge = ((2 * reach + 1, 1), (reach, 0)) if down else ((1, 2 * reach + 1), (0, reach))
+    side = (2 * reach + 1, 1) if down else (1, 2 * reach + 1)
     image = image.movedim(-1, 1)
     for _ in range(2):
-        image = F.avg_pool2d(image, side, 1, edge, count_include_pad=False)
+        image = window_mean(image, *side)
     return image.movedim(1, -1)

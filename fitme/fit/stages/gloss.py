@@ -14,7 +14,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from fitme.fit.evidence.lamps import miss, missing_gloss
@@ -25,6 +24,7 @@ from fitme.fit.visibility import sample, texel_pixels
 from fitme.image.color import luminance
 from fitme.models.stylegan2 import ReflectanceMaps
 from fitme.reflectance.atlas import resized
+from fitme.reflectance.means import window_mean
 
 PIXELS = 256  # of the crops
 TEXELS = 128  # of the maps that this is found on
@@ -73,7 +73,7 @@ def lacking(sums: Tensor) -> Tensor:
     side = round(NEARBY * len(sums)) | 1
     near = sums.movedim(-1, 0)[None]
     for _ in range(3):
-        near = F.avg_pool2d(near, side, 1, side // 2, count_include_pad=False)
+        near = window_mean(near, side, side)
     missing, own, known = near[0]
     before = SURE**2 * known.clamp_min(0.05)
     return missing / (own + before)

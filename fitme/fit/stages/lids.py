@@ -22,8 +22,9 @@ from fitme.head.curves import smoothstep
 from fitme.head.geometry import Geometry
 from fitme.head.lids import lid_seams
 from fitme.models.stylegan2 import ReflectanceMaps
-from fitme.reflectance.atlas import bake_vertex_field, box_mean, resized
+from fitme.reflectance.atlas import bake_vertex_field, resized
 from fitme.reflectance.grain import grain
+from fitme.reflectance.means import box_mean, window_mean
 
 TEXELS = 512  # at which lids are measured
 LID = (0.02, 0.13)  # travel of a blink over the most, from brow bone to lid
@@ -147,7 +148,7 @@ def _near(values: Tensor) -> Tensor:
     """Values [r,r], averaged over about three millimetres: no skin ends in an edge."""
     values = values[None, None]
     for _ in range(2):
-        values = F.avg_pool2d(values, EDGE_TEXELS, 1, EDGE_TEXELS // 2, count_include_pad=False)
+        values = window_mean(values, EDGE_TEXELS, EDGE_TEXELS)
     return values[0, 0]
 
 

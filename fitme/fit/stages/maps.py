@@ -19,6 +19,7 @@ from fitme.fit.stages.unseen import settle_unseen
 from fitme.fit.state import FitState
 from fitme.models.stylegan2 import ReflectanceMaps
 from fitme.render import Material
+from fitme.runtime.memory import release_free_blocks
 
 
 @torch.no_grad()
@@ -33,13 +34,16 @@ def finished_maps(
     maps = session.maps(session.w(state), texels)
     tuned = session.generator is not session.models.generator or bool(state.person.layers.any())
     own = session.own_w_maps(state, texels) if tuned else maps
+    release_free_blocks()  # the generator's features, and below what each step leaves behind
     maps = settle_unseen(session, state, maps, own)
     maps = shine(session, state, maps)
+    release_free_blocks()
     if session.settings.refine.on:
         maps = refine(session, state, maps)
     wrinkles = None
     if session.settings.wrinkles:
         maps, wrinkles = fold_out(session, state, maps, own)
+    release_free_blocks()
     maps, wrinkles = draw_lids(session, state, maps, wrinkles)
     maps = line_nostrils(session, draw_backs(session, state, maps))
     if texels == size:

@@ -25,7 +25,8 @@ from fitme.fit.stages.tints import even_lips, skin_chroma
 from fitme.fit.state import FitState
 from fitme.fit.visibility import depth_of, feathered, pixels_of, sample, texel_pixels
 from fitme.models.stylegan2 import ReflectanceMaps
-from fitme.reflectance.atlas import ambient_visibility, box_mean
+from fitme.reflectance.atlas import ambient_visibility
+from fitme.reflectance.means import box_mean
 from fitme.reflectance.regions import AtlasRegions
 from fitme.render import RenderOutput
 

@@ -34,7 +34,7 @@ def skin_chroma(detail: Tensor) -> Tensor:
     it is dark where its hue is one of pigments, hardly any where it is not."""
     grey = detail.mean(-1, keepdim=True)
     chroma = SHARE * (detail - grey)
-    length = chroma.norm(dim=-1, keepdim=True)
+    length = _length(chroma)
     dark = (-grey).clamp_min(0) * pigmented(chroma)[..., None]
     most = (PALE + PIGMENT * dark).clamp_max(STRONGEST)
     return chroma * most * (length / most).tanh() / length.clamp_min(1e-6)
@@ -83,9 +83,16 @@ def even_lips(albedo: Tensor, lips: Tensor, seen: Tensor, skin: Tensor) -> Tenso
         along = ((chroma - pale) @ way) / length
         weight = weight * (along / length)[..., None].clamp(0, 1)
     beside = chroma - pale - along[..., None] * way / length
-    off = beside.norm(dim=-1, keepdim=True)
+    off = _length(beside)
     beside = beside * LIP_HUE * (off / LIP_HUE).tanh() / off.clamp_min(1e-6)
     along = torch.minimum(along, RICHEST * length)
     even = pale + along[..., None] * way / length + beside
     mask = lips * (seen / SEEN).clamp(0, 1)
     return (grey + torch.lerp(chroma, even, mask[..., None])).exp()
+
+
+def _length(values: Tensor) -> Tensor:
+    """[...,1] of [...,3], rounded once: torch's norm takes ten times as long where the three lie in
+    planes of their own, as they do here."""
+    x, y, z = values.unbind(-1)
+    return (x * x + y * y + z * z).double().sqrt().to(values)[..., None]

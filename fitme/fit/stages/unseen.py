@@ -19,6 +19,7 @@ from fitme.fit.state import FitState
 from fitme.fit.visibility import feathered, pixels_of, sample, texel_pixels, texel_weights
 from fitme.models.stylegan2 import ReflectanceMaps
 from fitme.reflectance.atlas import resized
+from fitme.reflectance.means import window_mean
 
 TEXELS = 256  # of the mask of what is seen
 NEARBY = 1 / 12  # of the atlas: how far the change of what is seen is carried on
@@ -77,9 +78,7 @@ def without_flecks(change: Tensor, rim: Tensor) -> Tensor:
     """A change [1,R,R,3] whose fine detail is bounded where `rim` [1,R,R,1]."""
     coarse = resized(change, TEXELS).movedim(-1, 1)
     for _ in range(2):
-        coarse = F.avg_pool2d(
-            coarse, BROAD_TEXELS + 1, 1, BROAD_TEXELS // 2, count_include_pad=False
-        )
+        coarse = window_mean(coarse, BROAD_TEXELS + 1, BROAD_TEXELS + 1)
     coarse = resized(coarse.movedim(1, -1), change.shape[1])
     fine = change - coarse
     return coarse + torch.lerp(fine, FLECKS * (fine / FLECKS).tanh(), rim)

@@ -11,10 +11,8 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import os
 import pickle
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -24,8 +22,8 @@ import numba
 from numba.core.caching import FunctionCache
 from numba.core.compiler import CompileResult
 from numba.core.serialize import dumps
-from platformdirs import user_cache_path
 
+from fitme.runtime.kept_files import folders, read_kept, remove, write_kept
 from fitme.runtime.progress import Progress, Stage
 
 # error_model: no exception branches; fastmath: only what cannot hide a NaN
@@ -36,7 +34,6 @@ KERNEL: dict[str, Any] = {
 }
 _HERE = Path(__file__).absolute().parent
 _CONSTANTS = [_HERE.parents[1] / name for name in ("brdf.py", "light.py")]
-_DIGEST = hashlib.sha256().digest_size
 _listeners: list[Callable[[str], None]] = []
 
 
@@ -84,20 +81,6 @@ def reporting(progress: Progress) -> Iterator[None]:
         )
 
 
-def folders(source: Path) -> list[Path]:
-    """Where compiled kernels of a source file may lie, the first to be written to first.
-
-    NUMBA_CACHE_DIR, when set, is the only place. Otherwise the package's own folder, which an
-    administrator may have filled for all users, and the user's cache folder, where there is one.
-    """
-    inside = f"{source.parent.name}_{hashlib.sha1(str(source.parent).encode()).hexdigest()}"
-    if os.environ.get("NUMBA_CACHE_DIR"):
-        return [Path(os.environ["NUMBA_CACHE_DIR"]) / inside]
-    users = user_cache_path("fitme", appauthor=False) / "kernels" / inside
-    # without HOME and without an entry in the password file the path is a relative "~/.cache"
-    return [source.parent / "__pycache__", *([users] if users.is_absolute() else [])]
-
-
 class KernelCache(FunctionCache):
     """The compiled versions of one kernel, one file each: `numba.core.caching.Cache`."""
 
@@ -116,25 +99,20 @@ class KernelCache(FunctionCache):
     def flush(self) -> None:
         for folder in folders(self._source):
             for file in folder.glob(f"{self._name}.*.nbc"):
-                _remove(file)
+                remove(file)
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """The kept kernel for these argument types, or None."""
         target_context.refresh()
         name = self._file(sig, target_context.codegen())
         for folder in folders(self._source):
-            file = folder / name
-            try:
-                data = file.read_bytes()
-            except OSError:
+            body = read_kept(folder / name)
+            if body is None:
                 continue
             try:
-                body = data[_DIGEST:]
-                if hashlib.sha256(body).digest() != data[:_DIGEST]:
-                    raise ValueError("damaged")
                 return CompileResult._rebuild(target_context, *pickle.loads(body))
             except Exception:
-                _remove(file)  # cut short, or of a numba that packs its results in another way
+                remove(folder / name)  # of a numba that packs its results in another way
         for missed in list(_listeners):
             missed(self._name)
         return None
@@ -148,14 +126,13 @@ class KernelCache(FunctionCache):
         failed = ""
         for folder in folders(self._source):
             try:
-                folder.mkdir(parents=True, exist_ok=True)
-                _write(folder / name, hashlib.sha256(body).digest() + body)
+                write_kept(folder / name, body)
             except OSError as error:
                 failed = f"{folder}: {error.strerror or error}"
                 continue
             for file in folder.glob(f"{self._name}.*.nbc"):
                 if not file.name.startswith(f"{self._name}.{self._stamp[:12]}-"):
-                    _remove(file)  # of an older source
+                    remove(file)  # of an older source
             return
         KernelCache.unkept = failed or "no folder for it is known"
 
@@ -178,21 +155,3 @@ class KernelCache(FunctionCache):
             with suppress(OSError):  # a frozen program has no sources; the bytecode is in the key
                 total.update(file.read_bytes() + b"\0")
         return total.hexdigest()
-
-
-def _write(path: Path, data: bytes) -> None:
-    """All or nothing, also when several processes write the same file."""
-    handle, temporary = tempfile.mkstemp(prefix=path.name, suffix=".tmp", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        os.chmod(temporary, 0o644)  # mkstemp's 0600 would hide an administrator's from the users
-        os.replace(temporary, path)
-    except OSError:
-        _remove(Path(temporary))
-        raise
-
-
-def _remove(path: Path) -> None:
-    with suppress(OSError):
-        path.unlink()
