@@ -26,10 +26,10 @@ ABOVE = 0.25  # radians above the horizontal from which the upper lid's shade is
 IRIS = (1.3 * PUPIL_SHARE / IRIS_SHARE, 0.86)  # of the iris' radius: without pupil and limbus
 SCLERA = (1.2, 1.75)
 # Quantiles of brightness between lashes and lights, whose veil makes lighter halves grey.
-MATT = {"iris": (0.2, 0.6), "sclera": (0.3, 0.85)}
+MATT = {"iris": (0.2, 0.6), "sclera": (0.45, 0.92)}
 LEAST = 0.06  # share of a ring's samples: where fewer are seen, lids cover it
-LIGHTER = 2.0  # per log of its brightness: of two irises the darker may be lashes
-WHITE = (0.12, 0.85)  # albedos of the sclera that are possible
+LIGHTER = 2.0  # per log of its brightness: of two eyes the darker may be in lashes or under hair
+WHITE = (0.25, 0.85)  # albedos of the sclera that are possible: what is darker is in shade
 CHROMA = 0.3  # log, of the sclera against grey
 # Albedos of irises: dark brown, brown, hazel, green, grey and blue, as portraits in even light have
 # them over a white of 0.6, and their spread in logs, of lightness and of colour.
@@ -104,7 +104,7 @@ def read_eyes(
     grays = crops.gray.tolist()
     found: list[list[Tensor]] = [[], []]
     counts: list[list[float]] = [[], []]
-    bright: list[Tensor] = []
+    bright: list[list[Tensor]] = [[], []]
     base: list[Tensor] = []
     for k in range(len(seen)):
         for ball in parts:
@@ -129,21 +129,26 @@ def read_eyes(
                 pixels = ring.share * math.pi * better.radius**2 * (rings[1] ** 2 - rings[0] ** 2)
                 found[area].append(albedo.log())
                 counts[area].append(pixels)
+                bright[area].append(photo.mean().clamp_min(1e-3).log() * LIGHTER)
                 if area == 0:
-                    bright.append(photo.mean().clamp_min(1e-3).log() * LIGHTER)
                     base.append(own_albedo.log())
                 else:
                     found[1][-1] = _possible_white(albedo).log() - own_albedo.log()
     if not found[0]:
         return None
-    size = trusted.new_tensor(counts[0])
-    share = (torch.stack(bright) + size.log()).softmax(0)
-    iris = usual_iris(share @ torch.stack(found[0]), float(size.sum())) - share @ torch.stack(base)
-    white_share = trusted.new_tensor(counts[1])
-    sclera = iris.new_zeros(3)
+    (told, own), sclera = _means(found[0], base, bright[0], counts[0]), torch.zeros(3)
     if found[1]:
-        sclera = white_share / white_share.sum() @ torch.stack(found[1])
+        sclera = _means(found[1], found[1], bright[1], counts[1])[0]
+    iris = usual_iris(told, sum(counts[0])) - own
     return torch.stack([iris, sclera]).to(seen.device)
+
+
+def _means(
+    values: list[Tensor], others: list[Tensor], bright: list[Tensor], counts: list[float]
+) -> tuple[Tensor, Tensor]:
+    """Of what several eyes tell [3], those counting more that are light and have many pixels."""
+    share = (torch.stack(bright) + torch.tensor(counts).log()).softmax(0)
+    return share @ torch.stack(values), share @ torch.stack(others)
 
 
 def usual_iris(albedo: Tensor, pixels: float) -> Tensor:
