@@ -66,7 +66,7 @@ def catchlights(
                 session, part.index, spot[0].to(vertices.device), vertices[k], normals[k]
             )
             view = F.normalize(camera.position[k] - corner, dim=-1)
-            lamps.append(reflect(view, normal))
+            lamps.append(spot[1] * reflect(view, normal))  # the brighter is the surer
             bright.append(spot[1])
         if not lamps:
             found.append(None)
