@@ -39,8 +39,8 @@ def lid_visibility(head: HeadModel, vertices: Tensor) -> tuple[Tensor, Tensor]:
     for eye in head.parts_with(Role.EYE):
         index = head.part_vertices(eye.name)
         points = vertices[:, index].mean(0)
-        up = _height(marks[indices(UPPER[eye.side], vertices)], points[:, 0]) - points[:, 1]
-        down = points[:, 1] - _height(marks[indices(LOWER[eye.side], vertices)], points[:, 0])
+        up = height_of(marks[indices(UPPER[eye.side], vertices)], points[:, 0]) - points[:, 1]
+        down = points[:, 1] - height_of(marks[indices(LOWER[eye.side], vertices)], points[:, 0])
         share = ABOVE * _sine(up, UPPER_M) + (1 - ABOVE) * _sine(down, LOWER_M)
         share = share.clamp(0, 1)
         found.append(index)
@@ -52,7 +52,7 @@ def _sine(rise: Tensor, depth: float) -> Tensor:
     return rise / (rise.square() + depth * depth).sqrt()
 
 
-def _height(edge: Tensor, x: Tensor) -> Tensor:
+def height_of(edge: Tensor, x: Tensor) -> Tensor:
     """y [N] of an edge [K,3], whose x grow, at x [N]; level beyond its ends."""
     start, end = edge[:-1], edge[1:]
     wide = (end[:, 0] - start[:, 0]).clamp_min(1e-6)

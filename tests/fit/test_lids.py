@@ -10,7 +10,6 @@ from torch import Tensor
 
 from fitme.detail.wrinkles import Wrinkles
 from fitme.fit.evidence.catchlights import catchlights, with_catchlight
-from fitme.fit.evidence.irises import read_eyes
 from fitme.fit.faces import as_aligned
 from fitme.fit.models import Models
 from fitme.fit.session import Session
@@ -143,24 +142,6 @@ class TestBacks:
         side = found[0, 200:400, :12].mean(-1)
         assert float((side[::2] - side[1::2]).abs().mean() / side.mean()) < 0.05
         assert float(side[:, :3].mean() / side[:, 6:].mean()) == pytest.approx(1, abs=0.08)
-
-
-class TestEyes:
-    @pytest.mark.parametrize("dark", [-0.8, 0.5])
-    def test_colours_beside_the_pupil(self, known: Known, models: Models, dark: float) -> None:
-        state = known[1]
-        head, regions = models.head, models.regions
-        wanted = torch.tensor([[dark - 0.1, dark, dark + 0.1], [-0.3, -0.3, -0.3]])
-        state.person.eyes = wanted[None]
-        seen = photographed(head, regions, state, plain())
-        state.person.eyes = torch.zeros(1, 2, 3)
-        out, crops = seen_plain(head, regions, state, seen, 512)
-        eyes = [part.index for part in head.parts_with(Role.EYE)]
-        where = torch.isin(out.part, torch.tensor(eyes)).float()
-        found = read_eyes(out, crops, where, eyes)
-        assert found is not None
-        torch.testing.assert_close(found, wanted, atol=0.2, rtol=0)
-        assert read_eyes(out, crops, 0 * where, eyes) is None
 
 
 class TestCatchlights:

@@ -13,9 +13,10 @@ from fitme.head.parts import Role
 from fitme.render.camera import axis_angle_to_matrix
 from fitme.runtime.errors import FitmeError
 
-#: Upper and lower inner lip, upper and lower lids of both eyes (MediaPipe indices).
+#: Upper and lower inner lip; with upper and lower lids of both eyes (MediaPipe indices).
+LIP_OPENINGS = ((13, 14), (82, 87), (312, 317))
 OPENINGS = (
-    (13, 14), (82, 87), (312, 317),
+    *LIP_OPENINGS,
     (159, 145), (160, 144), (158, 153), (386, 374), (385, 380), (387, 373),
 )  # fmt: skip
 IRIS = slice(468, 478)

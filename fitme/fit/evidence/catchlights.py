@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fitme.fit.evidence.irises import PlacedEye, nearest_eye, placed
+from fitme.fit.evidence.eye_places import PlacedEye, placed, seen_eye
 from fitme.fit.observation import Crops
 from fitme.fit.session import Session
 from fitme.fit.state import FitState
@@ -47,20 +47,26 @@ def catchlights(
     normals = backend.vertex_normals(vertices, session.head.triangles.int())
     strength = state.frames.strength()
     found: list[Tensor | None] = []
-    photos, uv, parts, trusted = (x.cpu() for x in (crops.pixels, out.uv, out.part, seen))
+    marks = crops.from_photo(session.landmarks(crops))
+    drawn = camera.project(session.head.landmarks(vertices))
+    photos, uv, parts, trusted, marks, drawn = (
+        x.cpu() for x in (crops.pixels, out.uv, out.part, seen, marks, drawn)
+    )
     for k in range(len(seen)):
         lamps, bright = [], []
         for part in session.head.parts_with(Role.EYE):
             eye = placed(uv[k], (parts[k] == part.index) & (trusted[k] > 0.5))
             if eye is None:
                 continue
-            spot = _spot(nearest_eye(eye, photos[k])[0], photos[k])
+            place = seen_eye(eye, photos[k], marks[k], drawn[k], part.side)
+            spot = _spot(place, photos[k])
             if spot is None:
                 continue
-            place = spot[0].to(vertices.device)
-            corner, normal = _surface(session, part.index, place, vertices[k], normals[k])
+            corner, normal = _surface(
+                session, part.index, spot[0].to(vertices.device), vertices[k], normals[k]
+            )
             view = F.normalize(camera.position[k] - corner, dim=-1)
-            lamps.append(reflect(view, normal))
+            lamps.append(spot[1] * reflect(view, normal))  # the brighter is the surer
             bright.append(spot[1])
         if not lamps:
             found.append(None)

@@ -41,8 +41,9 @@ def color_eyes(session: Session, state: FitState) -> None:
     """Give the person the colours of iris and sclera that the photos show."""
     state.person.eyes = torch.zeros_like(state.person.eyes)  # those of the picture
     out, crops, seen = seen_eyes(session, state)
-    eyes = [part.index for part in session.head.parts_with(Role.EYE)]
-    found = read_eyes(out, crops, seen, eyes)
+    marks = crops.from_photo(session.landmarks(crops))
+    drawn = session.camera(state, crops).project(session.head.landmarks(state.posed(session.head)))
+    found = read_eyes(out, crops, seen, session.head.parts_with(Role.EYE), marks, drawn)
     state.person.eyes = eye_gain(out, crops, seen) if found is None else found[None]
 
 

@@ -1,164 +1,174 @@
-"""The colours of iris and sclera, read where a photo shows them to both sides of the pupil.
+"""The colours of iris and sclera, read where a photo shows them between the lids.
 
-The head's eyes lie a millimetre beside the photo's, and lids, lashes and lights of the cornea cover
-half of an iris. So each eye is first shifted and scaled until it fits the photo, as Daugman's
-integro-differential operator does it (IEEE PAMI 1993), dark within and light beside; then what lies
-left and right of the pupil is read, the middle of its brightness.
+Lids, lashes and lights of the cornea cover half of an iris. So what is read lies between pupil and
+limbus, away from the lids' edges, and of that the middle of its brightness; the same places of the
+render say how much light falls there. What few pixels tell is drawn to the irises that people have.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
+from fitme.fit.evidence.eye_places import Lids, PlacedEye, placed, sampled, seen_eye
 from fitme.fit.observation import Crops
 from fitme.fit.ratio import shading
-from fitme.reflectance.eyes import IRIS_SHARE, PUPIL_SHARE, eye_radius
+from fitme.head.parts import Part
+from fitme.reflectance.eyes import IRIS_SHARE, PUPIL_SHARE
 from fitme.render import RenderOutput
 
-ANGLES = 64  # samples around
-SECTOR = (-0.2, 0.85)  # radians below the horizontal that they lie in: lashes hang from above
-RINGS = 24
+ANGLES, RINGS = 72, 24  # samples around and across
+ABOVE = 0.25  # radians above the horizontal from which the upper lid's shade is too deep
 IRIS = (1.3 * PUPIL_SHARE / IRIS_SHARE, 0.86)  # of the iris' radius: without pupil and limbus
 SCLERA = (1.2, 1.75)
-INSIDE, BESIDE = (0.35, 0.9), (1.12, 1.45)  # compared to find the iris
-SHIFTS, SCALES = 7, (0.88, 1.0, 1.12)
-FAR = 0.36  # of the radius: how far an iris is looked for
-UNEVEN = 3.0  # of the contrast, that the spread within costs: lashes are dark too
-PRIOR = 0.35  # of the contrast, that a shift by the radius costs
-CLEAR = 3.0  # how much more the eye counts whose iris has the clearer edge
-LIGHTER = 2.0  # per log of its brightness
-NEAR = 1.5  # of the radius: pixels from which an eye's place is taken
-FEW = 12  # pixels of an eye below which it says nothing
-MATT = {"iris": (0.15, 0.7), "sclera": (0.3, 0.85)}  # quantiles between lashes and lights
-DARK = 0.003  # albedos of iris that are possible
-LIGHT = (0.40, 0.42, 0.45)
-WHITE = (0.12, 0.85)  # of the sclera
+# Quantiles of brightness between lashes and lights, whose veil makes lighter halves grey.
+MATT = {"iris": (0.2, 0.6), "sclera": (0.45, 0.92)}
+LEAST = 0.06  # share of a ring's samples: where fewer are seen, lids cover it
+LIGHTER = 2.0  # per log of its brightness: of two eyes the darker may be in lashes or under hair
+WHITE = (0.25, 0.85)  # albedos of the sclera that are possible: what is darker is in shade
 CHROMA = 0.3  # log, of the sclera against grey
+# Albedos of irises: dark brown, brown, hazel, green, grey and blue, as portraits in even light have
+# them over a white of 0.6, and their spread in logs, of lightness and of colour.
+USUAL = (
+    (0.030, 0.018, 0.012), (0.080, 0.042, 0.020), (0.120, 0.085, 0.045),
+    (0.120, 0.125, 0.085), (0.150, 0.165, 0.170), (0.140, 0.185, 0.240),
+)  # fmt: skip
+LIGHTNESS, COLOUR = 0.5, 0.18
+# Deviations of what is read, in logs, of one pixel and of any number of them: light comes in
+# between lids otherwise than a render has it, of the light's colour more is known.
+LIGHT_NOISE, COLOUR_NOISE = (0.8, 0.12), (0.35, 0.06)
 
 
 @dataclass(frozen=True)
-class PlacedEye:
-    """One eye in one crop: pixels = middle + (uv - 0.5) @ matrix."""
+class Ring:
+    """Samples between two radii of one eye, and which of them are seen."""
 
-    middle: Tensor  # [2]
-    matrix: Tensor  # [2,2]
+    radius: Tensor  # [r,a]
+    angle: Tensor
+    seen: Tensor  # [r,a] bool
 
-    def pixels(self, radius: Tensor, angle: Tensor) -> Tensor:
-        """Of points at radii [...], of the iris', and angles [...], [...,2]."""
-        flat = torch.stack([angle.cos(), angle.sin()], -1) * (IRIS_SHARE * radius)[..., None]
-        return self.middle + flat @ self.matrix
+    @staticmethod
+    def of(eye: PlacedEye, lids: Lids, rings: tuple[float, float]) -> Ring:
+        """Those between the lids that `eye` has in a crop, in which the iris is `eye`'s."""
+        angle = (torch.arange(ANGLES).to(eye.middle) + 0.5) * (2 * math.pi / ANGLES)
+        radius = torch.linspace(*rings, RINGS).to(eye.middle)
+        radius, angle = radius[:, None].expand(-1, ANGLES), angle.expand(RINGS, -1)
+        seen = lids.between(eye.pixels(radius, angle), eye.radius)
+        return Ring(radius, angle, seen & (angle.sin() > -math.sin(ABOVE)))
 
-    def moved(self, shift: Tensor, scale: float) -> PlacedEye:
-        """Shifted [2] by radii of the iris, and larger by `scale`."""
-        return PlacedEye(self.middle + (IRIS_SHARE * shift) @ self.matrix, self.matrix * scale)
+    def within(self, eye: PlacedEye, own: Tensor) -> Ring:
+        """Those of them that lie on an eye's own pixels [n,n] in a render."""
+        shown = self.values(eye, own[..., None].float())[..., 0] > 0.99
+        return Ring(self.radius, self.angle, self.seen & shown)
+
+    @property
+    def share(self) -> float:
+        return float(self.seen.float().mean())
+
+    def values(self, eye: PlacedEye, image: Tensor) -> Tensor:
+        """Of an image [n,n,C], [r,a,C]."""
+        return sampled(image, eye.pixels(self.radius, self.angle))
+
+    def color(self, eye: PlacedEye, image: Tensor, shares: tuple[float, float]) -> Tensor:
+        """The mean [C] of what is seen and has a brightness between two quantiles of it."""
+        values = self.values(eye, image)[self.seen]
+        bright = values.mean(-1)
+        least, most = bright.quantile(bright.new_tensor(shares))
+        return values[(bright >= least) & (bright <= most)].mean(0)
 
 
-def read_eyes(out: RenderOutput, crops: Crops, seen: Tensor, part: list[int]) -> Tensor | None:
-    """Logs [2,3] of the albedos of iris and sclera that P photos show over those of their pictures;
-    seen [P,n,n] in
-    0..1, the eyeballs' trusted pixels; `part` the eyeballs' indices. None where no eye is seen.
+def read_eyes(
+    out: RenderOutput,
+    crops: Crops,
+    seen: Tensor,
+    parts: Sequence[Part],
+    marks: Tensor,
+    drawn_marks: Tensor,
+) -> Tensor | None:
+    """Logs [2,3] of the albedos of iris and sclera that P photos show over those of their pictures.
+
+    seen [P,n,n] in 0..1 are the eyeballs' trusted pixels, `parts` the eyeballs, marks [P,478,2] the
+    photos' landmarks in the crops' pixels and `drawn_marks` those of the head. None where no eye is
+    seen.
 
     Hundreds of tiny steps, each of which the next one waits for: on the CPU."""
-    photos, white, specular, albedos, uv, parts, trusted = (
+    photos, white, specular, albedos, uv, part, trusted = (
         x.cpu()
         for x in (crops.pixels, shading(out), out.specular, out.albedo, out.uv, out.part, seen)
     )
+    marks, drawn_marks = marks.cpu(), drawn_marks.cpu()
     grays = crops.gray.tolist()
     found: list[list[Tensor]] = [[], []]
-    clear: list[float] = []
-    bright: list[Tensor] = []
+    counts: list[list[float]] = [[], []]
+    bright: list[list[Tensor]] = [[], []]
+    base: list[Tensor] = []
     for k in range(len(seen)):
-        for index in part:
-            own = (parts[k] == index) & (trusted[k] > 0.5)
+        for ball in parts:
+            own = (part[k] == ball.index) & (trusted[k] > 0.5)
             eye = placed(uv[k], own)
             if eye is None:
                 continue
-            better, contrast = nearest_eye(eye, photos[k])
-            clear.append(CLEAR * contrast)
+            better = seen_eye(eye, photos[k], marks[k], drawn_marks[k], ball.side)
+            lids = Lids.of(marks[k], ball.side)
             for area, (name, rings) in enumerate((("iris", IRIS), ("sclera", SCLERA))):
-                photo = read(better, photos[k], rings, MATT[name])
-                light = read(eye, white[k], rings, (0.1, 0.9)).clamp_min(0.05)
-                gloss = read(eye, specular[k], rings, (0.1, 0.5))
-                own_albedo = read(eye, albedos[k], rings, MATT[name]).clamp_min(1e-3)
+                ring = Ring.of(better, lids, rings)
+                drawn = ring.within(eye, own)
+                if drawn.share < LEAST:
+                    continue
+                photo = ring.color(better, photos[k], MATT[name])
+                light = drawn.color(eye, white[k], (0.1, 0.9)).clamp_min(0.05)
+                gloss = drawn.color(eye, specular[k], (0.1, 0.5))
+                own_albedo = drawn.color(eye, albedos[k], MATT[name]).clamp_min(1e-3)
                 albedo = ((photo - gloss).clamp_min(0.1 * photo) / light).clamp_min(1e-3)
-                if area == 0:
-                    bright.append(photo.mean().clamp_min(1e-3))
                 if grays[k]:
                     albedo = albedo.mean().expand(3)
-                found[area].append(_possible(albedo, area).log() - own_albedo.log())
+                pixels = ring.share * math.pi * better.radius**2 * (rings[1] ** 2 - rings[0] ** 2)
+                found[area].append(albedo.log())
+                counts[area].append(pixels)
+                bright[area].append(photo.mean().clamp_min(1e-3).log() * LIGHTER)
+                if area == 0:
+                    base.append(own_albedo.log())
+                else:
+                    found[1][-1] = _possible_white(albedo).log() - own_albedo.log()
     if not found[0]:
         return None
-    # Hair over an eye hides its iris' edge; of two irises the darker may be lashes.
-    light = torch.stack(bright).log() * LIGHTER
-    share = (trusted.new_tensor(clear) + light).softmax(0)
-    return torch.stack([share @ torch.stack(values) for values in found]).to(seen.device)
+    (told, own), sclera = _means(found[0], base, bright[0], counts[0]), torch.zeros(3)
+    if found[1]:
+        sclera = _means(found[1], found[1], bright[1], counts[1])[0]
+    iris = usual_iris(told, sum(counts[0])) - own
+    return torch.stack([iris, sclera]).to(seen.device)
 
 
-def _possible(albedo: Tensor, area: int) -> Tensor:
-    """An albedo [3] of iris or sclera, kept within what eyes have."""
-    if area == 0:
-        return torch.maximum(torch.minimum(albedo, albedo.new_tensor(LIGHT)), albedo * 0 + DARK)
+def _means(
+    values: list[Tensor], others: list[Tensor], bright: list[Tensor], counts: list[float]
+) -> tuple[Tensor, Tensor]:
+    """Of what several eyes tell [3], those counting more that are light and have many pixels."""
+    share = (torch.stack(bright) + torch.tensor(counts).log()).softmax(0)
+    return share @ torch.stack(values), share @ torch.stack(others)
+
+
+def usual_iris(albedo: Tensor, pixels: float) -> Tensor:
+    """The likely log albedo [3] of an iris of which so many pixels have `albedo`, a log [3] too:
+    the mean of what people of each usual colour would have then."""
+    usual = albedo.new_tensor(USUAL).log()
+    miss = albedo - usual
+    grey = miss.mean(-1, keepdim=True)
+    ways = []
+    for value, spread, (one, least) in (
+        (grey, LIGHTNESS, LIGHT_NOISE), (miss - grey, COLOUR, COLOUR_NOISE),
+    ):  # fmt: skip
+        own, read = spread**2, one**2 / max(pixels, 1.0) + least**2
+        ways.append((value * (own / (own + read)), value.square().sum(-1) / (own + read)))
+    likely = (-0.5 * (ways[0][1] + ways[1][1])).softmax(0)
+    return likely @ (usual + ways[0][0] + ways[1][0])
+
+
+def _possible_white(albedo: Tensor) -> Tensor:
+    """An albedo [3] of a sclera, kept within what eyes have."""
     grey = albedo.log().mean()
     tint = CHROMA * ((albedo.log() - grey) / CHROMA).tanh()
     return (grey.clamp(math.log(WHITE[0]), math.log(WHITE[1])) + tint).exp()
-
-
-def placed(uv: Tensor, own: Tensor) -> PlacedEye | None:
-    """Where an eye [n,n] lies whose texture coordinates are [n,n,2]; None where it is hardly
-    seen."""
-    near = own & (eye_radius(uv) < NEAR * IRIS_SHARE)
-    if int(near.sum()) < FEW:
-        return None
-    rows, columns = near.nonzero().unbind(1)
-    pixels = torch.stack([columns, rows], -1).to(uv) + 0.5
-    flat = torch.cat([uv[near] - 0.5, torch.ones_like(pixels[:, :1])], 1).double()
-    solved = torch.linalg.lstsq(flat, pixels.double()).solution.to(uv)
-    return PlacedEye(solved[2], solved[:2])
-
-
-def nearest_eye(eye: PlacedEye, photo: Tensor) -> tuple[PlacedEye, float]:
-    """The eye where it fits the photo [n,n,3] best, and how well, in log contrast."""
-    grey = photo.mean(-1, keepdim=True).clamp(0.01, 1).log()
-    steps = torch.linspace(-FAR, FAR, SHIFTS).to(photo)
-    best, most = eye, -1e9
-    for scale in SCALES:
-        for x in steps:
-            for y in steps:
-                moved = eye.moved(torch.stack([x, y]), scale)
-                inside = _samples(moved, grey, INSIDE)[..., 0].clamp_max(-0.7)
-                beside = _samples(moved, grey, BESIDE)[..., 0]
-                left, right = beside.chunk(2, 1)
-                contrast = torch.minimum(left.mean(), right.mean()) - inside.mean()
-                contrast = contrast + beside.mean() - inside.mean() - UNEVEN * inside.std()
-                value = float(contrast - PRIOR * (x * x + y * y).sqrt())
-                if value > most:
-                    best, most = moved, value
-    return best, most
-
-
-def _samples(eye: PlacedEye, image: Tensor, rings: tuple[float, float]) -> Tensor:
-    """Of an image [n,n,C] to both sides of the pupil, [RINGS,ANGLES,C]; one side, the other."""
-    half = torch.linspace(*SECTOR, ANGLES // 2).to(image)
-    angle = torch.cat([half, torch.pi - half])
-    radius = torch.linspace(*rings, RINGS).to(image)
-    pixels = eye.pixels(radius[:, None].expand(-1, ANGLES), angle.expand(RINGS, -1))
-    grid = pixels / len(image) * 2 - 1
-    found = F.grid_sample(
-        image.movedim(-1, 0)[None], grid[None], padding_mode="border", align_corners=False
-    )
-    return found[0].movedim(0, -1)
-
-
-def read(
-    eye: PlacedEye, image: Tensor, rings: tuple[float, float], shares: tuple[float, float]
-) -> Tensor:
-    """The colour [3] of pixels whose brightness lies between two quantiles of it."""
-    values = _samples(eye, image, rings).reshape(-1, image.shape[-1])
-    bright = values.mean(-1)
-    least, most = bright.quantile(bright.new_tensor(shares))
-    return values[(bright >= least) & (bright <= most)].mean(0)

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 import torch
 import torch.nn.functional as F
 
+from fitme.fit.align import LIP_OPENINGS, OPENINGS
 from fitme.fit.descent import History, Losses, descend
 from fitme.fit.evidence.highlights import dull_pixels
 from fitme.fit.evidence.lamps import aim_lamps
@@ -15,12 +16,14 @@ from fitme.fit.evidence.trust import trust
 from fitme.fit.observation import Crops, masks_of
 from fitme.fit.session import Session
 from fitme.fit.settings import InvertSettings
+from fitme.fit.stages.gaze import aim_eyes
 from fitme.fit.state import FitState
 from fitme.fit.terms.base import Step, Term, priors, weighted
 from fitme.fit.terms.contour import Contour
 from fitme.fit.terms.dense import Dense
 from fitme.fit.terms.landmarks import Landmarks, Openings
 from fitme.fit.terms.learned import learned
+from fitme.fit.terms.lids import LidEdges
 from fitme.fit.terms.likeness import likeness
 from fitme.fit.terms.photometric import appearance
 from fitme.fit.terms.scalp import Scalp
@@ -35,7 +38,8 @@ class InvertStage:
     name: str = "invert"
 
     def run(self, session: Session, state: FitState) -> History:
-        """Change everything but the generator; in the end turn lamps to where highlights are."""
+        """Change everything but the generator; in the end turn eyes to where irises are and lamps
+        to where highlights are."""
         settings, deform = self.settings, session.settings.deform
         fields = session.models.deformations if deform.on else None
         rates = asdict(settings.rates)
@@ -75,6 +79,7 @@ class InvertStage:
             None if paced else {starts}, masked | casts,
         )  # fmt: skip
         state.frames.trusted, state.fields = trusted.detach(), fields
+        aim_eyes(session, state)
         aim_lamps(session, state)
         return history
 
@@ -86,9 +91,12 @@ class InvertStage:
         areas = torch.stack([session.regions.crown, session.regions.bare])
         crown, cheeks = F.adaptive_avg_pool2d(areas, self.settings.texels)
         contrast = scalp_contrast(session, state)
+        lids = LidEdges.of(session, weights.lids, weights.opening_sigma, scale)
+        pairs = OPENINGS if lids is None else LIP_OPENINGS
+        opening = weights.opening * len(pairs) / len(OPENINGS)
         terms: list[Term] = [
             Landmarks(weights.landmark, weights.landmark_sigma, observed, scale),
-            Openings(weights.opening, weights.opening_sigma, observed, scale),
+            Openings(opening, weights.opening_sigma, observed, scale, pairs),
         ]
         if contrast is not None:
             terms.insert(1, Scalp(weights.scalp, crown, cheeks, contrast))
@@ -96,5 +104,6 @@ class InvertStage:
             SkinTone.of(session, weights.tone, self.settings.texels),
             Dense.of(session, weights.dense, weights.dense_widen),
             Contour.of(session, weights.contour, weights.contour_sigma),
+            lids,
         )
         return terms + [term for term in seen if term is not None]

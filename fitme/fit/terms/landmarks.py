@@ -58,7 +58,8 @@ class Openings:
     sigma: float
     observed: Tensor  # [P,N,2] photo pixels
     scale: Tensor  # [P] photo pixels
+    pairs: tuple[tuple[int, int], ...] = OPENINGS
     name: str = "opening"
 
     def __call__(self, step: Step) -> Tensor:
-        return openings(step.landmarks, self.observed, self.scale, OPENINGS, self.sigma)
+        return openings(step.landmarks, self.observed, self.scale, self.pairs, self.sigma)
