@@ -111,12 +111,12 @@ class Wave:
 
 def draw_atlas(
     kinds: tuple[StripKind, ...], tones: Floats, wave: Wave, size: tuple[int, int], seed: int,
-    root: float = 0.02, share: float = 1.0,
+    root: float = 0.02, share: float = 1.0, ordered: bool = False,
 ) -> CardAtlas:  # fmt: skip
     """Draw strips into maps of size (height, width); tones [M,K,3] is the linear albedo of M
     strands from root to tip, from which those of the strips are drawn; `root` is the share of
-    their length over which strands begin, `share` a factor of their width. Same input, same
-    bytes."""
+    their length over which strands begin, `share` a factor of their width. `ordered`: tones go
+    from dark to light locks, and so do the strips of a kind. Same input, same bytes."""
     height, width = size
     random = np.random.default_rng(seed)
     sheet = np.zeros((height, width, CHANNELS), np.float32)
@@ -124,15 +124,23 @@ def draw_atlas(
     total = sum(kind.share * kind.many for kind in kinds)
     for kind in kinds:
         rows = int(height * kind.share / total)
-        for _ in range(kind.many):
+        for index in range(kind.many):
             gap = max(1, round(GAP * rows))
             inner = sheet[top + gap : top + rows - gap]
-            _draw(inner, kind, tones, wave, root, share, random)
+            own = _part(tones, index, kind.many) if ordered else tones
+            _draw(inner, kind, own, wave, root, share, random)
             most = inner[..., 3].max(1)
             used = top + gap + np.flatnonzero(most > 0.3 * most.max())
             strips.append(Strip(kind.name, float(used[0]) / height, float(used[-1] + 1) / height))
             top += rows
     return _finished(sheet, tones, tuple(strips))
+
+
+def _part(tones: Floats, index: int, many: int) -> Floats:
+    """Those of the tones [M,K,3] that the strip `index` of `many` has, a part of them at least one
+    long."""
+    first = min(index * len(tones) // many, len(tones) - 1)
+    return tones[first : max((index + 1) * len(tones) // many, first + 1)]
 
 
 def _draw(

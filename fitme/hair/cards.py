@@ -101,9 +101,10 @@ class HairCards:
 
 def make_cards(
     strands: Strands, style: CardStyle, atlas: CardAtlas, seed: int, *,
-    detail: float = 1.0, smooth: float = 0.0,
+    detail: float = 1.0, smooth: float = 0.0, lightness: Floats | None = None,
 ) -> HairCards:  # fmt: skip
-    """Cards of strands on the mean head, whose textures are the strips of `atlas`.
+    """Cards of strands on the mean head, whose textures are the strips of `atlas`; where it is
+    `ordered`, `lightness` [N] of the strands says which of a kind.
 
     `detail` is a factor of the number of triangles; `smooth` the length in metres over which curls
     are left to the texture. Raises ValueError for no strands.
@@ -150,8 +151,15 @@ def make_cards(
         if on_end:
             paths = replace(paths, points=bowed(paths.points, random))
         scene = around, skin, hidden
-        parts.append(_layer_cards(strands, paths, layer, style, atlas, scene, on_end, random))
+        rank = None if lightness is None else _ranks(lightness)[paths.root]
+        parts.append(_layer_cards(strands, paths, layer, style, atlas, scene, on_end, random, rank))
     return _joined(style, parts)
+
+
+def _ranks(values: Floats) -> Floats:
+    """[N]: which share of the values [N] is lower than each of them."""
+    order: Floats = np.argsort(np.argsort(values, kind="stable"), kind="stable") / len(values)
+    return order
 
 
 def _free(points: Floats, around: Surroundings, clear: Collision) -> NDArray[np.bool_]:
@@ -163,9 +171,10 @@ def _free(points: Floats, around: Surroundings, clear: Collision) -> NDArray[np.
 def _layer_cards(
     strands: Strands, paths: Paths, layer: Layer, style: CardStyle, atlas: CardAtlas,
     scene: tuple[Surroundings, Skin, Floats], on_end: bool, random: np.random.Generator,
+    rank: Floats | None,
 ) -> HairCards:  # fmt: skip
     """The cards of one layer; `scene` is what is around, the skin, and how much of it each root
-    [N] helps to hide; `on_end` whether the hair stands."""
+    [N] helps to hide; `on_end` whether the hair stands; `rank` of the cards' lightness, 0..1."""
     around, skin, hidden = scene
     count, many = paths.points.shape[:2]
     along, outward = tangents(paths.points), around.outward(paths.points)
@@ -190,7 +199,8 @@ def _layer_cards(
     grid_points = points.reshape(count, layer.columns, many, 3)
     normals = unit(BENT_OUT * around.outward(grid_points) + (1 - BENT_OUT) * own)
     thin = hidden[paths.root] < THIN
-    ends: Floats = _strip_ends(atlas, layer.strips, thin, random)
+    draw = random.random(len(thin))
+    ends: Floats = _strip_ends(atlas, layer.strips, thin, draw if rank is None else rank)
     flip = np.less(random.random(count), 0.5)
     ends = np.where(flip[:, None], ends[:, ::-1], ends)
     share = np.linspace(0, 1, layer.columns)
@@ -227,12 +237,9 @@ def _layer_cards(
     )  # fmt: skip
 
 
-def _strip_ends(
-    atlas: CardAtlas, kind: str, thin: NDArray[np.bool_], random: np.random.Generator
-) -> Floats:
-    """Where the strips of C cards lie in the texture, [C,2] from and to; thin [C] ones are taken
-    from the next thinner kind."""
-    draw = random.random(len(thin))
+def _strip_ends(atlas: CardAtlas, kind: str, thin: NDArray[np.bool_], draw: Floats) -> Floats:
+    """Where the strips of C cards lie in the texture, [C,2] from and to, of those of a kind as
+    `draw` [C] in 0..1 says; thin [C] ones are taken from the next thinner kind."""
     rows = np.array([(strip.top, strip.bottom) for strip in atlas.strips])
     usual, other = (np.array(atlas.of_kind(k)) for k in (kind, THINNER.get(kind, kind)))
     chosen = np.where(

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fitme.hair.locks import ALONG, COUNT, lightness
 from fitme.hair.strands import Kind, Strands
 
 Floats = NDArray[np.floating[Any]]
@@ -26,6 +27,8 @@ DEPTH = 2.0  # factor of the root of the absorption
 LIGHTEST = 0.95  # of any albedo
 FLOOR = 0.006  # of the albedo: black hair reflects this much
 DARKER = {Kind.BEARD: 1.1, Kind.BROW: 1.6, Kind.LASH: 3.0}  # pigment beside that of the head
+# Of a lighter lock, for R, G, B: less pigment is less of its colour too
+LOCK_HUE = np.array([0.95, 1.0, 1.08], np.float32)
 BANDS = 4  # places from root to tip whose colour can be given
 TIP_ARC = 0.12  # metres from the root to where tips have lightened by most of it
 
@@ -44,8 +47,12 @@ class HairColor:
     dyed: float = 0.0  # share of strands
     # Factors of the albedo of hair on the head, R, G, B of the root and so on to the tip
     bands: tuple[float, ...] | None = None
+    # Of hair on the head: the logarithm by which its albedo is higher, see `fitme.hair.locks`
+    locks: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
+        if self.locks is not None and len(self.locks) != COUNT:
+            raise ValueError(f"locks: wanted {COUNT} numbers, got {len(self.locks)}")
         if self.bands is not None and len(self.bands) != 3 * BANDS:
             raise ValueError(f"bands: wanted {3 * BANDS} factors, got {len(self.bands)}")
 
@@ -76,8 +83,12 @@ class HairColor:
         if self.dye is not None:
             dyed = (draws[:, 1] < self.dyed)[:, None] * out
             colour = colour + dyed[..., None] * (np.array(self.dye) - colour)
+        own = (strands.kind == Kind.HAIR)[:, None, None]
+        if self.locks is not None:
+            lighter = lightness(strands, arc, np.asarray(self.locks, np.float32).reshape(-1, ALONG))
+            colour = np.where(own, colour * np.exp(lighter[..., None] * LOCK_HUE), colour)
+            colour = colour.clip(0, LIGHTEST)
         if self.bands is not None:
-            own = (strands.kind == Kind.HAIR)[:, None, None]
             share = band_shares(strands)
             factor = share @ np.asarray(self.bands, np.float32).reshape(BANDS, 3)
             colour = np.where(own, colour * factor, colour).clip(0, LIGHTEST)

@@ -21,6 +21,7 @@ from fitme.hair.card_styles import BEARD_CARDS, HAIR_CARDS, CardStyle, strand_sh
 from fitme.hair.cards import HairCards, make_cards
 from fitme.hair.color import HairColor
 from fitme.hair.finish import arc_lengths
+from fitme.hair.locks import ALONG, lightness
 from fitme.hair.strands import Kind, Strands
 from fitme.hair.styles import HairStyle
 from fitme.hair.worn import Hair
@@ -63,21 +64,36 @@ def hair_of_head(
             continue
         wave, smooth = _wave(hair.style, own) if kind == Kind.HAIR else (Wave(), 0.0)
         height = side if kind == Kind.HAIR else side // 2
-        tones = strand_tones(own, hair.color, hair.seed)
+        light = own_lightness(own, hair.color) if kind == Kind.HAIR else None
+        tones = strand_tones(own, hair.color, hair.seed, light)
         length = float(np.median(arc_lengths(own.points)[:, -1]))
         root = min(ROOT_FRAY / max(length, 1e-6), 0.3)
         share = strand_share(style, length, smooth) if kind == Kind.HAIR else 1.0
         size = height, atlas_width(length, wave, height // 2)
-        atlas = draw_atlas(strips, tones, wave, size, hair.seed, root, share)
-        cards = make_cards(own, style, atlas, hair.seed, detail=DETAIL[level], smooth=smooth)
+        atlas = draw_atlas(strips, tones, wave, size, hair.seed, root, share, light is not None)
+        cards = make_cards(
+            own, style, atlas, hair.seed, detail=DETAIL[level], smooth=smooth, lightness=light
+        )
         out.append(Dressed(cards, atlas))
     return out
 
 
-def strand_tones(strands: Strands, color: HairColor, seed: int) -> Floats:
-    """Linear albedo [TONES,K,3] along strands drawn from these."""
+def own_lightness(strands: Strands, color: HairColor) -> Floats | None:
+    """By how much [N] the locks of strands are lighter, log; None where none are told apart."""
+    if color.locks is None:
+        return None
+    locks = np.asarray(color.locks, np.float32).reshape(-1, ALONG)
+    mean: Floats = lightness(strands, arc_lengths(strands.points), locks).mean(1)
+    return mean
+
+
+def strand_tones(
+    strands: Strands, color: HairColor, seed: int, light: Floats | None = None
+) -> Floats:
+    """Linear albedo [TONES,K,3] along strands drawn from these, by how `light` [N] they are."""
     random = np.random.default_rng(seed)
-    chosen = strands.take(random.integers(0, len(strands), TONES, np.int32))
+    index = random.integers(0, len(strands), TONES, np.int32)
+    chosen = strands.take(index if light is None else index[np.argsort(light[index])])
     # straight ones of the usual length, as those of a strip are
     arc = arc_lengths(strands.points)[:, -1]
     along = np.linspace(0, float(np.median(arc)), 8, dtype=np.float32)

@@ -41,6 +41,13 @@ LONG = 0.1  # metres from which hair falls over the ears
 FOREHEAD, BELOW_LINE = 28.0, 0.008
 TEMPLES = 50.0  # the same, beside a parting from which a fringe is combed to the other side
 EDGE = 0.005  # metres over which a hairline fades in
+# Places across that edge at which hair begins and is dense: a line that was measured lies where
+# hair is seen, and not where the first of it grows
+SOFT, FIRM = (-0.5, 1.2), (-0.9, 0.5)
+# Radians by which tufts of a wholly messy head are turned, and by how much more, log, they stand
+# off, and rise: by eye on four photos
+MESSY, UNEVEN, STEEPER = 0.7, 0.35, 0.3
+NEAT = 0.35  # of that, for sides and back, which are cut closer
 LAID = 0.7  # by how much less a fringe falls that is combed across the forehead
 POINTS_STRAIGHT, POINTS_CURLY, POINTS_SHORT, POINTS_CROPPED = 20, 40, 10, 6
 
@@ -116,7 +123,8 @@ def _density(scalp: Scalp, style: HairStyle, edge: Floats, random: np.random.Gen
     uneven = np.sin(p @ waves + random.uniform(0, 6.3, 5).astype(np.float32)).mean(1) * 0.004
     # the front is the softest, the line around the ear sharp
     soft = EDGE * (1 - 0.5 * smoothstep(60, 75, scalp.azimuth))
-    density = smoothstep(-0.5, 1.2, (edge + uneven) / soft)
+    low, high = SOFT if style.hairline is None else FIRM
+    density = smoothstep(low, high, (edge + uneven) / soft)
     y, z = p[:, 1], p[:, 2]
     if style.tie != "none":  # what grows before the ears is too short for a tie
         before = (1 - smoothstep(82, 88, scalp.azimuth)) * (1 - smoothstep(0.035, 0.06, y))
@@ -137,7 +145,11 @@ def _paths(
     """Grown paths [N,K,3], relative widths [N], and the side of the parting [N]."""
     count = len(roots.position)
     comb, side = guides.combed(roots, style, zone, random)
+    tufts = guides.tufts(roots.position) * (NEAT + (1 - NEAT) * zone.top)
+    if style.mess > 0:
+        comb = guides.turned(comb, roots.normal, MESSY * style.mess * tufts[0])
     length = guides.lengths(roots, style, zone, inside, random)
+    length = length * np.exp(0.3 * style.mess * tufts[1]).astype(np.float32)
     tied = style.tie != "none"
     flies = random.random(count) < 0.05 * style.flyaways
     near_edge = smoothstep(0.0, 0.022, inside)
@@ -147,9 +159,10 @@ def _paths(
     if style.part is not None:
         away = np.abs(roots.position[:, 0] - style.part)
         height = height * (1 - 0.75 * zone.top * (1 - smoothstep(0.0, 0.04, away)))
-    height = height * np.where(flies, 1.25, 1.0)
+    height = height * np.where(flies, 1.25, 1.0) * np.exp(UNEVEN * style.mess * tufts[1])
     noise = random.standard_normal((count, 3)).astype(np.float32)
     steep = (style.lift * (0.45 + 0.55 * near_edge))[:, None]
+    steep = (steep * np.exp(STEEPER * style.mess * tufts[2][:, None])).clip(0, 1)
     start = guides.unit(steep * roots.normal + (1.02 - steep) * comb + 0.05 * noise)
     bend = 45.0 * (1 - 0.75 * style.lift) * comb
     fall = style.weight * 26.0 * (0.85 + 0.3 * random.random(count))

@@ -20,6 +20,8 @@ LINES, LINE_POINTS = 3, 48  # of a tail: three so that it can be braided
 TAIL_RADIUS = 0.017  # metres
 BRAID_TURNS = 22.0  # crossings per metre
 CORNROW_DEGREES = 17.0  # from row to row, around the axis from the face to the back
+TUFT = 0.0045  # metres: the inverse of the usual wave number; tufts are some 15 mm wide
+TUFTS = 5  # seed of where they are
 ACROSS = 0.062  # metres: |x| of the temple into whose hair a fringe across the forehead goes
 # The way of such a fringe, per metre sideways: to the front, and how far from the parting it begins
 ACROSS_FRONT, ACROSS_FROM = 0.95, -0.004
@@ -137,6 +139,22 @@ def combed(
         falling = falling + style.fringe_across * (level - falling)
     field = np.where(zone.fringe[:, None] > 0, falling, field)
     return tangent(tangent(field, normal) + 0.07 * noise, normal), side
+
+
+def tufts(position: Floats) -> Floats:
+    """Three smooth fields [3,N] about normal at roots [N,3], that change from tuft to tuft."""
+    random = np.random.default_rng(TUFTS)
+    waves = random.standard_normal((3, 3, 16)).astype(np.float32) / TUFT
+    phase = random.uniform(0, 2 * np.pi, (3, 16)).astype(np.float32)
+    each = np.cos(np.einsum("nc,fcw->fnw", position, waves) + phase[:, None]).sum(-1)
+    return (each / np.sqrt(8)).astype(np.float32)
+
+
+def turned(comb: Floats, normal: Floats, angle: Floats) -> Floats:
+    """Directions [N,3] along the skin turned around its normal [N,3] by angles [N], radians."""
+    other = np.cross(normal, comb)
+    mixed = np.cos(angle)[:, None] * comb + np.sin(angle)[:, None] * other
+    return mixed.astype(np.float32)
 
 
 def cornrow(points: Floats) -> tuple[Floats, Floats]:

@@ -57,6 +57,7 @@ class HairStyle:
     # Metres by which hair stands further out than it would, seen from the front, see
     # `fitme.hair.outline`.
     outline: tuple[float, ...] | None = None
+    mess: float = 0.0  # how far tufts stand and lie each its own way, as no comb has been through
     thin_crown: float = 0.0
     bald: float = 0.0  # 1: a ring only
     fade: float = 0.0  # of the sides towards the ears and the nape

@@ -23,9 +23,9 @@ Part = TypeVar("Part", HairStyle, BeardStyle, HairColor)
 
 STRANDS = 12000  # of the head: fine enough for pictures of 1024 px, grown in two seconds
 BEARD_STRANDS = 4000
-LISTS = ("hairline", "outline", "bands")
+LISTS = ("hairline", "outline", "bands", "locks")
 # Fields that files of earlier versions have not: they keep their defaults.
-LATER = (*LISTS, "fringe_across")
+LATER = (*LISTS, "fringe_across", "mess")
 LARGEST = 1e4  # of any number in a file: beyond it nothing can be meant
 KEPT = 8  # grown heads that are kept: in a fit those of the report's poses
 

@@ -13,16 +13,19 @@ from fitme.fit.hair.evidence import PIXELS, SeenHair, only_of_the_head
 from fitme.fit.hair.find import best_style
 from fitme.fit.hair.fringe import fringe_of
 from fitme.fit.hair.line import own_line
-from fitme.fit.hair.match import Worn, matched
+from fitme.fit.hair.locks import with_locks
+from fitme.fit.hair.match import matched
 from fitme.fit.hair.outline import with_outline
 from fitme.fit.hair.parting import parting
 from fitme.fit.hair.search import Found, Search
-from fitme.fit.hair.short import ShortHair, curled, short_hair, tousled
+from fitme.fit.hair.short import ShortHair, curled, messy, short_hair, tousled
 from fitme.fit.hair.tone import pigments, wanted_albedo
 from fitme.fit.hair.waves import with_waves
+from fitme.fit.hair.worn import Worn
 from fitme.fit.settings import FitSettings, override
-from fitme.hair import PRESETS, HairColor, HairStyle, draw_hair
+from fitme.hair import PRESETS, HairColor, HairStyle, draw_hair, grow
 from fitme.hair.hairline import KNOTS
+from fitme.hair.locks import ALONG, SIDE
 from fitme.hair.outline import PLACES
 from fitme.hair.scalp import scalp_of
 from fitme.head.model import HeadModel, load_head
@@ -203,6 +206,25 @@ class TestTone:
         ratio = np.log(again.radiance[where].mean(0) / drawn.radiance[where].mean(0))
         assert np.abs(ratio).max() < 0.15
 
+    def test_known_locks(self, head: HeadModel, camera: Camera) -> None:
+        """Stripes of light and dark hair over the head are found where they are."""
+        seen, search = photo_of(head, camera, PRESETS["bob"])
+        strands, light = search.strands(PRESETS["bob"]), Light.preset("studio")
+        stripes = 0.5 * np.sin(np.arange(SIDE) * 0.8)[:, None, None]
+        true = stripes + np.zeros((SIDE, SIDE, ALONG))
+        plain = HairColor(1.5, 0.5)
+        told = replace(plain, locks=tuple(true.ravel().tolist()))
+        drawn = draw_hair(strands, told, camera, light)
+        photo = Worn(replace(seen, pixels=drawn.radiance), strands, light)
+        where = (drawn.alpha > 0.95) & (seen.hair > 0.9)
+        color = with_locks(plain, [photo], [where])
+        misses = [
+            np.log(draw_hair(strands, own, camera, light).radiance[where].mean(-1) + 1e-3)
+            - np.log(drawn.radiance[where].mean(-1) + 1e-3)
+            for own in (plain, color)
+        ]
+        assert misses[1].std() < 0.5 * misses[0].std()
+
     def test_green_hair_is_dyed(self) -> None:
         color = pigments([np.array([0.05, 0.3, 0.1])])
         assert color.dyed == 1 and color.dye is not None and color.dye[1] == pytest.approx(0.3)
@@ -237,6 +259,20 @@ class TestShortHair:
         shorn = ShortHair(heights[0], float("nan"), 0.0, 0.0)
         assert shorn.too_long(PRESETS["buzz"]) < 0.02 < shorn.too_long(PRESETS["side_part"])
         assert replace(shorn, combed=1.0).too_long(PRESETS["side_part"]) == 0
+
+    def test_only_short_uncombed_hair_is_messy(self, head, camera) -> None:
+        style, short = PRESETS["side_part"], ShortHair(0.03, 0.01, 0.25, 0.0)
+        assert messy(style, short).mess == pytest.approx(0.75)
+        for kept, own in ((PRESETS["buzz"], short), (PRESETS["bob"], short), (style, None)):
+            assert messy(kept, own).mess == 0
+        combed, loose = (
+            grow(head, replace(style, part=None, mess=mess), 0, 400) for mess in (0.0, 1.0)
+        )
+        assert (combed.triangle == loose.triangle).all()
+        top = combed.points[:, 0, 1] > 0.11
+        way = [one.points[top, -1] - one.points[top, 0] for one in (combed, loose)]
+        way = [one / np.linalg.norm(one, axis=1, keepdims=True) for one in way]
+        assert np.median((way[0] * way[1]).sum(1)) < np.cos(np.radians(15))
 
     def test_curls_are_as_small_as_hair_is_short(self) -> None:
         short, longer = curled(PRESETS["buzz"]), curled(PRESETS["side_part"])

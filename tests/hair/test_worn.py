@@ -12,6 +12,7 @@ import pytest
 from fitme.hair import PRESETS, BeardStyle, Hair, HairColor
 from fitme.hair.color import BANDS
 from fitme.hair.hairline import KNOTS
+from fitme.hair.locks import COUNT
 from fitme.hair.outline import PLACES
 from fitme.head.model import HeadModel, load_head
 
@@ -65,13 +66,13 @@ class TestHair:
         style = replace(
             PRESETS["crop"], hairline=(0.01,) * (2 * KNOTS), outline=(0.002,) * len(PLACES)
         )
-        hair = Hair(style, HairColor(bands=(1.0, 0.9, 0.8) * BANDS))
+        hair = Hair(style, HairColor(bands=(1.0, 0.9, 0.8) * BANDS, locks=(0.25,) * COUNT))
         assert Hair.from_dict(json.loads(json.dumps(hair.to_dict()))) == hair
 
     def test_files_without_them_are_read(self) -> None:
         data = json.loads(json.dumps(WORN.to_dict()))
         del data["style"]["hairline"], data["style"]["outline"], data["color"]["bands"]
-        del data["style"]["fringe_across"]
+        del data["style"]["fringe_across"], data["style"]["mess"], data["color"]["locks"]
         assert Hair.from_dict(data) == WORN
 
     def test_grows_once_and_follows(self, head: HeadModel) -> None:

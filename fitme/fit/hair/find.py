@@ -13,14 +13,15 @@ from fitme.fit.hair.beard import CHIN, beard_of
 from fitme.fit.hair.evidence import HairPhoto, SeenHair, look
 from fitme.fit.hair.fringe import fringe_of
 from fitme.fit.hair.line import own_line
-from fitme.fit.hair.match import Worn, matched
+from fitme.fit.hair.match import matched
 from fitme.fit.hair.outline import with_outline
 from fitme.fit.hair.parting import parting
 from fitme.fit.hair.score import LEAST_AREA
 from fitme.fit.hair.search import Found, Search, may_hang
-from fitme.fit.hair.short import CURLY, curled, short_hair, tousled
+from fitme.fit.hair.short import CURLY, curled, messy, short_hair, tousled
 from fitme.fit.hair.tone import pigments, wanted_albedo
 from fitme.fit.hair.waves import with_waves
+from fitme.fit.hair.worn import Worn
 from fitme.hair import PRESETS, Hair, HairStyle, Kind, Strands
 from fitme.hair.gravity import down_of
 from fitme.hair.hairline import hairline
@@ -45,8 +46,6 @@ FALLS, HARDLY = 0.003, 0.0006  # square metres of hair below the mouth: long, an
 MOUTH = (0.0, -0.04, 0.09)  # metres on the mean head
 SHADE_STRANDS = 2500  # of the pictures that colours are read from
 CALM = 0.25  # of a preset's flyaways: most leave no trace in labels, and photos show few
-# Of the pixels of a cropped head that skin fills, and the length, metres, over which that fades
-BARE_CROPPED, BARE_LENGTH = 0.35, 0.012
 ONE_COLOR = 0.6  # log albedo within which hair and beard are of one colour, as strands are
 STARTS, CLOSE = 3, 0.02  # presets from which is descended: the best, and those nearly as good
 
@@ -147,6 +146,7 @@ def best_style(search: Search, fall: float) -> Found:
         found = replace(found, style=style, cost=search.cost(style))
     else:
         found = with_waves(search, found)
+        found = replace(found, style=messy(found.style, search.short))
     found = with_outline(search, found)
     found.style = replace(found.style, flyaways=CALM * found.style.flyaways)
     return found
@@ -225,14 +225,10 @@ def _albedos(
     head: HeadModel, photos: Sequence[HairPhoto], seen: Sequence[SeenHair], worn: Hair, label: Label
 ) -> list[Floats]:
     """The albedos [3] that photos want for hair or beard, of those that show enough of it."""
-    bare = 0.0
-    if worn.style is not None:
-        length = 0.5 * (worn.style.top + worn.style.sides)
-        bare = BARE_CROPPED * float(np.exp(-max(length - 0.005, 0.0) / BARE_LENGTH))
     found = []
     for photo, one in zip(photos, seen, strict=True):
         strands = _posed(head, photo, worn)
-        albedo = wanted_albedo(one, strands, photo.light, label, bare)
+        albedo = wanted_albedo(one, strands, photo.light, label)
         if albedo is not None:
             found.append(albedo)
     return found

@@ -4,46 +4,38 @@ drawn over the photos is as light there as theirs."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from fitme.fit.hair.evidence import SeenHair
+from fitme.fit.hair.locks import with_locks
 from fitme.fit.hair.tone import FEW, SURE, pigments
-from fitme.hair import HairColor, Strands, draw_hair
+from fitme.fit.hair.worn import Worn
+from fitme.hair import HairColor, draw_hair
 from fitme.hair.color import BANDS, band_shares
 from fitme.hair.finish import arc_lengths
-from fitme.render.light import Light
 
 Floats = NDArray[np.floating[Any]]
 Mask = NDArray[np.bool_]
 
-ROUNDS = 4  # of drawing and correcting
+ROUNDS, LOCKS_AT = 5, 3  # of drawing and correcting, and the one that finds locks
 # Of the luminance and of the hue beside it, log: of all hair, and of a band against it; beyond,
 # light and shadow are meant that the drawn hair has not.
-MOST_DARK, MOST_LIGHT, MOST_HUE = 0.4, 1.0, 0.4
+MOST_DARK, MOST_LIGHT, MOST_HUE = 0.5, 1.0, 0.3
 BAND_LIGHT, BAND_HUE = 0.3, 0.1
+# No pigment of hair is greener or more purple than another: that is the light's
+GREEN, MOST_GREEN = np.array([-1.0, 2.0, -1.0]), 0.03
 DARK = 0.002  # linear radiance that is not told from black
 LONG = 0.10  # metres of the usual strand from which bands differ
 OWN = 0.45  # share of a pixel's light from which it counts for a band
 SMOOTH_PX = 4.0  # standard deviation of what is no lock but the light on hair
 CALMEST, WILDEST = 0.15, 0.9  # of the variation from strand to strand
-SHORT_WILDEST, CURLY_WILDEST = 0.25, 0.5  # where there are no locks, and in short curls
+SHORT_WILDEST, CURLY_WILDEST = 0.4, 0.65  # where there are no locks, and in short curls
 LOCKS = (0.03, 0.10)  # metres of the usual strand over which locks come to be seen
 ROOT_LIGHT = 0.05  # log: roots are no lighter than tips by more; more is light from above
-
-
-@dataclass(frozen=True)
-class Worn:
-    """The hair as it lies in one photo."""
-
-    seen: SeenHair
-    strands: Strands
-    light: Light
-    curly: bool = False  # curls are seen as locks however short they are
 
 
 def matched(wanted: Sequence[Floats], photos: Sequence[Worn], gray: bool = False) -> HairColor:
@@ -67,6 +59,8 @@ def matched(wanted: Sequence[Floats], photos: Sequence[Worn], gray: bool = False
             color = color if dyed else replace(color, dye=None, dyed=0.0)
             factors = factors - mean
         color = replace(color, bands=_flat(factors), variation=variation)
+        if turn == LOCKS_AT:
+            color = with_locks(color, photos, [np.any(masks, 0) for masks in where])
         missing: Floats = np.zeros((BANDS, 3))
         pixels: Floats = np.zeros(BANDS)
         livelier = []
@@ -82,7 +76,7 @@ def matched(wanted: Sequence[Floats], photos: Sequence[Worn], gray: bool = False
             if all_of.sum() >= 4 * FEW:
                 livelier.append(_liveliness(one.seen.pixels, all_of) / _liveliness(own, all_of))
         factors = _bounded(factors + _filled(missing, pixels), gray)
-        if livelier:
+        if livelier and turn >= LOCKS_AT:  # what locks explain is no variation
             variation = float(np.clip(variation * np.mean(livelier), CALMEST, wildest))
     return replace(color, bands=_flat(factors), variation=variation)
 
@@ -153,6 +147,8 @@ def _cut(factors: Floats, lights: tuple[float, float], most_hue: float) -> Float
     """Log factors [...,3] within limits of luminance and of hue."""
     light = factors.mean(-1, keepdims=True)
     hue = (factors - light).clip(-most_hue, most_hue)
+    green = hue @ GREEN / (GREEN @ GREEN)
+    hue = hue - (green - green.clip(-MOST_GREEN, MOST_GREEN))[..., None] * GREEN
     cut: Floats = light.clip(*lights) + hue
     return cut
 

@@ -21,6 +21,8 @@ INNER, FEW = 0.6, 100  # of hair in a pixel, and number of such pixels, that are
 # and may be of any length (shorn and curly heads read 0.48 to 0.59, combed ones 0.66 to 0.70)
 UNCOMBED, COMBED = 0.60, 0.68
 # Hair that stands is not longer than this times the height of its outline over the head, and a bit
+SHORN, TUFTED = 0.012, 0.045  # metres of hair on top over which tufts come to be seen
+LONGEST_MESSY = 0.10  # metres of hair on top: longer hair lies in locks anyway
 REACH, ALLOWED = 1.6, 0.002  # metres
 TOO_LONG = 0.07  # cost of hair e times as long
 CROWN, BROWS = (0.0, 0.13, 0.02), (0.0, 0.03, 0.09)  # metres on the mean head
@@ -78,6 +80,16 @@ def curled(style: HairStyle, curls: float = 1.0) -> HairStyle:
     turns = min(AROUND / radius, MOST_TURNS) * (WAVY + (1 - WAVY) * share)
     radius *= 1 - 0.5 * WAVY * (1 - share)
     return replace(style, curl_radius=radius, curl_turns=turns, curl_order=0.15)
+
+
+def messy(style: HairStyle, short: ShortHair | None) -> HairStyle:
+    """A style whose tufts lie as little in order as the photos', where hair is short."""
+    if short is None or style.top > LONGEST_MESSY:
+        return style
+    long = float(np.clip((style.top - SHORN) / (TUFTED - SHORN), 0, 1))
+    mess = long * (1 - short.combed)
+    tight = style.tightness + mess * max(0.7 - style.tightness, 0.0)
+    return replace(style, mess=mess, tightness=tight)
 
 
 def short_hair(

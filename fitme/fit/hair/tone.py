@@ -20,7 +20,6 @@ Floats = NDArray[np.floating[Any]]
 # Albedos for which hair is drawn, to read between what a photo's radiance means.
 ALBEDOS = (0.006, 0.03, 0.12, 0.35, 0.9)
 SURE = 0.85  # probability of hair, and opacity of the drawn one, of pixels that count
-LEAST_LEFT = 0.25  # of a pixel's light that is hair's, whatever is skin's
 FEW = 30  # such pixels: below, the photo says nothing
 TRIMMED = (8, 94)  # percentiles between which pixels count: no glints, no gaps to the background
 # Of the log albedo: a miss by this much costs one. Pigments are more saturated than photos
@@ -33,10 +32,10 @@ USUAL = HairColor(3.0, 0.6)  # where no photo says anything
 
 
 def wanted_albedo(
-    seen: SeenHair, strands: Strands, light: Light, label: Label = Label.HAIR, bare: float = 0.0
+    seen: SeenHair, strands: Strands, light: Light, label: Label = Label.HAIR
 ) -> Floats | None:
     """[3]: the linear albedo with which these strands, as posed in the photo, are as light as its
-    hair, of which a share `bare` shows the skin below; None where too little of it is seen."""
+    hair; None where too little of it is seen."""
     depth = np.full(seen.known.shape, np.inf, np.float32)
     shown = [
         draw_hair(
@@ -55,9 +54,6 @@ def wanted_albedo(
     else:
         drawn = [middle(one.radiance[where]) for one in shown]
     photo = middle(seen.pixels[where])
-    skin = seen.pixels[(seen.labels[Label.SKIN] * seen.known) > SURE]
-    if bare > 0 and len(skin) >= FEW:
-        photo = np.maximum(photo - bare * np.median(skin, 0), LEAST_LEFT * photo) / (1 - bare)
     levels = np.log(np.maximum(np.array(drawn), 1e-5))
     found = [
         np.interp(np.log(max(photo[c], 1e-5)), levels[:, c], np.log(ALBEDOS)) for c in range(3)
