@@ -52,7 +52,7 @@ def pigmented(chroma: Tensor) -> Tensor:
         return -(chroma @ across) * torch.sign(across @ other)
 
     outside = torch.maximum(beyond(melanin, blood), beyond(blood, melanin)).clamp_min(0)
-    outside = outside / chroma.norm(dim=-1).clamp_min(1e-6)
+    outside = outside / _length(chroma)[..., 0].clamp_min(1e-6)
     return (1 - outside / BESIDE).clamp(0, 1) * (chroma @ (melanin + blood) > 0)
 
 
