@@ -74,6 +74,7 @@ def _on_cpu(
         for key, value in losses.items():
             history.setdefault(key, []).append(float(value.detach()))
         stage.step(loss=float(total.detach()))
+    adam.clear()  # as large as what is tuned
     return history
 
 

@@ -54,9 +54,11 @@ class Session:
         self._reached: Tensor | None = None  # see `cast`
 
     def own_generator(self) -> ReflectanceGenerator:
-        """The person's own generator, which may be tuned: a copy of the models', made once."""
+        """The person's own generator, which may be tuned: a copy of the models', made once, but of
+        what nothing changes, as noise and the linear base."""
         if self.generator is self.models.generator:
-            self.generator = copy.deepcopy(self.models.generator)
+            shared = {id(buffer): buffer for buffer in self.models.generator.buffers()}
+            self.generator = copy.deepcopy(self.models.generator, shared)
         return self.generator
 
     # Photos

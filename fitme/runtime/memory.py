@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import ctypes
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # parameters of mallopt, see malloc.h
+KEPT_BELOW, LARGE = 1 << 30, 1 << 25  # bytes
 _kept = False  # whether a program asked for it
 
 
@@ -18,16 +21,7 @@ def keep_large_blocks() -> bool:
     it took effect.
     """
     global _kept
-    libc = _libc()
-    if libc is None:
-        return False
-    try:
-        mallopt = libc.mallopt
-    except AttributeError:
-        return False
-    _kept = bool(mallopt(_MMAP_THRESHOLD, 1 << 30)) and bool(
-        mallopt(_TRIM_THRESHOLD, (1 << 31) - 1)
-    )
+    _kept = _set(_MMAP_THRESHOLD, KEPT_BELOW) and _set(_TRIM_THRESHOLD, (1 << 31) - 1)
     return _kept
 
 
@@ -38,13 +32,28 @@ def release_free_blocks() -> bool:
     takes new ones beside them. Called between such parts, by the library too: without
     `keep_large_blocks` it does nothing. Returns whether anything was returned.
     """
+    libc = _libc() if _kept else None
+    return libc is not None and bool(libc.malloc_trim(0))
+
+
+@contextmanager
+def without_keeping() -> Iterator[None]:
+    """Inside, blocks from LARGE on go back to the system as soon as they are free, for something
+    that takes a few very large ones: the generator at 1024 texels, 120 MiB less for 0.3 s of CPU
+    time. Without `keep_large_blocks` it does nothing."""
     if not _kept:
-        return False
-    libc = _libc()
+        yield
+        return
+    _set(_MMAP_THRESHOLD, LARGE)
     try:
-        return libc is not None and bool(libc.malloc_trim(0))
-    except AttributeError:
-        return False
+        yield
+    finally:
+        _set(_MMAP_THRESHOLD, KEPT_BELOW)
+
+
+def _set(parameter: int, value: int) -> bool:
+    libc = _libc()
+    return libc is not None and bool(libc.mallopt(parameter, value))
 
 
 def _libc() -> ctypes.CDLL | None:
@@ -52,6 +61,7 @@ def _libc() -> ctypes.CDLL | None:
     if not sys.platform.startswith("linux"):
         return None
     try:
-        return ctypes.CDLL("libc.so.6")
+        libc = ctypes.CDLL("libc.so.6")
     except OSError:
         return None
+    return libc if hasattr(libc, "mallopt") and hasattr(libc, "malloc_trim") else None

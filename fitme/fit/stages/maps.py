@@ -19,7 +19,7 @@ from fitme.fit.stages.unseen import settle_unseen
 from fitme.fit.state import FitState
 from fitme.models.stylegan2 import ReflectanceMaps
 from fitme.render import Material
-from fitme.runtime.memory import release_free_blocks
+from fitme.runtime.memory import release_free_blocks, without_keeping
 
 
 @torch.no_grad()
@@ -31,10 +31,12 @@ def finished_maps(
     highest = session.generator.config.resolution
     texels = min(1 << max(6, (size - 1).bit_length()), highest)
     session.cast(state, state.posed(session.head))
-    maps = session.maps(session.w(state), texels)
+    release_free_blocks()  # here and below: what each step leaves behind
     tuned = session.generator is not session.models.generator or bool(state.person.layers.any())
-    own = session.own_w_maps(state, texels) if tuned else maps
-    release_free_blocks()  # the generator's features, and below what each step leaves behind
+    with without_keeping():
+        maps = session.maps(session.w(state), texels)
+        own = session.own_w_maps(state, texels) if tuned else maps
+    release_free_blocks()
     maps = settle_unseen(session, state, maps, own)
     maps = shine(session, state, maps)
     release_free_blocks()
