@@ -58,7 +58,7 @@ from fitme.report.views import view_picture
 from fitme.runtime.device import resolve_device
 from fitme.runtime.errors import FitmeError
 from fitme.runtime.files import atomic_directory, check_output_dir, write_json
-from fitme.runtime.memory import release_free_blocks
+from fitme.runtime.memory import ENOUGH_MIB, release_free_blocks
 from fitme.runtime.notes import as_data
 from fitme.runtime.progress import Progress, SilentProgress, watch
 from fitme.runtime.side_by_side import side_by_side
@@ -107,7 +107,7 @@ def fit_to_folder(
         with log.stage("write"), progress.stage("write", 8) as stage:
 
             def done() -> None:
-                release_free_blocks()
+                release_free_blocks(ENOUGH_MIB)
                 stage.step()
 
             write_all(fitted, folder, done)

@@ -32,6 +32,7 @@ full = resident()
 for block in blocks:
     libc.free(block)
 freed = resident()
+assert not release_free_blocks(freed + 100)
 released = release_free_blocks()
 print(json.dumps([kept, full, freed, released, resident()]))
 """

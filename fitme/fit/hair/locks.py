@@ -17,7 +17,7 @@ from fitme.hair.locks import ALONG, SIDE, along, spots
 Floats = NDArray[np.floating[Any]]
 Mask = NDArray[np.bool_]
 
-ROUNDS = 4  # of drawing and correcting
+ROUNDS = 3  # of drawing and correcting
 GAIN = 1.3  # of what is missing, that is added: each place is seen through others
 BEHIND = 0.004  # metres behind the surface of drawn hair up to which a hair is seen
 FIRM = 1.0  # points of hair that are seen from which a place is believed

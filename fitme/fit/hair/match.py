@@ -21,19 +21,19 @@ from fitme.hair.finish import arc_lengths
 Floats = NDArray[np.floating[Any]]
 Mask = NDArray[np.bool_]
 
-ROUNDS, LOCKS_AT = 5, 3  # of drawing and correcting, and the one that finds locks
+ROUNDS, LOCKS_AT = 4, 2  # of drawing and correcting, and the one that finds locks
 # Of the luminance and of the hue beside it, log: of all hair, and of a band against it; beyond,
 # light and shadow are meant that the drawn hair has not.
-MOST_DARK, MOST_LIGHT, MOST_HUE = 0.5, 1.0, 0.3
+MOST_DARK, MOST_LIGHT, MOST_HUE = 0.5, 1.0, 0.5
 BAND_LIGHT, BAND_HUE = 0.3, 0.1
 # No pigment of hair is greener or more purple than another: that is the light's
-GREEN, MOST_GREEN = np.array([-1.0, 2.0, -1.0]), 0.03
+GREEN, MOST_GREEN = np.array([-1.0, 2.0, -1.0]), 0.0
 DARK = 0.002  # linear radiance that is not told from black
 LONG = 0.10  # metres of the usual strand from which bands differ
 OWN = 0.45  # share of a pixel's light from which it counts for a band
 SMOOTH_PX = 4.0  # standard deviation of what is no lock but the light on hair
 CALMEST, WILDEST = 0.15, 0.9  # of the variation from strand to strand
-SHORT_WILDEST, CURLY_WILDEST = 0.4, 0.65  # where there are no locks, and in short curls
+SHORT_WILDEST, CURLY_WILDEST = 0.3, 0.6  # where there are no locks, and in short curls
 LOCKS = (0.03, 0.10)  # metres of the usual strand over which locks come to be seen
 ROOT_LIGHT = 0.05  # log: roots are no lighter than tips by more; more is light from above
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -19,7 +21,7 @@ from fitme.fit.stages.unseen import settle_unseen
 from fitme.fit.state import FitState
 from fitme.models.stylegan2 import ReflectanceMaps
 from fitme.render import Material
-from fitme.runtime.memory import release_free_blocks, without_keeping
+from fitme.runtime.memory import ENOUGH_MIB, release_free_blocks, without_keeping
 
 
 @torch.no_grad()
@@ -31,21 +33,21 @@ def finished_maps(
     highest = session.generator.config.resolution
     texels = min(1 << max(6, (size - 1).bit_length()), highest)
     session.cast(state, state.posed(session.head))
-    release_free_blocks()  # here and below: what each step leaves behind
+    release_free_blocks(ENOUGH_MIB)  # here and below: what each step leaves behind
     tuned = session.generator is not session.models.generator or bool(state.person.layers.any())
-    with without_keeping():
+    with without_keeping() if tuned else nullcontext():  # else there is one pass, and less besides
         maps = session.maps(session.w(state), texels)
         own = session.own_w_maps(state, texels) if tuned else maps
-    release_free_blocks()
+    release_free_blocks(ENOUGH_MIB)
     maps = settle_unseen(session, state, maps, own)
     maps = shine(session, state, maps)
-    release_free_blocks()
+    release_free_blocks(ENOUGH_MIB)
     if session.settings.refine.on:
         maps = refine(session, state, maps)
     wrinkles = None
     if session.settings.wrinkles:
         maps, wrinkles = fold_out(session, state, maps, own)
-    release_free_blocks()
+    release_free_blocks(ENOUGH_MIB)
     maps, wrinkles = draw_lids(session, state, maps, wrinkles)
     maps = line_nostrils(session, draw_backs(session, state, maps))
     if texels == size:
