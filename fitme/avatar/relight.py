@@ -20,8 +20,9 @@ from torch import Tensor
 
 from fitme.avatar.hair import with_hair
 from fitme.detail.wrinkles import Wrinkles, dressed
-from fitme.hair import Hair, Strands
+from fitme.hair import Hair, HairColor, Strands
 from fitme.hair.gravity import UPRIGHT, down_of
+from fitme.hair.lashes import has_lashes, lashes_on
 from fitme.head.geometry import Geometry
 from fitme.head.mesh import head_mesh
 from fitme.head.view import View, head_rotation
@@ -82,7 +83,7 @@ def draw(
             shown = dressed(avatar.wrinkles, shown, geometry.head, neutral, vertices)
         return render(mesh, shown, camera, light, shadows=shadows)
 
-    if not hair or not avatar.hair:
+    if not hair or not (avatar.hair or has_lashes(geometry.head)):
         return bare()
     out, _ = side_by_side([bare, lambda: _strands(avatar, camera, posed)])
     return haired(avatar, out, camera, light, posed, bool(shadows))
@@ -92,29 +93,35 @@ def haired(
     avatar: Drawable, out: RenderOutput, camera: Camera, light: Light, vertices: Tensor,
     shadows: bool = False,
 ) -> RenderOutput:  # fmt: skip
-    """A render of the bare head, posed as `vertices` [1,V,3], with its hair if it has some. In a
-    photo's own view hair hangs as it did there, from any other as on an upright head."""
+    """A render of the bare head, posed as `vertices` [1,V,3], with its lashes, and with its hair if
+    it has some. In a photo's own view hair hangs as it did there, from any other as on an upright
+    head."""
     strands = _strands(avatar, camera, vertices)
-    if strands is None or avatar.hair is None:
+    if strands is None:
         return out
+    color = avatar.hair.color if avatar.hair else HairColor()
     return with_hair(
-        out, strands, avatar.hair.color, camera, light, vertices,
-        avatar.geometry.head.triangles, shadows,
-    )  # fmt: skip
+        out, strands, color, camera, light, vertices, avatar.geometry.head.triangles, shadows
+    )
 
 
 def _strands(avatar: Drawable, camera: Camera, vertices: Tensor) -> Strands | None:
-    """What `haired` draws on a head posed as `vertices` [1,V,3]; kept by the hair."""
-    if not avatar.hair:
-        return None
-    pose = camera.world_to_camera.cpu()
+    """What `haired` draws on a head posed as `vertices` [1,V,3]; kept with it."""
+    pose, head = camera.world_to_camera.cpu(), avatar.geometry.head
     own = any(
         torch.allclose(pose, seen.view.camera().world_to_camera.cpu(), atol=1e-5)
         for seen in avatar.photos
     )
     posed = vertices[0].detach().cpu().numpy()
-    down = down_of(camera) if own else UPRIGHT
-    return avatar.hair.strands(avatar.geometry.head, posed, down=down)
+    parts = []
+    if avatar.hair:
+        down = down_of(camera) if own else UPRIGHT
+        parts.append(avatar.hair.strands(head, posed, down=down))
+    if has_lashes(head):
+        parts.append(lashes_on(head, posed))
+    if len(parts) < 2:
+        return parts[0] if parts else None
+    return kept_with(parts[0], "with lashes", lambda: Strands.join(parts))
 
 
 def render_view(

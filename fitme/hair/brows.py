@@ -23,6 +23,8 @@ BROW_HALF_WIDTH = 0.000085  # metres
 BROW_HALF_HEIGHT = 0.0046  # metres from the middle line to the edges at the thickest place
 LASHES = (110, 60)  # of an upper and a lower lid
 LASH_HALF_WIDTH = 0.00005  # metres
+# Where lashes grow, in eighths of the lid from its outer corner: none beside the tear duct
+GROWN = ((0.3, 6.4), (0.9, 6.0))
 POINTS = 8
 
 # MediaPipe's points along the lid margins, outer corner to inner: (upper, lower) of each eye
@@ -106,7 +108,8 @@ def grow_lashes(head: HeadModel, style: BrowStyle, seed: int) -> Strands:
             if count == 0:
                 continue
             t = (np.arange(count) + random.random(count)) / count
-            at = (0.4 + 7.3 * t).astype(np.float32)
+            first, last = GROWN[lower]
+            at = (first + (last - first) * t).astype(np.float32)
             low = at.astype(np.int64).clip(0, 7)
             mix = (at - low)[:, None]
             root = place[rows[low]] * (1 - mix) + place[rows[low + 1]] * mix

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
-
 from fitme.hair.brows import grow_lashes
 from fitme.hair.card_atlas import LASH_STRIPS, CardAtlas, Wave, draw_atlas
-from fitme.hair.card_hinge import Hinge
 from fitme.hair.card_styles import CardStyle, Layer
 from fitme.hair.cards import HairCards, make_cards
 from fitme.hair.color import HairColor
 from fitme.hair.dressed import Dressed, strand_tones
+from fitme.hair.lashes import has_lashes, hinge_of
 from fitme.hair.styles import BrowStyle
 from fitme.head.model import HeadModel
-from fitme.head.parts import Role
 
 LASH_CARDS = CardStyle(
     "lashes", (Layer("lash", 1.0, 2, 0.0, 8.0, 0.0),), 760, 0.002, 4, 0.0011,
@@ -43,17 +40,12 @@ def lashes(
     detail: float = 1.0,
 ) -> Dressed:  # fmt: skip
     """The same in a colour. Raises ValueError for a style without lashes or a head without eyes."""
+    if not has_lashes(head):
+        raise ValueError("lashes need a head with lids and two eyes")
     strands = grow_lashes(head, style or BrowStyle(), seed)
     tones = strand_tones(strands, color, seed)
     atlas = draw_atlas(LASH_STRIPS, tones, Wave(), ATLAS, seed, FRAY)
     cards = make_cards(strands, LASH_CARDS, atlas, seed, detail=detail)
-    eyes = sorted(head.parts_with(Role.EYE), key=lambda part: part.side)
-    if not len(head.eye_ring) or len(eyes) != 2:
-        raise ValueError("lashes need a head with two eyes")
     columns = cards.columns
-    hinge = Hinge(
-        head.eye_ring.cpu().numpy().astype(np.int32).reshape(2, -1),
-        (columns.points[:, 0, 0] < 0).astype(np.int32),  # +X is the person's left
-        columns.triangle, columns.barycentric,
-    )  # fmt: skip
+    hinge = hinge_of(head, columns.points, columns.triangle, columns.barycentric)
     return Dressed(replace(cards, hinge=hinge), atlas)
