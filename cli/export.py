@@ -97,7 +97,7 @@ def export(
     hair: Annotated[
         bool, typer.Option("--hair/--no-hair", help="Hair and beard as cards.")
     ] = True,
-    lashes: Annotated[bool, typer.Option("--lashes", help="Lashes as cards.")] = False,
+    lashes: Annotated[bool, typer.Option("--lashes/--no-lashes", help="Lashes as cards.")] = True,
     blend: Annotated[
         bool | None,
         typer.Option(

@@ -19,6 +19,7 @@ from fitme.hair.card_styles import HAIR_CARDS
 from fitme.hair.cards import HairCards
 from fitme.hair.dressed import DETAIL, Dressed, hair_of_head
 from fitme.hair.lash_cards import lashes as make_lashes
+from fitme.hair.lashes import has_lashes
 from fitme.head.geometry import Geometry
 
 Floats = NDArray[np.floating[Any]]
@@ -45,7 +46,7 @@ _LOCK = threading.Lock()
 _CACHE: list[tuple[Any, list[Dressed]]] = []  # of the avatar dressed last: maps and mesh need it
 
 
-def dressed(avatar: Exportable, level: int = 0, lashes: bool = False) -> list[Dressed]:
+def dressed(avatar: Exportable, level: int = 0, lashes: bool = True) -> list[Dressed]:
     """Cards of the avatar's hair and beard on its neutral head, and of its lashes, with the morph
     targets that move them. `level` of detail 0, 1 or 2."""
     key = (avatar.geometry, avatar.hair, level, lashes)
@@ -58,7 +59,7 @@ def dressed(avatar: Exportable, level: int = 0, lashes: bool = False) -> list[Dr
 def _dressed(avatar: Exportable, level: int, lashes: bool) -> list[Dressed]:
     geometry = on_cpu(avatar.geometry)
     made = [] if not avatar.hair else hair_of_head(avatar.hair, geometry.head, level=level)
-    if lashes:
+    if lashes and has_lashes(geometry.head):
         color = avatar.hair.color if avatar.hair else HairColor()
         made.append(make_lashes(geometry.head, color, detail=DETAIL[level]))
     neutral = geometry.vertices()[0].numpy().astype(np.float32)
@@ -159,9 +160,9 @@ def hair_maps(item: Dressed, directx: bool = False) -> list[HairMaps]:
 
 
 def hair_textures(avatar: Exportable) -> dict[str, bytes]:
-    """PNG bytes of all hair maps of an avatar by file name, for textures/; none without hair."""
+    """PNG bytes of the maps of an avatar's hair and lashes by file name, for textures/."""
     return {
         f"{entry.file}.png": packing.encode(entry.values, entry.color)
-        for item in (dressed(avatar) if avatar.hair else [])
+        for item in dressed(avatar)
         for entry in hair_maps(item)
     }

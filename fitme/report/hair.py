@@ -27,9 +27,9 @@ QUALITY = 84  # of WebP; cards are seen from afar
 
 
 def packed_hair(avatar: Avatar, images: dict[str, str]) -> dict[str, Any] | None:
-    """What `hair.js` reads, ready for JSON; None for an avatar without hair. Pictures with alpha
+    """What `hair.js` reads, ready for JSON; None for an avatar with none. Pictures with alpha
     are added to `images` as data: URIs."""
-    items = dressed(avatar) if avatar.hair else []
+    items = dressed(avatar)
     if not items:
         return None
     packer = Packer()
