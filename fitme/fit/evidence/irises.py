@@ -31,15 +31,15 @@ LEAST = 0.06  # share of a ring's samples: where fewer are seen, lids cover it
 LIGHTER = 2.0  # per log of its brightness: of two eyes the darker may be in lashes or under hair
 WHITE = (0.25, 0.85)  # albedos of the sclera that are possible: what is darker is in shade
 CHROMA = 0.3  # log, of the sclera against grey
-# Albedos of irises: dark brown, brown, hazel, green, grey and blue, as portraits in even light have
-# them over a white of 0.6, and their spread in logs, of lightness and of colour.
+# Albedos of irises: dark brown, brown, hazel, green, grey and blue, and their spread in logs, of
+# lightness and of colour. Guesses, not measured on anything.
 USUAL = (
     (0.030, 0.018, 0.012), (0.080, 0.042, 0.020), (0.120, 0.085, 0.045),
     (0.120, 0.125, 0.085), (0.150, 0.165, 0.170), (0.140, 0.185, 0.240),
 )  # fmt: skip
 LIGHTNESS, COLOUR = 0.5, 0.18
 # Deviations of what is read, in logs, of one pixel and of any number of them: light comes in
-# between lids otherwise than a render has it, of the light's colour more is known.
+# between lids otherwise than a render has it, of the light's colour more is known. Guesses too.
 LIGHT_NOISE, COLOUR_NOISE = (0.8, 0.12), (0.35, 0.06)
 
 

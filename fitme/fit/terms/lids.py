@@ -21,8 +21,8 @@ from fitme.landmarks.face import FaceLandmarks
 
 MIDDLE = slice(COLUMNS // 5, -(COLUMNS // 5))  # columns of a lid's edge: corners are unsure
 # Interocular distances, by which landmarks of an upper lid lie above its edge: they are put to
-# where lashes begin. Looked at on seven photos, 0 to 0.012, most in blurred ones; with 0.008 lids
-# cut the pupils of narrow eyes.
+# where lashes begin. Judged by eye on five photos, 0 to 0.012, most in two blurred ones; with
+# 0.008 the lids of two narrow pairs of eyes cut the pupils.
 LASHES = 0.004
 BENDS = 3.0  # deviations beyond which an edge loses weight
 IN_ENCODER = 10  # the encoder's points of the lids follow those of the irises
