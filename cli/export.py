@@ -97,7 +97,9 @@ def export(
     hair: Annotated[
         bool, typer.Option("--hair/--no-hair", help="Hair and beard as cards.")
     ] = True,
-    lashes: Annotated[bool, typer.Option("--lashes/--no-lashes", help="Lashes as cards.")] = True,
+    lashes: Annotated[
+        bool | None, typer.Option("--lashes/--no-lashes", help="Lashes as cards; with hair.")
+    ] = None,
     blend: Annotated[
         bool | None,
         typer.Option(

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from fitme.avatar.hair import with_hair
 from fitme.detail.wrinkles import Wrinkles, dressed
-from fitme.hair import Hair, HairColor, Strands
+from fitme.hair import Hair, Strands
 from fitme.hair.gravity import UPRIGHT, down_of
 from fitme.hair.lashes import has_lashes, lashes_on
 from fitme.head.geometry import Geometry
@@ -83,7 +83,7 @@ def draw(
             shown = dressed(avatar.wrinkles, shown, geometry.head, neutral, vertices)
         return render(mesh, shown, camera, light, shadows=shadows)
 
-    if not hair or not (avatar.hair or has_lashes(geometry.head)):
+    if not hair or not avatar.hair:
         return bare()
     out, _ = side_by_side([bare, lambda: _strands(avatar, camera, posed)])
     return haired(avatar, out, camera, light, posed, bool(shadows))
@@ -93,35 +93,32 @@ def haired(
     avatar: Drawable, out: RenderOutput, camera: Camera, light: Light, vertices: Tensor,
     shadows: bool = False,
 ) -> RenderOutput:  # fmt: skip
-    """A render of the bare head, posed as `vertices` [1,V,3], with its lashes, and with its hair if
-    it has some. In a photo's own view hair hangs as it did there, from any other as on an upright
-    head."""
+    """A render of the bare head, posed as `vertices` [1,V,3], with its hair and lashes if it has
+    hair. In a photo's own view hair hangs as it did there, from any other as on an upright head."""
     strands = _strands(avatar, camera, vertices)
-    if strands is None:
+    if strands is None or avatar.hair is None:
         return out
-    color = avatar.hair.color if avatar.hair else HairColor()
     return with_hair(
-        out, strands, color, camera, light, vertices, avatar.geometry.head.triangles, shadows
-    )
+        out, strands, avatar.hair.color, camera, light, vertices,
+        avatar.geometry.head.triangles, shadows,
+    )  # fmt: skip
 
 
 def _strands(avatar: Drawable, camera: Camera, vertices: Tensor) -> Strands | None:
-    """What `haired` draws on a head posed as `vertices` [1,V,3]; kept with it."""
+    """What `haired` draws on a head posed as `vertices` [1,V,3]; kept by the hair."""
+    if not avatar.hair:
+        return None
     pose, head = camera.world_to_camera.cpu(), avatar.geometry.head
     own = any(
         torch.allclose(pose, seen.view.camera().world_to_camera.cpu(), atol=1e-5)
         for seen in avatar.photos
     )
     posed = vertices[0].detach().cpu().numpy()
-    parts = []
-    if avatar.hair:
-        down = down_of(camera) if own else UPRIGHT
-        parts.append(avatar.hair.strands(head, posed, down=down))
-    if has_lashes(head):
-        parts.append(lashes_on(head, posed))
-    if len(parts) < 2:
-        return parts[0] if parts else None
-    return kept_with(parts[0], "with lashes", lambda: Strands.join(parts))
+    down = down_of(camera) if own else UPRIGHT
+    strands = avatar.hair.strands(head, posed, down=down)
+    if not has_lashes(head):
+        return strands
+    return kept_with(strands, "lashes", lambda: Strands.join([strands, lashes_on(head, posed)]))
 
 
 def render_view(

@@ -46,9 +46,10 @@ _LOCK = threading.Lock()
 _CACHE: list[tuple[Any, list[Dressed]]] = []  # of the avatar dressed last: maps and mesh need it
 
 
-def dressed(avatar: Exportable, level: int = 0, lashes: bool = True) -> list[Dressed]:
-    """Cards of the avatar's hair and beard on its neutral head, and of its lashes, with the morph
-    targets that move them. `level` of detail 0, 1 or 2."""
+def dressed(avatar: Exportable, level: int = 0, lashes: bool | None = None) -> list[Dressed]:
+    """Cards of the avatar's hair and beard on its neutral head, and of its lashes (None: if it has
+    hair), with the morph targets that move them. `level` of detail 0, 1 or 2."""
+    lashes = bool(avatar.hair) if lashes is None else lashes
     key = (avatar.geometry, avatar.hair, level, lashes)
     with _LOCK:
         if not (_CACHE and _CACHE[0][0][0] is key[0] and _CACHE[0][0][1:] == key[1:]):

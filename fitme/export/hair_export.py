@@ -22,7 +22,7 @@ class HairExport:
 
     avatar: Exportable
     hair: bool
-    lashes: bool
+    lashes: bool | None  # None: with hair
     alpha_mode: str
     view: View | None = None  # the photo whose expression the file opens with
     textures: dict[str, dict[str, str]] = field(default_factory=dict)  # mesh -> map -> file
@@ -31,11 +31,12 @@ class HairExport:
     def items(self, level: int) -> list[Dressed]:
         """Cards of a level of detail."""
         wanted = self.hair and bool(self.avatar.hair)
-        if not wanted and not self.lashes:
+        lashes = wanted if self.lashes is None else self.lashes
+        if not wanted and not lashes:
             return []
         return [
             item
-            for item in dressed(self.avatar, level, self.lashes)
+            for item in dressed(self.avatar, level, lashes)
             if wanted or item.cards.name == "lashes"
         ]
 

@@ -81,7 +81,7 @@ class ExportOptions:
         )
 
     hair: bool = True  # cards of hair and beard
-    lashes: bool = True  # cards of lashes, where there is hair
+    lashes: bool | None = None  # cards of lashes; None: with those of hair
     hair_alpha: str | None = None  # MASK, or BLEND: softer edges, which engines have to sort
     strands: bool = False  # hair_strands.npz as well, for curves
     more_maps: tuple[str, ...] = ()  # cavity, thickness
@@ -163,9 +163,7 @@ def export_files(avatar: Exportable, options: ExportOptions | None = None) -> di
         geometry.head.expression_names, options.shapes, read_sets(options.visemes or "none")
     )
     shared = {n: next(k for k in names if k == n or maps.get(k, k) is maps.get(n)) for n in names}
-    hair = HairExport(
-        avatar, options.hair, options.hair and options.lashes, options.hair_alpha or "MASK", view
-    )
+    hair = HairExport(avatar, options.hair, options.lashes, options.hair_alpha or "MASK", view)
     files |= hair.files(directx, form, options.bits)
     if options.strands:
         files |= strand_files(avatar, engine.name)

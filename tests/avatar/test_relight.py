@@ -190,7 +190,6 @@ class TestShadows:
             cast.append(shadows)
 
         monkeypatch.setattr("fitme.avatar.relight.render", render)
-        monkeypatch.setattr("fitme.avatar.relight.has_lashes", lambda head: False)
         given = Light.preset("side")
         bare = Avatar(avatar.geometry, avatar.materials)
         for light, wanted in ((given, None), (None, None), (given, False), (None, True)):

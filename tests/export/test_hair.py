@@ -113,7 +113,7 @@ class TestFiles:
         maps = all_textures(avatar)
         assert {"hair_color.png", "beard_alpha.png"} <= set(maps)
         names = [mesh["name"] for mesh in Glb(avatar_glb(avatar, maps)).json["meshes"]]
-        assert names[-2:] == ["hair", "beard"]
+        assert names[-3:] == ["hair", "beard", "lashes"]
 
 
 class TestScalp:

@@ -44,7 +44,7 @@ def page(avatar, tmp_path_factory) -> Path:
 def test_size(avatar) -> None:
     images: dict[str, str] = {}
     data = packed_hair(avatar, images)
-    assert [mesh["name"] for mesh in data["meshes"]] == ["hair", "beard"]
+    assert [mesh["name"] for mesh in data["meshes"]] == ["hair", "beard", "lashes"]
     assert len(json.dumps(data)) + sum(map(len, images.values())) < MOST_BYTES
 
 
