@@ -19,7 +19,8 @@ def kept_with(owner: object, key: Hashable, make: Callable[[], Value]) -> Value:
     with _LOCK:
         number = id(owner)
         if number not in _KEPT or _KEPT[number][0]() is not owner:
-            gone = weakref.ref(owner, lambda _: _KEPT.pop(number, None))
+            pop = _KEPT.pop  # bound: names are gone while a program ends
+            gone = weakref.ref(owner, lambda _: pop(number, None))
             _KEPT[number] = (gone, {})
         values = _KEPT[number][1]
         if key not in values:
