@@ -185,7 +185,7 @@ class TestGlb:
         (photo,) = report["photos"]
         wanted, head = posed_avatar(fitted), fitted.avatar.head
         parts = pose_parts(glb, photo)
-        assert parts.keys() - {"hair", "beard"} == set(head.part_names)
+        assert parts.keys() - {"hair", "beard", "lashes"} == set(head.part_names)
         for name in head.part_names:
             points = parts[name]
             index = head.part_vertices(name).numpy()
