@@ -7,11 +7,10 @@ believed before a photo is seen, `solver` descends, `aligner` puts them together
 """
 
 from fitme.fit.align.aligner import Aligned, Aligner
-from fitme.fit.align.model import IRIS, LIP_OPENINGS, OPENINGS
+from fitme.fit.align.model import LIP_OPENINGS, OPENINGS
 from fitme.fit.align.priors import AlignWeights, LensPrior, lens_prior
 
 __all__ = [
-    "IRIS",
     "LIP_OPENINGS",
     "OPENINGS",
     "AlignWeights",

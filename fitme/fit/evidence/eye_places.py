@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from fitme.fit.visibility import sample
 from fitme.head.openings import LOWER, UPPER, height_of
 from fitme.reflectance.eyes import IRIS_SHARE, eye_radius
 
@@ -30,7 +31,6 @@ GLARE = 0.5  # linear: brighter pixels are lights, whatever they cover
 LASHES, RIM = 0.22, 0.10
 SIZE = (0.75, 1.33)  # of the head's iris: landmarks that tell another size are not believed
 OFF = 1.0  # of the radius: farther from the head's eye, landmarks are of something else
-SHUT = 0.25  # of the radius: lids that are nearer to each other hide the iris
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ def _on_edge(eye: PlacedEye, photo: Tensor, lids: Lids) -> PlacedEye:
         flat = flat.flatten(0, 1) * scale[:, None] + shift[:, None]  # [tries,samples,2]
         pixels = eye.middle + (IRIS_SHARE * flat) @ eye.matrix
         seen = lids.between(pixels, eye.radius).float()
-        values = sampled(grey, pixels)[..., 0]
+        values = sample(grey[None], pixels[None])[0, ..., 0]
         left = (angle.cos() < 0).expand(RINGS, -1).flatten().float()
         half = seen[:, None] * torch.stack([left, 1 - left])
         means.append(((half * values[:, None]).sum(-1) / half.sum(-1).clamp_min(1), half.sum(-1)))
@@ -131,12 +131,3 @@ def _on_edge(eye: PlacedEye, photo: Tensor, lids: Lids) -> PlacedEye:
     cost = (shift / 0.2).square().sum(-1) + ((scale[:, 0] - 1) / 0.1).square()
     best = int((clear - PRIOR * cost).argmax())
     return eye.moved(shift[best], float(scale[best]))
-
-
-def sampled(image: Tensor, pixels: Tensor) -> Tensor:
-    """An image [n,n,C] at pixels [...,r,a,2]: [...,r,a,C]."""
-    grid = pixels / len(image) * 2 - 1
-    found = F.grid_sample(
-        image.movedim(-1, 0)[None], grid[None], padding_mode="border", align_corners=False
-    )
-    return found[0].movedim(0, -1)

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from fitme.fit.evidence.eye_places import Lids, PlacedEye, placed, sampled, seen_eye
+from fitme.fit.evidence.eye_places import Lids, PlacedEye, placed, seen_eye
 from fitme.fit.observation import Crops
 from fitme.fit.ratio import shading
+from fitme.fit.visibility import sample
 from fitme.head.parts import Part
 from fitme.reflectance.eyes import IRIS_SHARE, PUPIL_SHARE
 from fitme.render import RenderOutput
@@ -71,7 +72,7 @@ class Ring:
 
     def values(self, eye: PlacedEye, image: Tensor) -> Tensor:
         """Of an image [n,n,C], [r,a,C]."""
-        return sampled(image, eye.pixels(self.radius, self.angle))
+        return sample(image[None], eye.pixels(self.radius, self.angle)[None])[0]
 
     def color(self, eye: PlacedEye, image: Tensor, shares: tuple[float, float]) -> Tensor:
         """The mean [C] of what is seen and has a brightness between two quantiles of it."""

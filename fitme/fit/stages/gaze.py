@@ -7,11 +7,11 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from fitme.fit.align import IRIS
+from fitme.fit.evidence.eye_places import IRISES
 from fitme.fit.session import Session
 from fitme.fit.state import FitState
 
-MIDDLES = (IRIS.start + 5, IRIS.start)  # landmarks: of the left iris, of the right
+MIDDLES = tuple(iris[0] for iris in IRISES)  # landmarks
 SEEN = 0.008  # interocular distances: the spread of an iris' middle
 USUAL, APART = 0.35, 0.06  # radians: of gazes, and between the eyes of one person
 STEP = 1e-3  # radians, for differences
